@@ -1,0 +1,180 @@
+# fnvm: GNU make, gcc or clang, no configure step.
+#
+#   make            build/fnvm, build/libfnvm.a, build/libfnvm.so.0
+#   make demo       install what is missing, build, run real programs and show what happened
+#   make check      install what is missing, build, run every test
+#   make debug      the same build under ASan and UBSan, in build/debug/
+#   make fuzz       build the fuzz targets with clang and run each for FUZZ_SECONDS
+#   make install    PREFIX=/usr/local DESTDIR=
+#   make uninstall | format | lint | clean
+
+BUILD ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+FUZZ_SECONDS ?= 600
+WASM_TESTSUITE ?= ../shared/wasm-testsuite
+
+# make's own default is `cc`, which a machine with only gcc or only clang may not have.
+ifeq ($(origin CC),default)
+CC := $(shell command -v gcc || command -v clang || echo gcc)
+endif
+OBJCOPY ?= objcopy
+IS_GCC := $(findstring Free Software Foundation,$(shell $(CC) --version 2>/dev/null))
+
+VERSION := $(shell sed -n 's/^.define FNVM_VERSION "\(.*\)"/\1/p' include/fnvm.h)
+SOVERSION := 0
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion
+WERROR ?= -Werror
+# No contraction of a*b+c: wasm rounds after every operation.
+FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
+         -ffp-contract=off -fno-math-errno -MMD -MP -Iinclude -I.
+LIBS := -lgc -lpthread -lm
+
+ifdef SANITIZE
+FLAGS += -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+# In the order the data flows.  A folder or file that appears is picked up.
+LIB_DIRS := vm loader loader/text verifier jit stdlib
+TOOL_DIRS := cli conformance
+LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
+ALONE_SRC := conformance/text_equal.c
+TOOL_SRC := $(filter-out $(ALONE_SRC),$(foreach dir,$(TOOL_DIRS),$(wildcard $(dir)/*.c)))
+UNIT_SRC := $(wildcard conformance/unit/*.c)
+FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
+EXAMPLE_SRC := $(wildcard examples/embed/*.c)
+HEADERS := $(wildcard include/*.h include/*.def)
+
+OBJ := $(BUILD)/obj
+LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
+ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
+UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
+EXAMPLES := $(EXAMPLE_SRC:examples/embed/%.c=$(BUILD)/examples/%)
+FUZZ := $(FUZZ_SRC:conformance/fuzz/%.c=$(BUILD)/%)
+
+.PHONY: all debug demo check check-built unit examples fuzz fuzz-targets install uninstall \
+        format lint clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/fnvm $(BUILD)/libfnvm.a $(BUILD)/libfnvm.so
+
+# ---- Objects, the program, the libraries ----
+
+$(OBJ)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(EXTRA) -c -o $@ $<
+
+# The first two merge the interpreter's many dispatch jumps back into a few; the third packs its
+# registers pc and sp into a vector and out again.
+ifneq ($(IS_GCC),)
+$(filter $(OBJ)/vm/interpreter%,$(LIB_OBJ)): EXTRA := -fno-gcse -fno-crossjumping -fno-tree-slp-vectorize
+endif
+
+$(BUILD)/fnvm: $(TOOL_OBJ) $(LIB_OBJ)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# One object with everything but fnvm_* made local: users of the library cannot collide with it.
+$(OBJ)/fnvm.o: $(LIB_OBJ)
+	$(LD) -r -o $@ $^
+	$(OBJCOPY) --localize-hidden $@
+
+$(BUILD)/libfnvm.a: $(OBJ)/fnvm.o
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libfnvm.so.$(SOVERSION): $(LIB_OBJ)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,libfnvm.so.$(SOVERSION) -o $@ $^ $(LIBS)
+
+$(BUILD)/libfnvm.so: $(BUILD)/libfnvm.so.$(SOVERSION)
+	ln -sf $(<F) $@
+
+debug:
+	$(MAKE) BUILD=$(BUILD)/debug SANITIZE=address,undefined all unit examples
+
+# ---- Demo and tests.  A second make, because the first may run before there is a compiler. ----
+
+demo:
+	scripts/install-deps build
+	-scripts/install-deps test
+	$(MAKE) all
+	BUILD=$(BUILD) scripts/demo
+
+check:
+	scripts/install-deps build
+	scripts/install-deps test
+	$(MAKE) check-built
+
+check-built: all unit examples $(ALONE)
+	BUILD=$(BUILD) WASM_TESTSUITE=$(WASM_TESTSUITE) conformance/check
+
+unit: $(UNIT)
+$(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) -lcmocka $(LIBS)
+
+# Test programs of their own, which are no unit tests.
+$(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
+	$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) $(LIBS)
+
+# Examples see only the public header and the static library, as any user would.
+examples: $(EXAMPLES)
+$(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CFLAGS) $(WARNINGS) $(WERROR) -Iinclude $(LDFLAGS) -o $@ $< \
+	    $(BUILD)/libfnvm.a $(LIBS)
+
+fuzz: all
+	$(MAKE) CC=clang BUILD=$(BUILD)/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
+	FNVM=$(BUILD)/fnvm BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz \
+	    $(notdir $(FUZZ))
+
+fuzz-targets: $(FUZZ)
+
+$(FUZZ): $(BUILD)/%: conformance/fuzz/%.c $(LIB_OBJ)
+	$(CC) $(FLAGS) -MF $@.d -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_OBJ) $(LIBS)
+
+# ---- Installing ----
+
+INSTALLED := $(BINDIR)/fnvm $(LIBDIR)/libfnvm.a $(LIBDIR)/libfnvm.so.$(SOVERSION) \
+             $(LIBDIR)/libfnvm.so $(LIBDIR)/pkgconfig/fnvm.pc $(DATADIR)/man/man1/fnvm.1 \
+             $(DATADIR)/bash-completion/completions/fnvm $(HEADERS:include/%=$(INCLUDEDIR)/%)
+
+install: all
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	install -m 755 $(BUILD)/fnvm $(DESTDIR)$(BINDIR)/fnvm
+	install -m 644 $(BUILD)/libfnvm.a $(DESTDIR)$(LIBDIR)/libfnvm.a
+	install -m 755 $(BUILD)/libfnvm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
+	ln -sf libfnvm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfnvm.so
+	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/
+	sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' scripts/fnvm.pc.in > $(BUILD)/fnvm.pc
+	install -m 644 $(BUILD)/fnvm.pc $(DESTDIR)$(LIBDIR)/pkgconfig/fnvm.pc
+	install -m 644 docs/fnvm.1 $(DESTDIR)$(DATADIR)/man/man1/fnvm.1
+	install -m 644 scripts/fnvm.bash-completion \
+	    $(DESTDIR)$(DATADIR)/bash-completion/completions/fnvm
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+# ---- Housekeeping ----
+
+OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC)
+
+format:
+	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))
+
+lint:
+	clang-tidy --quiet $(OWN_C) -- -std=gnu17 -D_GNU_SOURCE= -Iinclude -I.
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))

@@ -1,0 +1,22 @@
+/* The commands: each takes the arguments from its own name on and returns an exit status. */
+#ifndef FNVM_CLI_COMMANDS_H
+#define FNVM_CLI_COMMANDS_H
+
+#include "cli/options.h"
+
+int command_run(int argc, char **argv);
+int command_verify(int argc, char **argv);
+int command_wat(int argc, char **argv);
+int command_inspect(int argc, char **argv);
+
+/* The help of one command, or of the whole for NULL, on standard output; returns 0. */
+int help_print(const char *command);
+
+/* Loads FILE, or standard input for "-".  On failure prints the error as `what` FILE and returns
+ * the status to end with, else -1. */
+int module_open(fnvm_engine *, const char *file, const char *what, fnvm_module **out);
+
+/* All of a file or of standard input ("-"), malloc'd. */
+fnvm_error *file_read(const char *file, char **bytes, size_t *len);
+
+#endif

@@ -1,0 +1,153 @@
+/* The fnvm command: picks a command by its name; without one it is `run`. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/errors.h"
+#include "conformance/wast.h"
+
+static int command_version(int argc, char **argv);
+static int command_help(int argc, char **argv);
+
+typedef struct Command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+    const char *help;
+} Command;
+
+static const Command commands[] = {
+    {"run", command_run, "run a program or call a function of a module",
+     "fnvm run [options] FILE [args...]      (or just: fnvm [options] FILE [args...])\n"
+     "\n"
+     "Runs a WebAssembly module: .wasm, .wat, or - for standard input.  Everything after FILE\n"
+     "belongs to the guest.  It sees no file, variable or socket that is not given here.\n"
+     "\n"
+     "  --dir HOST[::GUEST][::ro]  open a directory to the guest, as GUEST; ro: read only\n"
+     "  --env NAME=VALUE           set a variable; --env NAME passes ours on\n"
+     "  -f, --invoke NAME          call an exported function; args are its arguments, results\n"
+     "                             are printed one per line\n"
+     "  --argv0 NAME               what the guest sees as its own name\n"
+     "  --preload NAME=FILE        the module that imports from NAME get\n"
+     "  --module-path DIR          imports from NAME get DIR/NAME.wasm (or .wat)\n"
+     "  --verify lazy|eager        verify a function at its first call (default), or all now\n"
+     "  --engine interp            the execution engine\n"
+     "  -W KEY[=VALUE],...         limits and features: fuel, timeout, ...     (-W help)\n"
+     "  -S KEY[=VALUE],...         WASI: inherit-env, tcplisten, ...           (-S help)\n"
+     "  -D KEY[=VALUE],...         debugging: coredump                         (-D help)\n"
+     "\n"
+     "Exit status: the guest's own; 134 trap, fuel and timeout included; 1 cannot be loaded,\n"
+     "verified or linked; 2 usage; 126 refused by a limit; 127 FILE not found; 130, 143 stopped\n"
+     "by SIGINT, SIGTERM.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm run --dir ./site::/data::ro -W timeout=2s,max-memory-size=64M app.wasm /data\n"},
+    {"verify", command_verify, "check every function of a module",
+     "fnvm verify [-q] [-W FEATURE[=y|n],...] FILE...\n"
+     "\n"
+     "Loads each FILE and verifies all of it; reports every bad function with its byte offset.\n"
+     "Exit status: 0 when all are good, 1 when not.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm verify -W gc=n app.wasm\n"},
+    {"wat", command_wat, "convert the text format to binary",
+     "fnvm wat FILE.wat [-o FILE.wasm]\n"
+     "\n"
+     "Converts a module's text to its binary form.  Without -o (or with -o -) it goes to\n"
+     "standard output.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm wat add.wat -o add.wasm\n"},
+    {"wast", wast_main, "run WebAssembly test scripts",
+     "fnvm wast [--engine=interp] [--verify=lazy|eager] [-W FEATURE=y,...] FILE|DIR...\n"
+     "\n"
+     "Runs the scripts of the WebAssembly test suite's format; the last line says how many\n"
+     "assertions passed, failed and were skipped.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm wast --verify=eager conformance/wast\n"},
+    {"inspect", command_inspect, "show what a module contains",
+     "fnvm inspect [--json] [-W FEATURE[=y|n],...] FILE\n"
+     "\n"
+     "Shows sections, imports, exports, limits, and the size of what the verifier makes of it.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm inspect --json app.wasm\n"},
+    {"version", command_version, "print the version", "fnvm version\n"},
+    {"help", command_help, "explain a command", "fnvm help [command]\n"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const Command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static const char *command_name(const void *table, size_t i)
+{
+    (void)table;
+    return i < COMMANDS ? commands[i].name : NULL;
+}
+
+int help_print(const char *name)
+{
+    const Command *command = name ? find_command(name) : NULL;
+    if (command) {
+        fputs(command->help, stdout);
+        return STATUS_OK;
+    }
+    puts("fnvm runs WebAssembly programs in a sandbox.\n\n"
+         "  fnvm FILE [args...]      run a program: .wasm, .wat, or - for standard input\n"
+         "  fnvm COMMAND ...\n");
+    for (size_t i = 0; i < COMMANDS; i++) printf("  %-8s  %s\n", commands[i].name, commands[i].what);
+    puts("\n`fnvm help COMMAND` says more, with an example.");
+    return STATUS_OK;
+}
+
+static int command_help(int argc, char **argv)
+{
+    if (argc < 2) return help_print(NULL);
+    if (find_command(argv[1])) return help_print(argv[1]);
+    const char *close = closest_word(argv[1], command_name, NULL);
+    if (close)
+        return error_usage(NULL, "there is no command `%s`; did you mean `%s`?", argv[1], close);
+    return error_usage(NULL, "there is no command `%s`", argv[1]);
+}
+
+static int command_version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("fnvm " FNVM_VERSION);
+    return STATUS_OK;
+}
+
+/* `fnvm verfy x.wasm`: neither a command nor a file. */
+static int unknown_command(const char *word)
+{
+    const char *close = closest_word(word, command_name, NULL);
+    fprintf(stderr, "Error: there is no command and no file `%s`", word);
+    if (close) fprintf(stderr, "; did you mean `fnvm %s`?", close);
+    fputc('\n', stderr);
+    return STATUS_NOT_FOUND;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_print(NULL);
+        return STATUS_USAGE;
+    }
+    const char *word = argv[1];
+    const Command *command = find_command(word);
+    if (command) return command->run(argc - 1, argv + 1);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return command_help(argc - 1, argv + 1);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        return command_version(argc - 1, argv + 1);
+    if (word[0] != '-' && !strpbrk(word, "./") && access(word, F_OK) != 0)
+        return unknown_command(word);
+    return command_run(argc, argv);
+}

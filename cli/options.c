@@ -1,0 +1,425 @@
+/* Options are tables: long options for getopt_long, and one table per group, whose rows name the
+ * field of Options that a key sets.  A new key is one row. */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/errors.h"
+
+/* ---- Values ---- */
+
+/* A decimal number that fits, and what follows it. */
+static bool parse_number(const char *text, uint64_t *number, const char **rest)
+{
+    if (*text < '0' || *text > '9') return false;
+    char *end;
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    *rest = end;
+    return errno == 0;
+}
+
+static bool scale(uint64_t number, uint64_t factor, uint64_t *out)
+{
+    return !__builtin_mul_overflow(number, factor, out);
+}
+
+bool parse_size(const char *text, uint64_t *bytes)
+{
+    uint64_t number;
+    const char *unit;
+    if (!parse_number(text, &number, &unit)) return false;
+    unsigned shift = 0;
+    switch (*unit) {
+    case '\0': break;
+    case 'k': case 'K': shift = 10; break;
+    case 'm': case 'M': shift = 20; break;
+    case 'g': case 'G': shift = 30; break;
+    case 't': case 'T': shift = 40; break;
+    default: return false;
+    }
+    if (*unit && strcmp(unit + 1, "") != 0 && strcmp(unit + 1, "B") != 0 &&
+        strcmp(unit + 1, "iB") != 0)
+        return false;
+    return scale(number, (uint64_t)1 << shift, bytes);
+}
+
+bool parse_duration(const char *text, uint64_t *ns)
+{
+    static const struct { const char *unit; uint64_t ns; } units[] = {
+        {"", 1000000000}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1},
+        {"m", 60000000000}, {"h", 3600000000000}};
+    uint64_t number;
+    const char *unit;
+    if (!parse_number(text, &number, &unit)) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(unit, units[i].unit) == 0) return scale(number, units[i].ns, ns);
+    return false;
+}
+
+static bool parse_bool(const char *text, bool *out)
+{
+    static const char *const yes[] = {"y", "yes", "true", "on", "1"};
+    static const char *const no[] = {"n", "no", "false", "off", "0"};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+        if (strcmp(text, yes[i]) == 0) return *out = true, true;
+        if (strcmp(text, no[i]) == 0) return *out = false, true;
+    }
+    return false;
+}
+
+/* ---- Groups ---- */
+
+typedef enum ValueKind { VALUE_FLAG, VALUE_COUNT, VALUE_SIZE, VALUE_DURATION, VALUE_TEXT,
+                         VALUE_LIST, VALUE_FEATURE } ValueKind;
+
+typedef struct GroupKey {
+    const char *name;
+    ValueKind kind;
+    size_t field;        /* offset in Options */
+    uint32_t feature;    /* VALUE_FEATURE: its bit */
+    const char *value;   /* how help writes the value */
+    const char *what;
+} GroupKey;
+
+#define FIELD(member) offsetof(Options, member), 0
+#define FEATURE(name, bit, what) {name, VALUE_FEATURE, 0, FEATURE_##bit, "[=y|n]", what}
+
+static const GroupKey wasm_keys[] = {
+    {"fuel", VALUE_COUNT, FIELD(fuel), "=N", "trap after N instructions"},
+    {"timeout", VALUE_DURATION, FIELD(timeout_ns), "=TIME", "trap after 2s, 100ms, ..."},
+    {"max-memory-size", VALUE_SIZE, FIELD(config.max_memory_bytes), "=BYTES",
+     "largest linear memory (64k, 10M, 2G, ...)"},
+    {"max-wasm-stack", VALUE_SIZE, FIELD(config.max_stack_bytes), "=BYTES", "guest stack"},
+    {"max-table-elements", VALUE_COUNT, FIELD(config.max_table_elements), "=N", "largest table"},
+    {"max-heap-size", VALUE_SIZE, FIELD(config.max_heap_bytes), "=BYTES",
+     "live objects on the garbage-collected heap"},
+    {"trap-on-grow-failure", VALUE_FLAG, FIELD(config.trap_on_grow_failure), "[=y|n]",
+     "memory.grow and table.grow trap instead of returning -1"},
+    {"unknown-imports-trap", VALUE_FLAG, FIELD(unknown_imports_trap), "[=y|n]",
+     "functions that nobody provides trap when called"},
+    FEATURE("sign-extension", SIGN_EXTENSION, "sign-extension operators"),
+    FEATURE("saturating-float-to-int", SAT_FLOAT, "conversions that do not trap"),
+    FEATURE("multi-value", MULTI_VALUE, "several results and block parameters"),
+    FEATURE("bulk-memory", BULK, "memory.copy, memory.fill, table.init, ..."),
+    FEATURE("reference-types", REFERENCES, "funcref, externref, several tables"),
+    FEATURE("simd", SIMD, "128-bit vectors"),
+    FEATURE("relaxed-simd", RELAXED_SIMD, "relaxed vector instructions, deterministic here"),
+    FEATURE("tail-call", TAIL_CALL, "return_call and friends"),
+    FEATURE("extended-const", EXTENDED_CONST, "arithmetic in constant expressions"),
+    FEATURE("exceptions", EXCEPTIONS, "try_table, throw, exnref"),
+    FEATURE("function-references", FUNCTION_REFS, "typed function references"),
+    FEATURE("gc", GC, "structs, arrays, i31"),
+    FEATURE("multi-memory", MULTI_MEMORY, "several memories"),
+    FEATURE("memory64", MEMORY64, "64-bit memories and tables"),
+    FEATURE("wide-arithmetic", WIDE_ARITHMETIC, "128-bit add, sub, mul (proposal; off)"),
+    FEATURE("custom-page-sizes", CUSTOM_PAGE_SIZES, "pages of one byte (proposal; off)"),
+    {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
+
+static const GroupKey wasi_keys[] = {
+    {"inherit-env", VALUE_FLAG, FIELD(inherit_env), "[=y|n]", "the guest sees fnvm's environment"},
+    {"tcplisten", VALUE_LIST, FIELD(listen), "=HOST:PORT",
+     "listen there; the guest gets the socket as its descriptor 3, 4, ..."},
+    {"listenfd", VALUE_FLAG, FIELD(listenfd), "[=y|n]",
+     "hand over sockets that fnvm was started with (LISTEN_FDS)"},
+    {"inherit-network", VALUE_FLAG, FIELD(inherit_network), "[=y|n]",
+     "the same: preview 1 can accept connections but not open any"},
+    {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
+
+static const GroupKey debug_keys[] = {
+    {"coredump", VALUE_TEXT, FIELD(coredump), "=FILE", "write a wasm core dump there on a trap"},
+    {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
+
+static const GroupKey *group_keys(char group)
+{
+    return group == 'W' ? wasm_keys : group == 'S' ? wasi_keys : debug_keys;
+}
+
+static const char *group_key_name(const void *keys, size_t i)
+{
+    return ((const GroupKey *)keys)[i].name;
+}
+
+static void group_help(char group)
+{
+    static const char *const titles[] = {"WebAssembly: limits and features", "WASI", "debugging"};
+    printf("-%c KEY[=VALUE],...   %s\n\n", group, titles[group == 'W' ? 0 : group == 'S' ? 1 : 2]);
+    for (const GroupKey *key = group_keys(group); key->name; key++) {
+        char spelled[64];
+        snprintf(spelled, sizeof spelled, "%s%s", key->name, key->value);
+        printf("  -%c %-32s %s\n", group, spelled, key->what);
+    }
+}
+
+static void *options_field(Options *options, size_t field) { return (char *)options + field; }
+
+static int no_memory(void)
+{
+    return error_report(NULL, "the host is out of memory");
+}
+
+static int pairs_add(Pairs *pairs, const char *name, const char *value)
+{
+    if (pairs->n == pairs->cap) {
+        size_t cap = pairs->cap ? pairs->cap * 2 : 8;
+        Pair *items = realloc(pairs->items, cap * sizeof *items);
+        if (!items) return no_memory();
+        pairs->items = items;
+        pairs->cap = cap;
+    }
+    pairs->items[pairs->n++] = (Pair){name, value};
+    return -1;
+}
+
+static int bad_value(const Options *options, char group, const GroupKey *key, const char *value,
+                     const char *expected)
+{
+    return error_usage(options->command, "-%c %s: expected %s, found `%s`", group, key->name,
+                       expected, value ? value : "");
+}
+
+static int group_flag(Options *options, char group, const GroupKey *key, const char *value)
+{
+    bool on = true;
+    if (value && !parse_bool(value, &on)) return bad_value(options, group, key, value, "y or n");
+    if (key->kind == VALUE_FLAG) *(bool *)options_field(options, key->field) = on;
+    else if (on) options->config.features |= key->feature;
+    else options->config.features &= ~key->feature;
+    return -1;
+}
+
+static int group_set(Options *options, char group, const GroupKey *key, const char *value)
+{
+    uint64_t *number = options_field(options, key->field);
+    const char *rest;
+    if (key->kind == VALUE_FLAG || key->kind == VALUE_FEATURE)
+        return group_flag(options, group, key, value);
+    if (!value || !*value)
+        return error_usage(options->command, "-%c %s needs a value: -%c %s%s", group, key->name,
+                           group, key->name, key->value);
+    switch (key->kind) {
+    case VALUE_COUNT:
+        if (!parse_number(value, number, &rest) || *rest)
+            return bad_value(options, group, key, value, "a number");
+        if (number == &options->fuel) options->config.fuel = true;
+        return -1;
+    case VALUE_SIZE:
+        if (!parse_size(value, number))
+            return bad_value(options, group, key, value, "bytes, such as 65536, 64k, 10M or 2G");
+        return -1;
+    case VALUE_DURATION:
+        if (!parse_duration(value, number) || *number == 0)
+            return bad_value(options, group, key, value, "a time, such as 2s or 100ms");
+        return -1;
+    case VALUE_LIST: return pairs_add(options_field(options, key->field), value, NULL);
+    default: *(const char **)options_field(options, key->field) = value; return -1;
+    }
+}
+
+static int group_key(Options *options, char group, char *item)
+{
+    if (strcmp(item, "help") == 0) {
+        group_help(group);
+        return STATUS_OK;
+    }
+    char *value = strchr(item, '=');
+    if (value) *value++ = '\0';
+    for (const GroupKey *key = group_keys(group); key->name; key++)
+        if (strcmp(item, key->name) == 0) return group_set(options, group, key, value);
+
+    const char *close = closest_word(item, group_key_name, group_keys(group));
+    if (close)
+        return error_usage(options->command, "-%c has no `%s`; did you mean `%s`?", group, item,
+                           close);
+    return error_usage(options->command, "-%c has no `%s`; `-%c help` lists what there is", group,
+                       item, group);
+}
+
+int options_group(Options *options, char group, char *list)
+{
+    while (list) {
+        char *rest = strchr(list, ',');
+        if (rest) *rest++ = '\0';
+        int status = *list ? group_key(options, group, list) : -1;
+        if (status >= 0) return status;
+        list = rest;
+    }
+    return -1;
+}
+
+/* ---- Long options ---- */
+
+enum { OPTION_DIR = 256, OPTION_ENV, OPTION_ARGV0, OPTION_PRELOAD, OPTION_MODULE_PATH,
+       OPTION_ENGINE, OPTION_VERIFY };
+
+static const struct option run_options[] = {
+    {"dir", required_argument, NULL, OPTION_DIR},
+    {"env", required_argument, NULL, OPTION_ENV},
+    {"invoke", required_argument, NULL, 'f'},
+    {"argv0", required_argument, NULL, OPTION_ARGV0},
+    {"preload", required_argument, NULL, OPTION_PRELOAD},
+    {"module-path", required_argument, NULL, OPTION_MODULE_PATH},
+    {"engine", required_argument, NULL, OPTION_ENGINE},
+    {"verify", required_argument, NULL, OPTION_VERIFY},
+    {"wasm", required_argument, NULL, 'W'},
+    {"wasi", required_argument, NULL, 'S'},
+    {"debug", required_argument, NULL, 'D'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0}};
+
+/* What other engines call things, for people who come from there. */
+static const struct { const char *theirs, *ours; } foreign_options[] = {
+    {"mapdir", "--dir HOST::GUEST"}, {"map-dir", "--dir HOST::GUEST"},
+    {"volume", "--dir HOST::GUEST"}, {"function", "--invoke"},
+    {"gas-limit", "-W fuel=N"}, {"fuel", "-W fuel=N"},
+    {"time-limit", "-W timeout=100ms"}, {"timeout", "-W timeout=100ms"},
+    {"max-memory-size", "-W max-memory-size=BYTES"}, {"max-wasm-stack", "-W max-wasm-stack=BYTES"},
+    {"stack-size", "-W max-wasm-stack=BYTES"}, {"forward-host-env", "-S inherit-env"},
+    {"inherit-env", "-S inherit-env"}, {"tcplisten", "-S tcplisten=ADDR"},
+    {"coredump-on-trap", "-D coredump=FILE"}, {"wasm-features", "-W FEATURE=y|n"},
+    {"reactor", "--invoke"}, {"mount", "--dir HOST::GUEST"}};
+
+static const char *long_option_name(const void *table, size_t i)
+{
+    return ((const struct option *)table)[i].name;
+}
+
+static int unknown_option(const Options *options, char *text)
+{
+    if (strncmp(text, "--", 2) != 0)
+        return error_usage(options->command, "there is no option `-%c`", optopt);
+    char *name = text + 2;
+    name[strcspn(name, "=")] = '\0';
+    for (size_t i = 0; i < sizeof foreign_options / sizeof *foreign_options; i++)
+        if (strcmp(name, foreign_options[i].theirs) == 0)
+            return error_usage(options->command, "there is no option `--%s`; did you mean `%s`?",
+                               name, foreign_options[i].ours);
+    const char *close = closest_word(name, long_option_name, run_options);
+    if (close)
+        return error_usage(options->command, "there is no option `--%s`; did you mean `--%s`?",
+                           name, close);
+    return error_usage(options->command, "there is no option `--%s`", name);
+}
+
+/* HOST, HOST::GUEST, HOST::GUEST::ro or HOST::ro; HOST is the guest's name where none is given. */
+static int option_dir(Options *options, char *text)
+{
+    Directory *dirs = realloc(options->dirs, (options->ndirs + 1) * sizeof *dirs);
+    if (!dirs) return no_memory();
+    options->dirs = dirs;
+    Directory *dir = &dirs[options->ndirs];
+    *dir = (Directory){text, text, FNVM_DIR_READ_WRITE};
+
+    size_t len = strlen(text);
+    if (len > 4 && strcmp(text + len - 4, "::ro") == 0) {
+        text[len - 4] = '\0';
+        dir->access = FNVM_DIR_READ_ONLY;
+    }
+    char *guest = strstr(text, "::");
+    if (guest) {
+        *guest = '\0';
+        dir->guest = guest + 2;
+    } else if (strchr(text, ':')) {
+        size_t host = strcspn(text, ":");
+        return error_usage(options->command,
+                           "--dir %s: which side is the host's? Write HOST::GUEST: `--dir %.*s::%s`,"
+                           " or, if you had the guest first, `--dir %s::%.*s`",
+                           text, (int)host, text, text + host + 1, text + host + 1, (int)host,
+                           text);
+    }
+    if (!*dir->host || !*dir->guest || strstr(dir->guest, "::"))
+        return error_usage(options->command, "--dir: expected HOST[::GUEST][::ro]");
+    options->ndirs++;
+    return -1;
+}
+
+static int option_pair(Options *options, Pairs *pairs, char *text, bool value_needed,
+                       const char *expected)
+{
+    char *value = strchr(text, '=');
+    if (value) *value++ = '\0';
+    if (!*text || (value_needed && (!value || !*value)))
+        return error_usage(options->command, "expected %s", expected);
+    return pairs_add(pairs, text, value);
+}
+
+static int option_engine(const Options *options, const char *name)
+{
+    if (strcmp(name, "interp") == 0 || strcmp(name, "interpreter") == 0) return -1;
+    if (strcmp(name, "jit") == 0)
+        return error_usage(options->command,
+                           "this version has no JIT yet; the interpreter is --engine=interp");
+    return error_usage(options->command, "--engine: expected `interp`, found `%s`", name);
+}
+
+static int option_verify(Options *options, const char *when)
+{
+    if (strcmp(when, "lazy") == 0) options->config.verify = FNVM_VERIFY_LAZY;
+    else if (strcmp(when, "eager") == 0) options->config.verify = FNVM_VERIFY_EAGER;
+    else
+        return error_usage(options->command, "--verify: expected `eager` or `lazy`, found `%s`",
+                           when);
+    return -1;
+}
+
+static int run_option(Options *options, int option, char *text)
+{
+    switch (option) {
+    case 'W': case 'S': case 'D': return options_group(options, (char)option, text);
+    case 'f': options->invoke = text; return -1;
+    case 'C': case 'O':
+        return error_usage(options->command, "this version has no -%c options", option);
+    case OPTION_DIR: return option_dir(options, text);
+    case OPTION_ENV:
+        return option_pair(options, &options->env, text, false, "--env NAME=VALUE or --env NAME");
+    case OPTION_ARGV0: options->argv0 = text; return -1;
+    case OPTION_PRELOAD:
+        return option_pair(options, &options->preloads, text, true, "--preload NAME=FILE");
+    case OPTION_MODULE_PATH: return pairs_add(&options->module_paths, text, NULL);
+    case OPTION_ENGINE: return option_engine(options, text);
+    case OPTION_VERIFY: return option_verify(options, text);
+    default: return -1;
+    }
+}
+
+int options_parse_run(Options *options, int argc, char **argv)
+{
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        int at = optind, row = -1;
+        int option = getopt_long(argc, argv, "+:W:S:D:C:O:f:h", run_options, &row);
+        if (option == -1) break;
+        /* getopt takes any unambiguous beginning of a name; scripts are better off without. */
+        if (row >= 0 && strcspn(argv[at] + 2, "=") != strlen(run_options[row].name)) option = '?';
+        if (option == 'h') return help_print(options->command);
+        if (option == '?') return unknown_option(options, argv[at]);
+        if (option == ':') return error_option(options->command, option, argv[optind - 1]);
+        int status = run_option(options, option, optarg);
+        if (status >= 0) return status;
+    }
+    if (optind >= argc) return error_usage(options->command, "which file?");
+    options->file = argv[optind];
+    options->args = argv + optind + 1;
+    options->nargs = argc - optind - 1;
+    return -1;
+}
+
+void options_init(Options *options, const char *command)
+{
+    *options = (Options){.command = command};
+    fnvm_config_default(&options->config);
+}
+
+void options_free(Options *options)
+{
+    free(options->listen.items);
+    free(options->dirs);
+    free(options->env.items);
+    free(options->preloads.items);
+    free(options->module_paths.items);
+}

@@ -1,0 +1,52 @@
+/* The command line of `fnvm run`, and the option groups that other commands share.
+ *
+ * Spelling follows wasmtime where it has one.  Options come before FILE; everything after FILE
+ * belongs to the guest.  Strings point into argv, parts of which are cut in place. */
+#ifndef FNVM_CLI_OPTIONS_H
+#define FNVM_CLI_OPTIONS_H
+
+#include "fnvm.h"
+
+typedef struct Pair { const char *name, *value; } Pair; /* value may be NULL: see the user */
+typedef struct Pairs { Pair *items; size_t n, cap; } Pairs;
+
+typedef struct Directory { const char *host, *guest; fnvm_dir_access access; } Directory;
+
+typedef struct Options {
+    const char *command; /* for messages and `fnvm help` */
+    fnvm_config config;
+    /* -W */
+    uint64_t fuel;       /* if config.fuel */
+    uint64_t timeout_ns; /* 0: none */
+    bool unknown_imports_trap;
+    /* -S */
+    bool inherit_env, inherit_network, listenfd;
+    Pairs listen;        /* addresses to listen on, as names */
+    /* -D */
+    const char *coredump;
+    /* long options */
+    const char *invoke, *argv0;
+    Directory *dirs;
+    size_t ndirs;
+    Pairs env;           /* value NULL: inherit if set */
+    Pairs preloads;      /* NAME=FILE */
+    Pairs module_paths;  /* as names */
+    const char *file;    /* NULL only where the command allows it */
+    char **args;         /* the guest's own arguments, after FILE */
+    int nargs;
+} Options;
+
+/* Both return -1 to go on, or the status to end with, having printed what had to be said.
+ * options_free() is due in every case. */
+int options_parse_run(Options *, int argc, char **argv);
+/* One comma-separated list of group 'W', 'S' or 'D'; `list` is cut in place. */
+int options_group(Options *, char group, char *list);
+
+void options_init(Options *, const char *command);
+void options_free(Options *);
+
+/* "64k", "10M", "2GiB": bytes.  "2s", "100ms", "3": nanoseconds.  False: not such a text. */
+bool parse_size(const char *text, uint64_t *bytes);
+bool parse_duration(const char *text, uint64_t *ns);
+
+#endif

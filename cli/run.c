@@ -1,0 +1,348 @@
+/* fnvm run: an engine, one module, one store, WASI, and whatever the options add; then `_start`,
+ * or the function that --invoke names. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/errors.h"
+#include "cli/interrupt.h"
+#include "cli/sockets.h"
+#include "cli/values.h"
+
+enum { VALUES_MAX = 1000 }; /* the standard's limit on parameters, appendix A.1 */
+
+typedef struct Session {
+    Options options;
+    fnvm_engine *engine;
+    fnvm_module *module;
+    fnvm_store *store;
+    fnvm_wasi *wasi;
+    fnvm_linker *linker;
+    fnvm_instance *instance;
+} Session;
+
+extern char **environ;
+
+/* ---- What the guest gets from its system ---- */
+
+static fnvm_error *give_arguments(Session *s)
+{
+    const Options *o = &s->options;
+    const char *slash = strrchr(o->file, '/');
+    const char *name = o->argv0 ? o->argv0 : slash ? slash + 1 : o->file;
+    fnvm_error *error = fnvm_wasi_arg(s->wasi, name);
+    for (int i = 0; !error && i < o->nargs; i++) error = fnvm_wasi_arg(s->wasi, o->args[i]);
+    return error;
+}
+
+static fnvm_error *inherit_environment(Session *s)
+{
+    fnvm_error *error = NULL;
+    for (char **entry = environ; !error && *entry; entry++) {
+        size_t len = strcspn(*entry, "=");
+        if (!(*entry)[len]) continue;
+        char *name = strndup(*entry, len);
+        if (!name) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+        error = fnvm_wasi_env(s->wasi, name, *entry + len + 1);
+        free(name);
+    }
+    return error;
+}
+
+static fnvm_error *give_environment(Session *s)
+{
+    const Options *o = &s->options;
+    fnvm_error *error = o->inherit_env ? inherit_environment(s) : NULL;
+    for (size_t i = 0; !error && i < o->env.n; i++) {
+        const char *name = o->env.items[i].name, *value = o->env.items[i].value;
+        if (!value) value = getenv(name);
+        if (value) error = fnvm_wasi_env(s->wasi, name, value);
+    }
+    return error;
+}
+
+/* Sockets come before directories, so that their descriptors are 3, 4, ... as programs that use
+ * socket activation expect; LISTEN_FDS tells the guest how many there are. */
+static fnvm_error *give_sockets(Session *s)
+{
+    const Options *o = &s->options;
+    fnvm_error *error = NULL;
+    int given = 0;
+    int inherited = o->listenfd || o->inherit_network ? sockets_inherited() : 0;
+    for (; !error && given < inherited; given++) {
+        if (fcntl(SOCKETS_FIRST + given, F_GETFD) < 0)
+            return fnvm_error_new(FNVM_E_IO, "LISTEN_FDS is %d, but descriptor %d is not open",
+                                  inherited, SOCKETS_FIRST + given);
+        error = fnvm_wasi_preopen_socket(s->wasi, SOCKETS_FIRST + given);
+    }
+    for (size_t i = 0; !error && i < o->listen.n; i++, given++) {
+        int fd = -1;
+        error = socket_listen(o->listen.items[i].name, &fd);
+        if (!error) error = fnvm_wasi_preopen_socket(s->wasi, fd);
+    }
+    if (error || given == 0) return error;
+    char count[16];
+    snprintf(count, sizeof count, "%d", given);
+    return fnvm_wasi_env(s->wasi, "LISTEN_FDS", count);
+}
+
+static fnvm_error *give_directories(Session *s)
+{
+    for (size_t i = 0; i < s->options.ndirs; i++) {
+        const Directory *dir = &s->options.dirs[i];
+        fnvm_error *error = fnvm_wasi_preopen_dir(s->wasi, dir->host, dir->guest, dir->access);
+        if (error) return error;
+    }
+    return NULL;
+}
+
+static fnvm_error *give_system(Session *s)
+{
+    fnvm_error *error = fnvm_wasi_new(&s->wasi);
+    if (!error) error = give_arguments(s);
+    if (!error) error = give_environment(s);
+    if (!error) error = fnvm_wasi_inherit_stdio(s->wasi);
+    if (!error) error = give_sockets(s);
+    if (!error) error = give_directories(s);
+    return error;
+}
+
+/* ---- Linking ---- */
+
+static int preload(Session *s, const Pair *pair)
+{
+    fnvm_module *module = NULL;
+    int status = module_open(s->engine, pair->value, "preload", &module);
+    if (status >= 0) return status;
+    fnvm_error *error = fnvm_linker_define_module(s->linker, pair->name, module);
+    fnvm_module_release(module);
+    return error ? error_report(error, "failed to preload `%s`", pair->value) : -1;
+}
+
+static int session_link(Session *s)
+{
+    const Options *o = &s->options;
+    fnvm_error *error = fnvm_store_new(s->engine, &s->store);
+    if (!error) error = fnvm_linker_new(s->store, &s->linker);
+    if (error) return error_report(error, "failed to set up the engine");
+    if (o->config.fuel) fnvm_store_set_fuel(s->store, o->fuel);
+    if (o->coredump) fnvm_store_keep_trap_state(s->store, true);
+
+    error = give_system(s);
+    if (!error) error = fnvm_linker_define_wasi(s->linker, s->wasi);
+    if (error) {
+        error_report(error, "failed to set up WASI");
+        return STATUS_FAILED; /* also for a directory that is not there: that is not FILE */
+    }
+    for (size_t i = 0; i < o->preloads.n; i++) {
+        int status = preload(s, &o->preloads.items[i]);
+        if (status >= 0) return status;
+    }
+    for (size_t i = 0; !error && i < o->module_paths.n; i++)
+        error = fnvm_linker_add_path(s->linker, o->module_paths.items[i].name);
+    if (error) return error_report(error, "failed to set up the module path");
+    fnvm_linker_unknown_imports_trap(s->linker, o->unknown_imports_trap);
+    return -1;
+}
+
+/* ---- Calling ---- */
+
+static bool find_func(Session *s, const char *name, fnvm_extern *func)
+{
+    return fnvm_instance_export(s->instance, name, strlen(name), func) &&
+           func->kind == FNVM_EXTERN_FUNC;
+}
+
+/* "nothing to run", with what there is. */
+static fnvm_error *no_such_function(Session *s, const char *wanted)
+{
+    char *list = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&list, &len);
+    if (!out) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+    size_t found = 0;
+    for (size_t i = 0; i < fnvm_module_exports(s->module); i++) {
+        fnvm_export export;
+        char type[256];
+        fnvm_module_export(s->module, i, &export);
+        if (export.kind != FNVM_EXTERN_FUNC) continue;
+        fnvm_module_export_type(s->module, i, type, sizeof type);
+        fprintf(out, "\n  %.*s %s", (int)export.name_len, export.name, type);
+        found++;
+    }
+    bool failed = fclose(out) != 0;
+    fnvm_error *error =
+        failed ? fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory")
+        : wanted && found
+            ? fnvm_error_new(FNVM_E_LINK, "it exports no function `%s`, but these:%s", wanted, list)
+        : wanted ? fnvm_error_new(FNVM_E_LINK, "it exports no function at all")
+        : found  ? fnvm_error_new(FNVM_E_LINK,
+                                  "it has no `_start`; name a function with --invoke:%s", list)
+                 : fnvm_error_new(FNVM_E_LINK, "it has no `_start` and exports no function");
+    free(list);
+    return error;
+}
+
+/* Reads the arguments of --invoke by the function's type; the error is the user's. */
+static int read_arguments(Session *s, const fnvm_valtype *types, size_t n, fnvm_val *values)
+{
+    const Options *o = &s->options;
+    if ((size_t)o->nargs != n)
+        return error_usage("run", "`%s` takes %zu argument%s, %d given", o->invoke, n,
+                           n == 1 ? "" : "s", o->nargs);
+    for (size_t i = 0; i < n; i++) {
+        fnvm_kind kind = fnvm_valtype_kind(types[i]);
+        if (kind == FNVM_V128 || kind == FNVM_REF)
+            return error_usage("run", "argument %zu of `%s` is a %s: those cannot be written on "
+                               "the command line", i + 1, o->invoke,
+                               kind == FNVM_V128 ? "vector" : "reference");
+        if (!value_parse(o->args[i], kind, &values[i]))
+            return error_usage("run", "argument %zu of `%s`: `%s` is not an %s", i + 1, o->invoke,
+                               o->args[i], kind_name(kind));
+    }
+    return -1;
+}
+
+typedef struct Call {
+    fnvm_valtype types[VALUES_MAX];
+    fnvm_val args[VALUES_MAX], results[VALUES_MAX];
+} Call;
+
+static int invoke_typed(Session *s, fnvm_extern func, Call *call, fnvm_error **error)
+{
+    size_t nargs = fnvm_func_params(s->store, func, call->types, VALUES_MAX);
+    if (nargs > VALUES_MAX) return error_usage("run", "`%s` has too many parameters",
+                                               s->options.invoke);
+    int status = read_arguments(s, call->types, nargs, call->args);
+    if (status >= 0) return status;
+    size_t nresults = fnvm_func_results(s->store, func, call->types, VALUES_MAX);
+    if (nresults > VALUES_MAX) return error_usage("run", "`%s` has too many results",
+                                                  s->options.invoke);
+    *error = fnvm_func_call(s->store, func, call->args, nargs, call->results, nresults);
+    if (*error) {
+        *error = fnvm_error_wrap(*error, "failed to invoke `%s`", s->options.invoke);
+        return -1;
+    }
+    for (size_t i = 0; i < nresults; i++) {
+        value_print(stdout, s->store, &call->results[i]);
+        putchar('\n');
+    }
+    return -1;
+}
+
+static int invoke(Session *s, fnvm_error **error)
+{
+    fnvm_extern func;
+    if (!find_func(s, s->options.invoke, &func)) {
+        *error = no_such_function(s, s->options.invoke);
+        return -1;
+    }
+    Call *call = calloc(1, sizeof *call);
+    if (!call) {
+        *error = fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+        return -1;
+    }
+    int status = invoke_typed(s, func, call, error);
+    free(call);
+    return status;
+}
+
+static fnvm_error *call_start(Session *s, const char *name, fnvm_extern func)
+{
+    if (fnvm_func_params(s->store, func, NULL, 0) || fnvm_func_results(s->store, func, NULL, 0))
+        return fnvm_error_new(FNVM_E_LINK, "`%s` must have no parameters and no results", name);
+    fnvm_error *error = fnvm_func_call(s->store, func, NULL, 0, NULL, 0);
+    if (!error || fnvm_error_code(error) == FNVM_E_EXIT) return error;
+    return fnvm_error_wrap(error, "failed to invoke `%s`", name);
+}
+
+/* Instantiates and runs; -1, or the status of a mistake already reported. */
+static int session_run(Session *s, fnvm_error **error)
+{
+    fnvm_extern func;
+    *error = fnvm_linker_instantiate(s->linker, s->module, &s->instance);
+    if (*error) return -1;
+    if (!s->options.invoke) {
+        if (find_func(s, "_start", &func)) *error = call_start(s, "_start", func);
+        else *error = no_such_function(s, NULL);
+        return -1;
+    }
+    /* A reactor is initialised before anything else of it is called (WASI application ABI). */
+    if (find_func(s, "_initialize", &func)) *error = call_start(s, "_initialize", func);
+    return *error ? -1 : invoke(s, error);
+}
+
+/* ---- How it ended ---- */
+
+static void write_coredump(Session *s, const fnvm_error *trap)
+{
+    const char *path = s->options.coredump;
+    FILE *out = fopen(path, "wb");
+    if (!out) {
+        error_report(NULL, "cannot write the core dump `%s`: %s", path, strerror(errno));
+        return;
+    }
+    fnvm_error *error = fnvm_store_coredump(s->store, trap, out);
+    if (fclose(out) != 0 && !error) error = fnvm_error_new(FNVM_E_IO, "%s", strerror(errno));
+    if (error) error_report(error, "failed to write the core dump `%s`", path);
+}
+
+static int session_outcome(Session *s, fnvm_error *error)
+{
+    if (!error) {
+        if (fflush(stdout) == 0) return STATUS_OK;
+        return error_report(NULL, "cannot write the results: %s", strerror(errno));
+    }
+    if (fnvm_error_code(error) == FNVM_E_EXIT) {
+        int status = fnvm_error_exit_status(error) & 0xFF;
+        fnvm_error_free(error);
+        return status;
+    }
+    bool is_interrupt = fnvm_error_trap(error) == FNVM_TRAP_INTERRUPTED;
+    if (is_interrupt && interrupt_signal()) {
+        fputs("interrupted\n", stderr);
+        fnvm_error_free(error);
+        return STATUS_SIGNAL + interrupt_signal();
+    }
+    if (s->options.coredump && fnvm_error_code(error) == FNVM_E_TRAP) write_coredump(s, error);
+    if (is_interrupt && interrupt_timed_out())
+        error = fnvm_error_wrap(error, "the timeout of %gs was hit (-W timeout)",
+                                (double)s->options.timeout_ns / 1e9);
+    int status = error_report(error, "failed to run main module `%s`", s->options.file);
+    /* A file that something else misses is not the file we were asked to run. */
+    return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+}
+
+static int session_start(Session *s)
+{
+    fnvm_error *error = fnvm_engine_new(&s->options.config, &s->engine);
+    if (error) return error_report(error, "failed to set up the engine");
+    int status = module_open(s->engine, s->options.file, "run main module", &s->module);
+    if (status >= 0) return status;
+    status = session_link(s);
+    if (status >= 0) return status;
+
+    interrupt_install(s->store, s->options.timeout_ns);
+    status = session_run(s, &error);
+    if (status < 0) status = session_outcome(s, error);
+    interrupt_remove();
+    return status;
+}
+
+int command_run(int argc, char **argv)
+{
+    Session s = {0};
+    options_init(&s.options, "run");
+    int status = options_parse_run(&s.options, argc, argv);
+    if (status < 0) status = session_start(&s);
+    if (s.linker) fnvm_linker_free(s.linker);
+    if (s.store) fnvm_store_free(s.store);
+    if (s.wasi) fnvm_wasi_free(s.wasi);
+    if (s.module) fnvm_module_release(s.module);
+    if (s.engine) fnvm_engine_free(s.engine);
+    options_free(&s.options);
+    return status;
+}

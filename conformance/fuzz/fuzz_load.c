@@ -1,0 +1,29 @@
+/* Fuzz target for the loader: any bytes are a module or an error, never a crash, leak or hang.
+ * Functions are not verified (lazy mode); text is translated, since it may start with anything. */
+#include "fnvm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    fnvm_config config;
+    fnvm_config_default(&config);
+    config.features |= FEATURE_WIDE_ARITHMETIC | FEATURE_CUSTOM_PAGE_SIZES;
+    fnvm_engine *engine; /* a new one each time: its types would only ever grow */
+    fnvm_error *error = fnvm_engine_new(&config, &engine);
+    if (error) {
+        fnvm_error_free(error);
+        return 0;
+    }
+    fnvm_module *module = NULL;
+    error = fnvm_module_new(engine, bytes, len, &module);
+    char text[256];
+    for (size_t i = 0; !error && i < fnvm_module_imports(module); i++)
+        fnvm_module_import_type(module, i, text, sizeof text);
+    for (size_t i = 0; !error && i < fnvm_module_exports(module); i++)
+        fnvm_module_export_type(module, i, text, sizeof text);
+    fnvm_error_free(error);
+    fnvm_module_release(module);
+    fnvm_engine_free(engine);
+    return 0;
+}

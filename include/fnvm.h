@@ -1,0 +1,346 @@
+/* fnvm.h - the public interface of libfnvm, a virtual machine for serverless functions.
+ *
+ * Objects
+ *   fnvm_engine    configuration, the registry of types.  Shared: any thread, any time.
+ *   fnvm_module    a loaded module; immutable.  Reference-counted, shared between threads.
+ *   fnvm_store     everything one guest can reach.  One thread at a time.
+ *   fnvm_linker    names that imports resolve to, for one store.
+ *   fnvm_instance  an instantiated module; lives as long as its store.
+ *
+ * Errors.  A function that can fail returns `fnvm_error *`: NULL is success, anything else is
+ * owned by the caller and freed with fnvm_error_free().  Nothing here prints, exits or aborts.
+ *
+ * Sizes are in bytes unless the name says otherwise.  Strings are UTF-8; where a length is given
+ * they need no terminating NUL.
+ */
+#ifndef FNVM_H
+#define FNVM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FNVM_API __attribute__((visibility("default")))
+#define FNVM_VERSION "0.1.0"
+
+typedef struct fnvm_engine fnvm_engine;
+typedef struct fnvm_module fnvm_module;
+typedef struct fnvm_store fnvm_store;
+typedef struct fnvm_linker fnvm_linker;
+typedef struct fnvm_instance fnvm_instance;
+typedef struct fnvm_error fnvm_error;
+typedef struct fnvm_caller fnvm_caller;
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+typedef enum fnvm_code {
+    FNVM_OK,
+    FNVM_E_MALFORMED,   /* not a module: the bytes or the text do not follow the grammar */
+    FNVM_E_INVALID,     /* well-formed, but refused by the verifier */
+    FNVM_E_LINK,        /* an import is missing or has another type */
+    FNVM_E_TRAP,        /* the guest trapped: fnvm_error_trap() says how */
+    FNVM_E_EXCEPTION,   /* the guest threw an exception that nothing caught */
+    FNVM_E_EXIT,        /* the guest ended itself: fnvm_error_exit_status() */
+    FNVM_E_UNSUPPORTED, /* a component, or a feature that is switched off */
+    FNVM_E_LIMIT,       /* a limit of the configuration was reached before anything ran */
+    FNVM_E_NOT_FOUND,   /* no such file, export or name */
+    FNVM_E_IO,          /* the operating system refused; the message carries its reason */
+    FNVM_E_MEMORY,      /* the host is out of memory */
+    FNVM_E_USAGE        /* the embedder's call was wrong: a value of another type, say */
+} fnvm_code;
+
+/* Why a guest trapped.  The texts are the standard's own (vm/traps.def). */
+typedef enum fnvm_trap {
+    FNVM_TRAP_NONE,
+#define TRAP(ident, text) FNVM_TRAP_##ident,
+#include "fnvm_traps.def"
+} fnvm_trap;
+
+typedef struct fnvm_frame {
+    uint32_t func_index;      /* in its module */
+    uint64_t offset;          /* of the instruction, from the start of the module's bytes */
+    const char *module_name;  /* from the name section, or NULL; lives as long as the error */
+    const char *func_name;    /* likewise */
+} fnvm_frame;
+
+FNVM_API fnvm_code fnvm_error_code(const fnvm_error *);
+FNVM_API fnvm_trap fnvm_error_trap(const fnvm_error *);        /* FNVM_TRAP_NONE if no trap */
+FNVM_API int fnvm_error_exit_status(const fnvm_error *);       /* of FNVM_E_EXIT, else 0 */
+FNVM_API const char *fnvm_error_message(const fnvm_error *);   /* one line, no final dot */
+FNVM_API const fnvm_error *fnvm_error_cause(const fnvm_error *); /* the next of the chain */
+FNVM_API size_t fnvm_error_frames(const fnvm_error *, const fnvm_frame **); /* innermost first */
+FNVM_API const char *fnvm_trap_text(fnvm_trap);
+FNVM_API void fnvm_error_free(fnvm_error *);                   /* the whole chain; NULL is fine */
+
+/* For host functions and embedders that wrap an error in a wider one. */
+FNVM_API fnvm_error *fnvm_error_new(fnvm_code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+FNVM_API fnvm_error *fnvm_error_wrap(fnvm_error *cause, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));                     /* keeps the cause's code */
+FNVM_API fnvm_error *fnvm_error_trap_new(fnvm_trap, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+FNVM_API fnvm_error *fnvm_error_exit(int status);
+
+/* ---- Configuration and engine --------------------------------------------------------------- */
+
+/* Proposals, as bits.  FNVM_FEATURES_3_0 is the whole of WebAssembly 3.0. */
+enum {
+    FEATURE_MVP = 0,
+    FEATURE_SIGN_EXTENSION = 1 << 0,
+    FEATURE_SAT_FLOAT = 1 << 1,
+    FEATURE_MULTI_VALUE = 1 << 2,
+    FEATURE_BULK = 1 << 3,
+    FEATURE_REFERENCES = 1 << 4,
+    FEATURE_SIMD = 1 << 5,
+    FEATURE_RELAXED_SIMD = 1 << 6,
+    FEATURE_TAIL_CALL = 1 << 7,
+    FEATURE_EXTENDED_CONST = 1 << 8,
+    FEATURE_EXCEPTIONS = 1 << 9,
+    FEATURE_FUNCTION_REFS = 1 << 10,
+    FEATURE_GC = 1 << 11,
+    FEATURE_MULTI_MEMORY = 1 << 12,
+    FEATURE_MEMORY64 = 1 << 13,
+    FNVM_FEATURES_3_0 = (1 << 14) - 1,
+    FEATURE_WIDE_ARITHMETIC = 1 << 14,
+    FEATURE_CUSTOM_PAGE_SIZES = 1 << 15,
+};
+
+typedef enum fnvm_verify {
+    FNVM_VERIFY_LAZY,  /* a function is verified at its first call (standard, 7.2.2) */
+    FNVM_VERIFY_EAGER  /* all functions when the module is loaded */
+} fnvm_verify;
+
+/* Every limit is finite by default; fnvm_config_default() fills them in. */
+typedef struct fnvm_config {
+    uint32_t features;
+    fnvm_verify verify;
+    uint64_t max_memory_bytes;    /* of one linear memory */
+    uint64_t max_table_elements;  /* of one table */
+    uint64_t max_stack_bytes;     /* guest stack of one instance */
+    uint64_t max_heap_bytes;      /* managed heap, live objects of one store */
+    uint32_t max_instances;       /* of one store */
+    bool trap_on_grow_failure;    /* memory.grow and table.grow trap instead of returning -1 */
+    bool fuel;                    /* count instructions: fnvm_store_set_fuel() */
+} fnvm_config;
+
+FNVM_API void fnvm_config_default(fnvm_config *);
+FNVM_API fnvm_error *fnvm_engine_new(const fnvm_config *, fnvm_engine **out); /* NULL: defaults */
+FNVM_API void fnvm_engine_free(fnvm_engine *); /* modules and stores keep it alive */
+
+/* ---- Types ------------------------------------------------------------------------------------ */
+
+/* A value type: numbers and v128 are constants, references come from modules. */
+typedef uint32_t fnvm_valtype;
+
+typedef enum fnvm_kind {
+    FNVM_I32, FNVM_I64, FNVM_F32, FNVM_F64, FNVM_V128, FNVM_REF
+} fnvm_kind;
+
+FNVM_API fnvm_kind fnvm_valtype_kind(fnvm_valtype);
+/* Writes the text format's spelling, cut to size; returns the length it needs. */
+FNVM_API size_t fnvm_valtype_print(fnvm_engine *, fnvm_valtype, char *text, size_t size);
+/* The type spelled "i32", "externref", "(ref null any)", ...: abstract types only. */
+FNVM_API bool fnvm_valtype_parse(const char *text, fnvm_valtype *out);
+
+typedef enum fnvm_externkind {
+    FNVM_EXTERN_FUNC, FNVM_EXTERN_TABLE, FNVM_EXTERN_MEMORY, FNVM_EXTERN_GLOBAL, FNVM_EXTERN_TAG
+} fnvm_externkind;
+
+/* The type of an import or export, as the text format spells it: "(func (param i32))". */
+typedef struct fnvm_import {
+    const char *module; size_t module_len;
+    const char *name; size_t name_len;
+    fnvm_externkind kind;
+} fnvm_import;
+typedef struct fnvm_export {
+    const char *name; size_t name_len;
+    fnvm_externkind kind;
+    uint32_t index;
+} fnvm_export;
+
+/* ---- Modules ----------------------------------------------------------------------------------- */
+
+/* Binary or text; decided by the first bytes.  A file is mapped read-only and never copied; the
+ * bytes given to fnvm_module_new are copied unless they are text.  In lazy mode function bodies
+ * are neither decoded nor verified yet. */
+FNVM_API fnvm_error *fnvm_module_load(fnvm_engine *, const char *path, fnvm_module **out);
+FNVM_API fnvm_error *fnvm_module_new(fnvm_engine *, const void *bytes, size_t len,
+                                     fnvm_module **out);
+FNVM_API fnvm_module *fnvm_module_retain(fnvm_module *);
+FNVM_API void fnvm_module_release(fnvm_module *);
+/* Verifies every function; calls `report` (may be NULL) for each bad one, in order.  The error it
+ * is given is freed after the call.  Returns how many are bad through `bad`. */
+FNVM_API fnvm_error *fnvm_module_verify(fnvm_module *,
+                                        void (*report)(void *env, const fnvm_error *),
+                                        void *env, size_t *bad);
+FNVM_API size_t fnvm_module_imports(const fnvm_module *);
+FNVM_API void fnvm_module_import(const fnvm_module *, size_t i, fnvm_import *out);
+FNVM_API size_t fnvm_module_exports(const fnvm_module *);
+FNVM_API void fnvm_module_export(const fnvm_module *, size_t i, fnvm_export *out);
+/* The text-format spelling of import or export i's type; like fnvm_valtype_print. */
+FNVM_API size_t fnvm_module_import_type(const fnvm_module *, size_t i, char *text, size_t size);
+FNVM_API size_t fnvm_module_export_type(const fnvm_module *, size_t i, char *text, size_t size);
+
+/* Text format to binary.  *bytes is freed with free(). */
+FNVM_API fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **bytes,
+                                      size_t *bytes_len);
+
+/* ---- Stores ------------------------------------------------------------------------------------ */
+
+FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out);
+FNVM_API void fnvm_store_free(fnvm_store *);
+/* From any thread and from signal handlers: the guest traps with INTERRUPTED at its next loop or
+ * call, blocking host functions return early.  Stays set until cleared. */
+FNVM_API void fnvm_store_interrupt(fnvm_store *);
+FNVM_API void fnvm_store_clear_interrupt(fnvm_store *);
+FNVM_API void fnvm_store_set_fuel(fnvm_store *, uint64_t instructions);
+FNVM_API uint64_t fnvm_store_fuel(const fnvm_store *); /* what is left */
+
+/* ---- Values ------------------------------------------------------------------------------------ */
+
+/* A reference: an opaque handle, 0 is null.  It stays valid (and its object alive) until the
+ * store is freed or fnvm_store_drop_refs() drops all handles of the store. */
+typedef uint64_t fnvm_ref;
+
+typedef struct fnvm_val {
+    fnvm_kind kind;
+    union {
+        int32_t i32; int64_t i64; float f32; double f64; uint8_t v128[16]; fnvm_ref ref;
+    } of;
+} fnvm_val;
+
+typedef enum fnvm_refkind { /* what a reference refers to */
+    FNVM_REF_NULL, FNVM_REF_FUNC, FNVM_REF_EXTERN, FNVM_REF_I31, FNVM_REF_STRUCT, FNVM_REF_ARRAY,
+    FNVM_REF_EXCEPTION
+} fnvm_refkind;
+
+FNVM_API fnvm_refkind fnvm_ref_kind(fnvm_store *, fnvm_ref);
+/* A reference to a host value; the guest can hold, compare nothing, and give it back. */
+FNVM_API fnvm_error *fnvm_ref_from_host(fnvm_store *, uint64_t host_value, fnvm_ref *out);
+FNVM_API bool fnvm_ref_host_value(fnvm_store *, fnvm_ref, uint64_t *out); /* false: no host value */
+FNVM_API bool fnvm_ref_i31_value(fnvm_store *, fnvm_ref, int32_t *out);
+FNVM_API bool fnvm_ref_is_extern(fnvm_store *, fnvm_ref); /* a host value or externalised any */
+FNVM_API void fnvm_store_drop_refs(fnvm_store *);
+
+/* ---- Host functions ---------------------------------------------------------------------------- */
+
+/* The home slots of a call: arguments come in slots[0..], results go to slots[0..]; 8 bytes each,
+ * a v128 takes two.  i32 and f32 lie in the low half; write them through the members, which a host
+ * function must do with the upper half cleared (assign .i64 = (uint32_t)x, or .i32 after .i64 = 0
+ * is not needed: engines read only the member of the type). */
+typedef union fnvm_slot {
+    uint32_t i32; uint64_t i64; float f32; double f64; fnvm_ref ref;
+} fnvm_slot;
+
+/* `.ref` holds the engine's own bits, which a host function may pass back unchanged during the
+ * same call; fnvm_slot_to_ref makes a handle of them that may be kept.
+ *
+ * Returns NULL, or an error: fnvm_error_trap_new() traps the guest, fnvm_error_exit() ends it.
+ * `slots` is valid only during the call, and not over a call back into the guest. */
+typedef fnvm_error *(*fnvm_host_fn)(fnvm_caller *, void *env, fnvm_slot *slots);
+
+/* Between a slot of the given reference type and a handle; the type is checked. */
+FNVM_API fnvm_error *fnvm_slot_to_ref(fnvm_caller *, const fnvm_slot *, fnvm_valtype,
+                                      fnvm_ref *out);
+FNVM_API fnvm_error *fnvm_slot_from_ref(fnvm_caller *, fnvm_ref, fnvm_valtype, fnvm_slot *out);
+
+FNVM_API fnvm_store *fnvm_caller_store(fnvm_caller *);
+FNVM_API fnvm_instance *fnvm_caller_instance(fnvm_caller *);
+/* The memory that the calling instance exports as "memory": false if there is none.  `base` is
+ * valid until the guest runs again. */
+FNVM_API bool fnvm_caller_memory(fnvm_caller *, uint8_t **base, uint64_t *size);
+/* True after fnvm_store_interrupt; the descriptor is readable then (wait on it beside your own). */
+FNVM_API bool fnvm_caller_interrupted(fnvm_caller *);
+FNVM_API int fnvm_caller_interrupt_fd(fnvm_caller *); /* -1 where none could be made */
+
+/* ---- Linking and instances --------------------------------------------------------------------- */
+
+typedef struct fnvm_extern { /* a function, table, memory, global or tag of a store */
+    fnvm_externkind kind;
+    uint64_t of[2];
+} fnvm_extern;
+
+FNVM_API fnvm_error *fnvm_linker_new(fnvm_store *, fnvm_linker **out);
+FNVM_API void fnvm_linker_free(fnvm_linker *); /* before its store */
+FNVM_API fnvm_error *fnvm_linker_define(fnvm_linker *, const char *module, size_t module_len,
+                                        const char *name, size_t name_len, fnvm_extern);
+/* `type` in the form "i32 i64 -> i32"; `env` is passed through and outlives the store. */
+FNVM_API fnvm_error *fnvm_linker_define_func(fnvm_linker *, const char *module, const char *name,
+                                             const char *type, fnvm_host_fn, void *env);
+/* All exports of an instance, under the module name `name`. */
+FNVM_API fnvm_error *fnvm_linker_define_instance(fnvm_linker *, const char *name, size_t name_len,
+                                                 fnvm_instance *);
+/* The module `name` is this one; it is instantiated when first needed. */
+FNVM_API fnvm_error *fnvm_linker_define_module(fnvm_linker *, const char *name, fnvm_module *);
+/* Names that nothing else defines are looked for as DIR/NAME.wasm, then DIR/NAME.wat. */
+FNVM_API fnvm_error *fnvm_linker_add_path(fnvm_linker *, const char *dir);
+FNVM_API void fnvm_linker_unknown_imports_trap(fnvm_linker *, bool);
+/* Links, instantiates and runs the start function. */
+FNVM_API fnvm_error *fnvm_linker_instantiate(fnvm_linker *, fnvm_module *, fnvm_instance **out);
+
+FNVM_API fnvm_module *fnvm_instance_module(const fnvm_instance *); /* not retained */
+FNVM_API bool fnvm_instance_export(fnvm_instance *, const char *name, size_t name_len,
+                                   fnvm_extern *out);
+
+/* Host-made definitions.  A maximum of UINT64_MAX is none; table elements start as null. */
+FNVM_API fnvm_error *fnvm_func_new(fnvm_store *, const char *type, fnvm_host_fn, void *env,
+                                   fnvm_extern *out);
+FNVM_API fnvm_error *fnvm_global_new(fnvm_store *, fnvm_valtype, bool is_mutable,
+                                     const fnvm_val *, fnvm_extern *out);
+FNVM_API fnvm_error *fnvm_memory_new(fnvm_store *, uint64_t min_pages, uint64_t max_pages,
+                                     bool is64, fnvm_extern *out);
+FNVM_API fnvm_error *fnvm_table_new(fnvm_store *, fnvm_valtype, uint64_t min, uint64_t max,
+                                    bool is64, fnvm_extern *out);
+
+/* A function as a reference, and back (false: null or no function). */
+FNVM_API fnvm_error *fnvm_ref_from_func(fnvm_store *, fnvm_extern func, fnvm_ref *out);
+FNVM_API bool fnvm_ref_func(fnvm_store *, fnvm_ref, fnvm_extern *out);
+
+/* Functions. */
+FNVM_API size_t fnvm_func_params(fnvm_store *, fnvm_extern, fnvm_valtype *types, size_t max);
+FNVM_API size_t fnvm_func_results(fnvm_store *, fnvm_extern, fnvm_valtype *types, size_t max);
+/* `args` and `results` have as many values as the type says; their kinds are checked. */
+FNVM_API fnvm_error *fnvm_func_call(fnvm_store *, fnvm_extern func, const fnvm_val *args,
+                                    size_t nargs, fnvm_val *results, size_t nresults);
+
+FNVM_API fnvm_error *fnvm_global_get(fnvm_store *, fnvm_extern, fnvm_val *out);
+FNVM_API fnvm_error *fnvm_global_set(fnvm_store *, fnvm_extern, const fnvm_val *);
+/* The base never moves while the store lives; the size grows. */
+FNVM_API uint8_t *fnvm_memory_base(fnvm_store *, fnvm_extern);
+FNVM_API uint64_t fnvm_memory_size(fnvm_store *, fnvm_extern);
+
+/* From now on traps leave a copy of the guest's frames in the store: fnvm_store_coredump. */
+FNVM_API void fnvm_store_keep_trap_state(fnvm_store *, bool);
+/* Writes a wasm core dump (tool conventions) of what the error's trap left behind: frames as they
+ * were at the trap, memories and globals as they are now.  fnvm_store_keep_trap_state comes before
+ * the call that traps. */
+FNVM_API fnvm_error *fnvm_store_coredump(fnvm_store *, const fnvm_error *trap, FILE *out);
+
+/* ---- WASI preview 1 ---------------------------------------------------------------------------- */
+
+typedef struct fnvm_wasi fnvm_wasi;
+
+typedef enum fnvm_dir_access { FNVM_DIR_READ_WRITE, FNVM_DIR_READ_ONLY } fnvm_dir_access;
+
+FNVM_API fnvm_error *fnvm_wasi_new(fnvm_wasi **out); /* no arguments, no environment, no files */
+FNVM_API void fnvm_wasi_free(fnvm_wasi *);           /* after the stores that use it */
+FNVM_API fnvm_error *fnvm_wasi_arg(fnvm_wasi *, const char *arg);
+FNVM_API fnvm_error *fnvm_wasi_env(fnvm_wasi *, const char *name, const char *value);
+FNVM_API fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *); /* descriptors 0, 1 and 2 */
+FNVM_API fnvm_error *fnvm_wasi_stdio(fnvm_wasi *, int guest_fd, int host_fd); /* dup'd */
+FNVM_API fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *, const char *host, const char *guest,
+                                           fnvm_dir_access);
+/* A listening or connected socket, handed to the guest as its next descriptor; ownership moves. */
+FNVM_API fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *, int host_fd);
+/* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree). */
+FNVM_API fnvm_error *fnvm_linker_define_wasi(fnvm_linker *, fnvm_wasi *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,94 @@
+/* Element and data segments (standard, 5.5.12 and 5.5.14): their items and bytes stay where they
+ * are; only what functions the elements name is noted. */
+#include "loader/decode.h"
+#include "vm/tunables.h"
+
+/* The three bits of an element segment's kind. */
+enum { ELEM_NOT_ACTIVE = 1, ELEM_EXPLICIT = 2, ELEM_EXPRESSIONS = 4 };
+
+static void decode_func_items(Decoder *d, Elem *e)
+{
+    Module *m = d->m;
+    for (uint32_t i = 0; i < e->count && !d->r.error; i++) {
+        uint32_t at = d->r.pos, func = read_u32(&d->r, "a function index");
+        if (decode_check_index(d, at, "function", func, m->nfuncs)) decode_declare(d, func);
+    }
+}
+
+/* With an explicit table or none: what the items are. */
+static void decode_elem_kind(Decoder *d, Elem *e)
+{
+    if (!e->is_funcs) {
+        e->type = decode_reftype(d);
+        return;
+    }
+    uint32_t at = d->r.pos;
+    uint8_t kind = read_byte(&d->r, "an element kind");
+    if (kind != 0) reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed element kind 0x%02x", kind);
+}
+
+static void decode_elem(Decoder *d, Elem *e)
+{
+    uint32_t at = d->r.pos, flags = read_u32(&d->r, "an element segment's kind");
+    if (flags > 7)
+        reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed element segment kind %u", flags);
+    if (flags != 0) decode_need(d, FEATURE_BULK, at, "an element segment of this kind");
+    bool is_active = !(flags & ELEM_NOT_ACTIVE);
+    e->is_funcs = !(flags & ELEM_EXPRESSIONS);
+    e->type = type_ref(HEAP_FUNC, !e->is_funcs); /* function indices are never null */
+    e->mode = is_active               ? SEGMENT_ACTIVE
+              : flags & ELEM_EXPLICIT ? SEGMENT_DECLARATIVE
+                                      : SEGMENT_PASSIVE;
+    if (is_active) {
+        uint32_t table_at = d->r.pos;
+        if (flags & ELEM_EXPLICIT) e->table = read_u32(&d->r, "a table index");
+        decode_check_index(d, table_at, "table", e->table, d->m->ntables);
+        e->offset = decode_expression(d);
+    }
+    if (flags & (ELEM_NOT_ACTIVE | ELEM_EXPLICIT)) decode_elem_kind(d, e);
+    e->count = decode_count(d, "elements", 1, 0, LIMIT_SEGMENT_ELEMENTS);
+    e->items.start = d->r.pos;
+    if (e->is_funcs)
+        decode_func_items(d, e);
+    else
+        for (uint32_t i = 0; i < e->count && !d->r.error; i++) decode_expression(d);
+    e->items.end = d->r.pos;
+}
+
+void decode_element_section(Decoder *d)
+{
+    Module *m = d->m;
+    uint32_t n = decode_count(d, "element segments", 3, 0, LIMIT_ELEMENT_SEGMENTS);
+    m->elems = decode_extend(d, NULL, 0, n, sizeof *m->elems);
+    while (m->nelems < n && !d->r.error) decode_elem(d, &m->elems[m->nelems++]);
+}
+
+static void decode_data(Decoder *d, Data *data)
+{
+    uint32_t at = d->r.pos, kind = read_u32(&d->r, "a data segment's kind");
+    if (kind > 2) reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed data segment kind %u", kind);
+    if (kind != 0) decode_need(d, FEATURE_BULK, at, "a data segment of this kind");
+    data->mode = kind == 1 ? SEGMENT_PASSIVE : SEGMENT_ACTIVE;
+    if (kind != 1) {
+        uint32_t memory_at = d->r.pos;
+        if (kind == 2) data->memory = read_u32(&d->r, "a memory index");
+        decode_check_index(d, memory_at, "memory", data->memory, d->m->nmemories);
+        data->offset = decode_expression(d);
+    }
+    uint32_t len = read_u32(&d->r, "a data segment's size");
+    data->bytes.start = d->r.pos;
+    read_bytes(&d->r, len, "a data segment");
+    data->bytes.end = d->r.pos;
+}
+
+void decode_data_section(Decoder *d)
+{
+    Module *m = d->m;
+    uint32_t at = d->r.pos, n = decode_count(d, "data segments", 2, 0, LIMIT_DATA_SEGMENTS);
+    if (!d->r.error && m->has_data_count && n != d->data_count)
+        reader_fail(&d->r, FNVM_E_MALFORMED, at,
+                    "data count and data section have inconsistent lengths: %u and %u",
+                    d->data_count, n);
+    m->datas = decode_extend(d, NULL, 0, n, sizeof *m->datas);
+    while (m->ndatas < n && !d->r.error) decode_data(d, &m->datas[m->ndatas++]);
+}

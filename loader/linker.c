@@ -1,0 +1,591 @@
+/* Definitions lie in a hash table keyed by both names; everything that provides whole modules (an
+ * instance, a module, a file of the module path) is a Provider found by its one name.  A provider
+ * is instantiated when something of it is needed, with the providers being linked kept as a chain
+ * to find cycles.  Instances with unlinked imports hold a reference to the linker, so that it lives
+ * until the store is freed. */
+#include "loader/linker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm/hash.h"
+
+enum {
+    FIRST_CAPACITY = 128,  /* definitions: WASI alone is 46 */
+    MAX_CHAIN = 64,        /* modules in the course of being linked */
+    MAX_LISTED = 200,      /* unknown imports in one message */
+    MAX_FILE_NAME = 200,
+    NAME_TEXT = 256, TYPE_TEXT = 512
+};
+
+typedef struct Definition {
+    char *key; /* module name, then name; NULL: free */
+    size_t module_len, name_len;
+    uint64_t hash;
+    fnvm_extern value;
+} Definition;
+
+typedef enum ProviderState { PROVIDER_IDLE, PROVIDER_LINKING, PROVIDER_READY, PROVIDER_FAILED }
+    ProviderState;
+
+typedef struct Provider {
+    char *name;
+    size_t len;
+    Instance *instance; /* defined by the embedder; asked first */
+    char *path;         /* of the file that `module` is loaded from when needed, or NULL */
+    Module *module;     /* retained, or NULL */
+    ProviderState state;
+    Instance *made;     /* of `module`, when ready */
+} Provider;
+
+struct fnvm_linker {
+    size_t refs; /* the embedder's and one per instance with unlinked imports */
+    Store *store;
+    Definition *defs;
+    size_t ndefs, defs_cap; /* capacity: a power of two, or 0 */
+    Provider **providers;
+    size_t nproviders, providers_cap;
+    char **paths;
+    size_t npaths;
+    bool unknown_imports_trap;
+    Provider *chain[MAX_CHAIN]; /* being linked, outermost first */
+    size_t depth;
+};
+
+typedef struct Text { const char *at; size_t len; } Text;
+
+static Text module_text(const Module *m, Name n)
+{
+    return (Text){(const char *)m->bytes + n.start, n.len};
+}
+
+/* ---- Definitions ---- */
+
+static uint64_t key_hash(Text module, Text name)
+{
+    static const uint64_t key[2] = {1, 2}; /* only the embedder adds names: no secret needed */
+    return hash_bytes(key, module.at, module.len) * 31 + hash_bytes(key, name.at, name.len);
+}
+
+/* The entry of the key, or the free one where it belongs; the table is never full. */
+static Definition *find_slot(Definition *defs, size_t cap, uint64_t hash, Text module, Text name)
+{
+    for (size_t i = hash & (cap - 1);; i = (i + 1) & (cap - 1)) {
+        Definition *d = &defs[i];
+        if (!d->key) return d;
+        if (d->hash == hash && d->module_len == module.len && d->name_len == name.len &&
+            memcmp(d->key, module.at, module.len) == 0 &&
+            memcmp(d->key + module.len, name.at, name.len) == 0) {
+            return d;
+        }
+    }
+}
+
+static fnvm_error *grow_definitions(fnvm_linker *l)
+{
+    size_t cap = l->defs_cap ? l->defs_cap * 2 : FIRST_CAPACITY;
+    Definition *bigger = calloc(cap, sizeof *bigger);
+    if (!bigger) return error_no_memory();
+    for (size_t i = 0; i < l->defs_cap; i++) {
+        const Definition *d = &l->defs[i];
+        if (!d->key) continue;
+        Text module = {d->key, d->module_len}, name = {d->key + d->module_len, d->name_len};
+        *find_slot(bigger, cap, d->hash, module, name) = *d;
+    }
+    free(l->defs);
+    l->defs = bigger;
+    l->defs_cap = cap;
+    return NULL;
+}
+
+static const Definition *find_definition(const fnvm_linker *l, Text module, Text name)
+{
+    if (!l->defs_cap) return NULL;
+    const Definition *d = find_slot(l->defs, l->defs_cap, key_hash(module, name), module, name);
+    return d->key ? d : NULL;
+}
+
+/* Defining a name again replaces what it stood for. */
+fnvm_error *fnvm_linker_define(fnvm_linker *l, const char *module, size_t module_len,
+                               const char *name, size_t name_len, fnvm_extern value)
+{
+    if (2 * (l->ndefs + 1) > l->defs_cap) {
+        fnvm_error *error = grow_definitions(l);
+        if (error) return error;
+    }
+    const Text m = {module, module_len}, n = {name, name_len};
+    uint64_t hash = key_hash(m, n);
+    Definition *d = find_slot(l->defs, l->defs_cap, hash, m, n);
+    if (!d->key) {
+        char *key = malloc(module_len + name_len + 1);
+        if (!key) return error_no_memory();
+        memcpy(key, module, module_len);
+        memcpy(key + module_len, name, name_len);
+        *d = (Definition){key, module_len, name_len, hash, value};
+        l->ndefs++;
+    }
+    d->value = value;
+    return NULL;
+}
+
+fnvm_error *fnvm_linker_define_func(fnvm_linker *l, const char *module, const char *name,
+                                    const char *type, fnvm_host_fn fn, void *env)
+{
+    TypeId id;
+    fnvm_error *error = types_parse_func(&l->store->engine->types, type, &id);
+    if (error) return fnvm_error_wrap(error, "the type of host function %s.%s", module, name);
+    char full[NAME_TEXT];
+    snprintf(full, sizeof full, "%s.%s", module, name);
+    FuncRef ref;
+    error = store_add_host_func(l->store, id, fn, env, full, &ref);
+    if (error) return error;
+    return fnvm_linker_define(l, module, strlen(module), name, strlen(name),
+                              (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});
+}
+
+/* ---- Providers ---- */
+
+static Provider *find_provider(const fnvm_linker *l, Text name)
+{
+    for (size_t i = 0; i < l->nproviders; i++) {
+        Provider *p = l->providers[i];
+        if (p->len == name.len && memcmp(p->name, name.at, name.len) == 0) return p;
+    }
+    return NULL;
+}
+
+static void provider_free(Provider *p)
+{
+    free(p->name);
+    free(p->path);
+    fnvm_module_release(p->module);
+    free(p);
+}
+
+static fnvm_error *get_provider(fnvm_linker *l, Text name, Provider **out)
+{
+    *out = find_provider(l, name);
+    if (*out) return NULL;
+    if (l->nproviders == l->providers_cap) {
+        size_t cap = l->providers_cap ? l->providers_cap * 2 : 8;
+        Provider **more = realloc(l->providers, cap * sizeof *more);
+        if (!more) return error_no_memory();
+        l->providers = more;
+        l->providers_cap = cap;
+    }
+    Provider *p = calloc(1, sizeof *p);
+    char *copy = malloc(name.len + 1);
+    if (!p || !copy) {
+        free(p);
+        free(copy);
+        return error_no_memory();
+    }
+    memcpy(copy, name.at, name.len);
+    copy[name.len] = '\0';
+    *p = (Provider){.name = copy, .len = name.len};
+    l->providers[l->nproviders++] = *out = p;
+    return NULL;
+}
+
+fnvm_error *fnvm_linker_define_instance(fnvm_linker *l, const char *name, size_t name_len,
+                                        fnvm_instance *inst)
+{
+    if (inst->store != l->store) {
+        return fnvm_error_new(FNVM_E_USAGE, "the instance is of another store");
+    }
+    Provider *p;
+    fnvm_error *error = get_provider(l, (Text){name, name_len}, &p);
+    if (!error) p->instance = inst;
+    return error;
+}
+
+fnvm_error *fnvm_linker_define_module(fnvm_linker *l, const char *name, fnvm_module *m)
+{
+    if (m->engine != l->store->engine) {
+        return fnvm_error_new(FNVM_E_USAGE, "module %s is of another engine", name);
+    }
+    Provider *p;
+    fnvm_error *error = get_provider(l, (Text){name, strlen(name)}, &p);
+    if (error) return error;
+    if (p->state == PROVIDER_LINKING) {
+        return fnvm_error_new(FNVM_E_USAGE, "module %s is being linked right now", name);
+    }
+    Module *before = p->module;
+    p->module = fnvm_module_retain(m);
+    fnvm_module_release(before);
+    p->state = PROVIDER_IDLE;
+    p->made = NULL;
+    return NULL;
+}
+
+fnvm_error *fnvm_linker_add_path(fnvm_linker *l, const char *dir)
+{
+    char **more = realloc(l->paths, (l->npaths + 1) * sizeof *more);
+    if (!more) return error_no_memory();
+    l->paths = more;
+    l->paths[l->npaths] = strdup(dir);
+    if (!l->paths[l->npaths]) return error_no_memory();
+    l->npaths++;
+    return NULL;
+}
+
+/* ---- The module path ---- */
+
+/* Import names come from the guest: only what cannot leave the directory is looked for. */
+static bool is_plain_file_name(Text name)
+{
+    if (name.len == 0 || name.len > MAX_FILE_NAME || name.at[0] == '.') return false;
+    return !memchr(name.at, '/', name.len) && !memchr(name.at, '\0', name.len);
+}
+
+/* The file that provides `name`, malloc'd; NULL in *path if there is none. */
+static fnvm_error *find_file(const fnvm_linker *l, Text name, char **path)
+{
+    static const char *const endings[] = {"wasm", "wat"};
+    *path = NULL;
+    if (!is_plain_file_name(name)) return NULL;
+    for (size_t i = 0; i < l->npaths; i++) {
+        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+            if (asprintf(path, "%s/%.*s.%s", l->paths[i], (int)name.len, name.at, endings[k]) < 0) {
+                *path = NULL;
+                return error_no_memory();
+            }
+            if (access(*path, F_OK) == 0) return NULL;
+            free(*path);
+            *path = NULL;
+        }
+    }
+    return NULL;
+}
+
+/* The provider of a name that has a module or a file to load one from; NULL if nobody has. */
+static fnvm_error *find_module_provider(fnvm_linker *l, Text name, Provider **out)
+{
+    Provider *p = find_provider(l, name);
+    *out = p;
+    if (p && (p->module || p->path)) return NULL;
+    char *path;
+    fnvm_error *error = find_file(l, name, &path);
+    if (!error && path) error = get_provider(l, name, &p);
+    if (error || !path) {
+        free(path);
+        *out = NULL;
+        return error;
+    }
+    p->path = path;
+    *out = p;
+    return NULL;
+}
+
+static fnvm_error *provider_load(fnvm_linker *l, Provider *p)
+{
+    if (p->module) return NULL;
+    fnvm_error *error = fnvm_module_load(l->store->engine, p->path, &p->module);
+    if (!error) return NULL;
+    p->module = NULL;
+    return fnvm_error_wrap(error, "cannot load module %s for imports of \"%s\"", p->path, p->name);
+}
+
+/* ---- Instantiating providers ---- */
+
+static fnvm_error *link_module(fnvm_linker *l, Module *m, Instance **out);
+
+static fnvm_error *cycle_error(const fnvm_linker *l, const Provider *p)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    if (!f) return error_no_memory();
+    size_t i = 0;
+    while (i < l->depth && l->chain[i] != p) i++;
+    for (; i < l->depth; i++) fprintf(f, "%s -> ", l->chain[i]->name);
+    bool failed = ferror(f) != 0;
+    failed |= fclose(f) != 0;
+    fnvm_error *error =
+        failed ? error_no_memory()
+               : fnvm_error_new(FNVM_E_LINK, "modules import one another in a circle: %s%s", text,
+                                p->name);
+    free(text);
+    return error;
+}
+
+static fnvm_error *provider_instantiate(fnvm_linker *l, Provider *p)
+{
+    switch (p->state) {
+    case PROVIDER_READY: return NULL;
+    case PROVIDER_LINKING: return cycle_error(l, p);
+    case PROVIDER_FAILED:
+        return fnvm_error_new(FNVM_E_LINK, "module \"%s\" failed to start before", p->name);
+    case PROVIDER_IDLE: break;
+    }
+    if (l->depth == MAX_CHAIN) {
+        return fnvm_error_new(FNVM_E_LIMIT, "imports lead through more than %d modules",
+                              MAX_CHAIN);
+    }
+    fnvm_error *error = provider_load(l, p);
+    if (error) return error;
+    p->state = PROVIDER_LINKING;
+    l->chain[l->depth++] = p;
+    error = link_module(l, p->module, &p->made);
+    l->depth--;
+    p->state = error ? PROVIDER_FAILED : PROVIDER_READY;
+    if (!error || fnvm_error_code(error) == FNVM_E_EXIT) return error;
+    return fnvm_error_wrap(error, "cannot instantiate module \"%s\"", p->name);
+}
+
+/* ---- Resolution ---- */
+
+typedef enum Found {
+    FOUND_NOTHING,
+    FOUND_EXTERN,
+    FOUND_LATER /* a function that is linked at its first call */
+} Found;
+
+/* `name` among the exports of an instance. */
+static fnvm_error *find_in_instance(Instance *inst, Text name, fnvm_extern *out, Found *found)
+{
+    const Export *e = module_find_export(inst->module, name.at, name.len);
+    if (!e) return NULL;
+    *found = FOUND_EXTERN;
+    if (e->kind != FNVM_EXTERN_FUNC) {
+        *out = instance_extern(inst, (fnvm_externkind)e->kind, e->index);
+        return NULL;
+    }
+    *out = (fnvm_extern){FNVM_EXTERN_FUNC, {0, 0}};
+    return instance_link_func(inst, e->index, &out->of[0]);
+}
+
+static fnvm_error *find_in_provider(fnvm_linker *l, Provider *p, Text name, bool later,
+                                    fnvm_extern *out, Found *found)
+{
+    if (later && p->state != PROVIDER_READY) {
+        const Export *e = p->module ? module_find_export(p->module, name.at, name.len) : NULL;
+        if (!p->module || (e && e->kind == FNVM_EXTERN_FUNC)) {
+            *out = (fnvm_extern){FNVM_EXTERN_FUNC, {0, 0}};
+            *found = FOUND_LATER;
+            return NULL;
+        }
+    }
+    fnvm_error *error = provider_load(l, p);
+    if (error || !module_find_export(p->module, name.at, name.len)) return error;
+    error = provider_instantiate(l, p);
+    return error ? error : find_in_instance(p->made, name, out, found);
+}
+
+/* Definitions first, then defined instances, defined modules, files.  With `later`, a function of
+ * a module that is not instantiated yet is left to its first call. */
+static fnvm_error *resolve(fnvm_linker *l, const Module *m, const Import *import, bool later,
+                           fnvm_extern *out, Found *found)
+{
+    const Text module = module_text(m, import->module), name = module_text(m, import->name);
+    *found = FOUND_NOTHING;
+    const Definition *d = find_definition(l, module, name);
+    if (d) {
+        *out = d->value;
+        *found = FOUND_EXTERN;
+        return NULL;
+    }
+    Provider *p = find_provider(l, module);
+    fnvm_error *error = NULL;
+    if (p && p->instance) error = find_in_instance(p->instance, name, out, found);
+    if (error || *found) return error;
+    error = find_module_provider(l, module, &p);
+    if (error || !p) return error;
+    return find_in_provider(l, p, name, later && import->kind == FNVM_EXTERN_FUNC, out, found);
+}
+
+/* ---- Imports that nobody provides ---- */
+
+static fnvm_error *trap_unknown(fnvm_caller *caller, void *env, fnvm_slot *slots)
+{
+    (void)slots;
+    const HostFunc *h = &caller->store->host_funcs[(uintptr_t)env];
+    return fnvm_error_trap_new(FNVM_TRAP_UNKNOWN_IMPORT, "%s: %s",
+                               fnvm_trap_text(FNVM_TRAP_UNKNOWN_IMPORT), h->name);
+}
+
+static fnvm_error *make_trapping(fnvm_linker *l, const Module *m, const Import *import,
+                                 fnvm_extern *out)
+{
+    char name[NAME_TEXT];
+    import_print(m, import, name, sizeof name);
+    void *env = (void *)(uintptr_t)l->store->nhost_funcs; /* its own index */
+    FuncRef ref;
+    fnvm_error *error = store_add_host_func(l->store, m->funcs[import->index], trap_unknown, env,
+                                            name, &ref);
+    if (!error) *out = (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}};
+    return error;
+}
+
+/* The imports of one module that nobody provides, as the text of a message. */
+typedef struct UnknownImports {
+    FILE *f; /* NULL while there are none */
+    char *text;
+    size_t len, count;
+    bool component, wasi;
+} UnknownImports;
+
+static bool text_starts(Text t, const char *with)
+{
+    return t.len >= strlen(with) && memcmp(t.at, with, strlen(with)) == 0;
+}
+
+static fnvm_error *add_unknown(UnknownImports *u, const Module *m, const Import *import)
+{
+    if (!u->f && !(u->f = open_memstream(&u->text, &u->len))) return error_no_memory();
+    Text module = module_text(m, import->module);
+    u->component |= text_starts(module, "wasi:");
+    u->wasi |= text_starts(module, "wasi_");
+    if (u->count++ >= MAX_LISTED) return NULL;
+    char name[NAME_TEXT], type[TYPE_TEXT];
+    import_print(m, import, name, sizeof name);
+    module_print_type(m, import->kind, import->index, type, sizeof type);
+    fprintf(u->f, "\n  %s: %s", name, type);
+    return NULL;
+}
+
+static fnvm_error *unknown_imports_error(UnknownImports *u)
+{
+    if (u->count > MAX_LISTED) fprintf(u->f, "\n  and %zu more", u->count - MAX_LISTED);
+    if (u->component) {
+        fputs("\n(wasi: names belong to WASI 0.2 components, which are not supported yet)", u->f);
+    }
+    if (u->wasi) fputs("\n(WASI functions of this name are not defined here)", u->f);
+    fputs("\n(--preload NAME=FILE or --module-path DIR provide modules; "
+          "-W unknown-imports-trap lets functions trap when called)", u->f);
+    bool failed = ferror(u->f) != 0;
+    failed |= fclose(u->f) != 0;
+    u->f = NULL;
+    return failed ? error_no_memory() : fnvm_error_new(FNVM_E_LINK, "unknown imports:%s", u->text);
+}
+
+static void unknown_imports_free(UnknownImports *u)
+{
+    if (u->f) fclose(u->f);
+    free(u->text);
+}
+
+/* ---- Linking ---- */
+
+static fnvm_error *resolve_all(fnvm_linker *l, const Module *m, fnvm_extern *externs,
+                               bool *has_later)
+{
+    const bool later = l->store->engine->config.verify == FNVM_VERIFY_LAZY;
+    UnknownImports unknown = {0};
+    fnvm_error *error = NULL;
+    for (uint32_t i = 0; i < m->nimports && !error; i++) {
+        const Import *import = &m->imports[i];
+        Found found;
+        error = resolve(l, m, import, later, &externs[i], &found);
+        if (error) break;
+        if (found == FOUND_LATER) *has_later = true;
+        if (found != FOUND_NOTHING) continue;
+        error = l->unknown_imports_trap && import->kind == FNVM_EXTERN_FUNC
+                    ? make_trapping(l, m, import, &externs[i])
+                    : add_unknown(&unknown, m, import);
+    }
+    if (!error && unknown.count) error = unknown_imports_error(&unknown);
+    unknown_imports_free(&unknown);
+    return error;
+}
+
+static fnvm_error *link_module(fnvm_linker *l, Module *m, Instance **out)
+{
+    fnvm_extern *externs = NULL;
+    if (m->nimports && !(externs = calloc(m->nimports, sizeof *externs))) {
+        return error_no_memory();
+    }
+    bool has_later = false;
+    fnvm_error *error = resolve_all(l, m, externs, &has_later);
+    if (!error) {
+        if (has_later) l->refs++; /* the instance's */
+        error = instance_new(l->store, m, externs, has_later ? l : NULL, out);
+    }
+    free(externs);
+    return error;
+}
+
+fnvm_error *fnvm_linker_instantiate(fnvm_linker *l, fnvm_module *m, fnvm_instance **out)
+{
+    *out = NULL;
+    if (m->engine != l->store->engine) {
+        return fnvm_error_new(FNVM_E_USAGE, "the module and the store are of different engines");
+    }
+    return link_module(l, m, out);
+}
+
+/* Imports are numbered in order, so that import `func` of the functions is at or after `func`. */
+static const Import *find_func_import(const Module *m, uint32_t func)
+{
+    uint32_t i = func;
+    while (m->imports[i].kind != FNVM_EXTERN_FUNC || m->imports[i].index != func) i++;
+    return &m->imports[i];
+}
+
+static fnvm_error *resolve_func(fnvm_linker *l, const Module *m, const Import *import,
+                                fnvm_extern *out)
+{
+    Found found;
+    fnvm_error *error = resolve(l, m, import, false, out, &found);
+    if (error) return error;
+    if (found == FOUND_EXTERN) return import_check(l->store, m, import, *out);
+    if (l->unknown_imports_trap) return make_trapping(l, m, import, out);
+    UnknownImports unknown = {0};
+    error = add_unknown(&unknown, m, import);
+    if (!error) error = unknown_imports_error(&unknown);
+    unknown_imports_free(&unknown);
+    return error;
+}
+
+fnvm_error *linker_resolve_func(Instance *inst, uint32_t func)
+{
+    const Module *m = inst->module;
+    const Import *import = find_func_import(m, func);
+    fnvm_extern found = {FNVM_EXTERN_FUNC, {0, 0}};
+    fnvm_error *cause = resolve_func(inst->linker_state, m, import, &found);
+    if (!cause) {
+        inst->imported_funcs[func] = found.of[0];
+        return NULL;
+    }
+    /* What the provider's start function did to the guest stays what it was. */
+    if (fnvm_error_code(cause) == FNVM_E_TRAP || fnvm_error_code(cause) == FNVM_E_EXIT) {
+        return cause;
+    }
+    inst->store->exception = 0;
+    char name[NAME_TEXT];
+    import_print(m, import, name, sizeof name);
+    fnvm_error *error = fnvm_error_trap_new(FNVM_TRAP_LINK, "%s: %s",
+                                            fnvm_trap_text(FNVM_TRAP_LINK), name);
+    if (error->is_static) fnvm_error_free(cause);
+    else error->cause = cause;
+    return error;
+}
+
+/* ---- Life ---- */
+
+fnvm_error *fnvm_linker_new(fnvm_store *store, fnvm_linker **out)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out) return error_no_memory();
+    (*out)->refs = 1;
+    (*out)->store = store;
+    return NULL;
+}
+
+void fnvm_linker_free(fnvm_linker *l)
+{
+    if (!l || --l->refs) return;
+    for (size_t i = 0; i < l->defs_cap; i++) free(l->defs[i].key);
+    free(l->defs);
+    for (size_t i = 0; i < l->nproviders; i++) provider_free(l->providers[i]);
+    free(l->providers);
+    for (size_t i = 0; i < l->npaths; i++) free(l->paths[i]);
+    free(l->paths);
+    free(l);
+}
+
+void linker_state_free(void *linker_state) { fnvm_linker_free(linker_state); }
+
+void fnvm_linker_unknown_imports_trap(fnvm_linker *l, bool trap) { l->unknown_imports_trap = trap; }

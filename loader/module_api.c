@@ -1,0 +1,135 @@
+/* Modules from the outside: loading runs source, decoder and verifier in that order.  The one
+ * place of the loader that knows the verifier, because a loaded module is a verified one (I5). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/source.h"
+#include "verifier/verifier.h"
+
+static void module_free(Module *m)
+{
+    uint32_t own = m->code ? m->nfuncs - m->n_imported_funcs : 0;
+    for (uint32_t i = 0; i < own; i++) {
+        const FuncCode *code = atomic_load_explicit(&m->code[i], memory_order_relaxed);
+        if (code) func_code_free(code);
+    }
+    void *arrays[] = {m->types,        m->funcs,   m->tables,   m->memories,
+                      m->globals,      m->tags,    m->imports,  m->exports,
+                      m->export_index, m->elems,   m->datas,    m->bodies,
+                      m->declared,     m->customs, m->sections, (void *)m->code};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+    source_close(m);
+    pthread_mutex_destroy(&m->code_lock);
+    fnvm_engine_free(m->engine);
+    free(m);
+}
+
+static Module *module_start(fnvm_engine *engine)
+{
+    Module *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    atomic_init(&m->refs, 1);
+    m->engine = engine_retain(engine);
+    pthread_mutex_init(&m->code_lock, NULL);
+    return m;
+}
+
+/* The first bad function's error, if the engine wants to know before anything runs. */
+static fnvm_error *verify_functions(Module *m)
+{
+    if (m->engine->config.verify != FNVM_VERIFY_EAGER) return NULL;
+    const FuncCode *code;
+    fnvm_error *error = NULL;
+    for (uint32_t f = m->n_imported_funcs; f < m->nfuncs && !error; f++)
+        error = verifier_function(m, f, &code);
+    return error;
+}
+
+/* Takes a module whose bytes are there, or the error in getting them. */
+static fnvm_error *module_finish(Module *m, fnvm_error *error, Module **out)
+{
+    if (!error) error = module_decode(m);
+    if (!error) error = verifier_module(m);
+    if (!error) error = verify_functions(m);
+    if (error)
+        module_free(m);
+    else
+        *out = m;
+    return error;
+}
+
+fnvm_error *fnvm_module_load(fnvm_engine *engine, const char *path, fnvm_module **out)
+{
+    Module *m = module_start(engine);
+    if (!m) return error_no_memory();
+    fnvm_error *error = module_finish(m, source_open_file(m, path), out);
+    return error ? fnvm_error_wrap(error, "failed to load `%s`", path) : NULL;
+}
+
+fnvm_error *fnvm_module_new(fnvm_engine *engine, const void *bytes, size_t len, fnvm_module **out)
+{
+    Module *m = module_start(engine);
+    if (!m) return error_no_memory();
+    return module_finish(m, source_copy_bytes(m, bytes, len), out);
+}
+
+fnvm_module *fnvm_module_retain(fnvm_module *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void fnvm_module_release(fnvm_module *m)
+{
+    if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) module_free(m);
+}
+
+fnvm_error *fnvm_module_verify(fnvm_module *m, void (*report)(void *env, const fnvm_error *),
+                               void *env, size_t *bad)
+{
+    return verifier_all(m, report, env, bad);
+}
+
+/* ---- Imports and exports ---- */
+
+static const char *name_text(const Module *m, Name name)
+{
+    return (const char *)m->bytes + name.start;
+}
+
+size_t fnvm_module_imports(const fnvm_module *m) { return m->nimports; }
+
+void fnvm_module_import(const fnvm_module *m, size_t i, fnvm_import *out)
+{
+    const Import *import = &m->imports[i];
+    *out = (fnvm_import){
+        .module = name_text(m, import->module),
+        .module_len = import->module.len,
+        .name = name_text(m, import->name),
+        .name_len = import->name.len,
+        .kind = (fnvm_externkind)import->kind,
+    };
+}
+
+size_t fnvm_module_exports(const fnvm_module *m) { return m->nexports; }
+
+void fnvm_module_export(const fnvm_module *m, size_t i, fnvm_export *out)
+{
+    const Export *export = &m->exports[i];
+    *out = (fnvm_export){
+        .name = name_text(m, export->name),
+        .name_len = export->name.len,
+        .kind = (fnvm_externkind) export->kind,
+        .index = export->index,
+    };
+}
+
+size_t fnvm_module_import_type(const fnvm_module *m, size_t i, char *text, size_t size)
+{
+    return module_print_type(m, m->imports[i].kind, m->imports[i].index, text, size);
+}
+
+size_t fnvm_module_export_type(const fnvm_module *m, size_t i, char *text, size_t size)
+{
+    return module_print_type(m, m->exports[i].kind, m->exports[i].index, text, size);
+}

@@ -1,0 +1,237 @@
+/* wasi.h - what the files of WASI preview 1 share: the guest's descriptors, access to its memory,
+ * waiting that can be interrupted, and the list of functions.
+ *
+ * A WASI function takes a WasiCall and its arguments and returns an errno.  It reads what it needs
+ * from guest memory once, into host variables, before it acts; it checks the places for its results
+ * before it acts, too, so that a bad pointer has no side effects.
+ *
+ * A fnvm_wasi belongs to one thread at a time, like the stores that use it.
+ */
+#ifndef FNVM_STDLIB_WASI_H
+#define FNVM_STDLIB_WASI_H
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "fnvm.h"
+#include "stdlib/wasi_abi.h"
+
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+enum {
+    WASI_MAX_DESCRIPTORS = 1024,   /* of one guest; then errno mfile */
+    WASI_FIRST_DESCRIPTOR = 3,     /* 0 to 2 are stdio's, even where it is closed */
+    WASI_MAX_IOVECS = 1024,        /* of one call; the host's own limit (IOV_MAX) */
+    WASI_MAX_PATH = 4096,          /* bytes; the host's PATH_MAX, with its NUL */
+    WASI_MAX_SUBSCRIPTIONS = 4096, /* of one poll_oneoff */
+};
+/* Bytes that one call moves: it bounds how long a call on a fast file cannot be interrupted.  A
+ * guest sees a short read or write, which it must expect anyway. */
+#define WASI_MAX_IO_BYTES ((size_t)64 << 20)
+
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+typedef enum Preopen { PREOPEN_NONE, PREOPEN_DIR, PREOPEN_SOCKET } Preopen;
+
+typedef struct Descriptor {
+    int host;          /* -1: this descriptor is not open */
+    uint8_t filetype;  /* WASI_FILETYPE_*, as it was when opened */
+    uint8_t preopen;   /* Preopen */
+    bool shared;       /* the host's open file is the embedder's too: its status flags stay alone */
+    uint16_t flags;    /* WASI_FDFLAG_*; NONBLOCK is kept here only, see descriptor_is_stream */
+    uint64_t base;     /* rights */
+    uint64_t inheriting;
+    char *name;        /* the guest's name of a preopened directory; owned */
+} Descriptor;
+
+typedef struct StringList { /* args and environ: NUL-terminated strings, back to back */
+    char *bytes;
+    size_t len_bytes;
+    size_t count;
+} StringList;
+
+typedef struct WasiBinding WasiBinding;
+
+struct fnvm_wasi {
+    StringList args;
+    StringList environ;
+    Descriptor *descriptors; /* [count]; a guest's number is an index */
+    uint32_t count;
+    WasiBinding *bindings;   /* one per function: what the linker passes back as `env` */
+};
+typedef struct fnvm_wasi Wasi;
+
+/* Pipes, terminals and sockets: what can make a caller wait.  Those that we opened are nonblocking
+ * on the host's side whatever the guest asked for; the wait is ours, so that it can be
+ * interrupted. */
+static inline bool descriptor_is_stream(const Descriptor *d)
+{
+    return d->filetype != WASI_FILETYPE_REGULAR_FILE && d->filetype != WASI_FILETYPE_DIRECTORY &&
+           d->filetype != WASI_FILETYPE_BLOCK_DEVICE;
+}
+
+static inline bool descriptor_is_socket(const Descriptor *d)
+{
+    return d->filetype == WASI_FILETYPE_SOCKET_STREAM || d->filetype == WASI_FILETYPE_SOCKET_DGRAM;
+}
+
+/* What a descriptor of this type can have at all. */
+#define WASI_RIGHTS_DIRECTORY                                                                      \
+    (WASI_RIGHT_FD_FDSTAT_SET_FLAGS | WASI_RIGHT_FD_DATASYNC | WASI_RIGHT_FD_SYNC |                \
+     WASI_RIGHT_PATH_CREATE_DIRECTORY | WASI_RIGHT_PATH_CREATE_FILE |                              \
+     WASI_RIGHT_PATH_LINK_SOURCE | WASI_RIGHT_PATH_LINK_TARGET | WASI_RIGHT_PATH_OPEN |            \
+     WASI_RIGHT_FD_READDIR | WASI_RIGHT_PATH_READLINK | WASI_RIGHT_PATH_RENAME_SOURCE |            \
+     WASI_RIGHT_PATH_RENAME_TARGET | WASI_RIGHT_PATH_FILESTAT_GET |                                \
+     WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WASI_RIGHT_PATH_FILESTAT_SET_TIMES |                      \
+     WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_SYMLINK |     \
+     WASI_RIGHT_PATH_REMOVE_DIRECTORY | WASI_RIGHT_PATH_UNLINK_FILE)
+#define WASI_RIGHTS_STREAM                                                                         \
+    (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_FDSTAT_SET_FLAGS |                   \
+     WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_POLL_FD_READWRITE | WASI_RIGHT_FD_SYNC |              \
+     WASI_RIGHT_FD_DATASYNC)
+#define WASI_RIGHTS_FILE                                                                           \
+    (WASI_RIGHTS_STREAM | WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL | WASI_RIGHT_FD_ADVISE |         \
+     WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE | WASI_RIGHT_FD_FILESTAT_SET_TIMES)
+#define WASI_RIGHTS_SOCKET (WASI_RIGHTS_STREAM | WASI_RIGHT_SOCK_SHUTDOWN)
+#define WASI_RIGHTS_LISTENER (WASI_RIGHTS_SOCKET | WASI_RIGHT_SOCK_ACCEPT)
+/* What a read-only directory loses, and everything opened through it.  Linking or renaming a file
+ * out of it would give it a name under which it could be written. */
+#define WASI_RIGHTS_MUTATING                                                                       \
+    (WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE |              \
+     WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_CREATE_DIRECTORY |                         \
+     WASI_RIGHT_PATH_CREATE_FILE | WASI_RIGHT_PATH_LINK_SOURCE | WASI_RIGHT_PATH_LINK_TARGET |     \
+     WASI_RIGHT_PATH_RENAME_SOURCE | WASI_RIGHT_PATH_RENAME_TARGET |                               \
+     WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WASI_RIGHT_PATH_FILESTAT_SET_TIMES |                      \
+     WASI_RIGHT_PATH_SYMLINK | WASI_RIGHT_PATH_REMOVE_DIRECTORY | WASI_RIGHT_PATH_UNLINK_FILE)
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+typedef struct WasiCall {
+    fnvm_caller *caller;
+    Wasi *wasi;
+    uint8_t *memory;      /* never NULL */
+    uint64_t memory_size; /* 0 where the calling module exports none */
+    fnvm_error *error;    /* set by a function that ends or traps the guest; owned */
+} WasiCall;
+
+typedef WasiErrno WasiFunction(WasiCall *, const fnvm_slot *args);
+
+/* The open descriptor `fd` if it has all of `rights`.  The errno for a missing right follows
+ * POSIX where it has a word (badf, isdir, spipe), else it is notcapable. */
+WasiErrno descriptor_get(Wasi *, uint32_t fd, uint64_t rights, Descriptor **out);
+/* The same; notdir unless it is a directory. */
+WasiErrno descriptor_get_directory(Wasi *, uint32_t fd, uint64_t rights, Descriptor **out);
+/* A number for a new descriptor, which stays free until it is filled.  Moves `descriptors`: fetch
+ * pointers into it afterwards. */
+WasiErrno descriptor_reserve(Wasi *, uint32_t *fd);
+void descriptor_close(Descriptor *);
+/* What kind of file `host` is, and what rights its kind can have. */
+WasiErrno descriptor_classify(int host, uint8_t *filetype, uint64_t *rights);
+
+/* A host errno (not 0) in the guest's numbering. */
+WasiErrno wasi_errno(int host_errno);
+uint8_t wasi_filetype(mode_t mode);
+
+/* ---- Guest memory ---------------------------------------------------------------------------- */
+
+/* The bytes [address, address + len), or NULL if they are not all inside the memory. */
+static inline uint8_t *guest_bytes(const WasiCall *call, uint32_t address, uint64_t len)
+{
+    if (address > call->memory_size || len > call->memory_size - address)
+        return NULL;
+    return call->memory + address;
+}
+
+/* The vectors of a read or write, checked and copied.  Their total is cut to WASI_MAX_IO_BYTES. */
+typedef struct GuestVectors {
+    struct iovec at[WASI_MAX_IOVECS];
+    size_t count;
+    size_t total_bytes;
+} GuestVectors;
+WasiErrno guest_vectors(const WasiCall *, uint32_t address, uint32_t count, GuestVectors *out);
+/* Drops the first `len` bytes. */
+void guest_vectors_advance(GuestVectors *, size_t len);
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+#define WASI_FOREVER UINT64_MAX
+/* ppoll(2) that also ends when the store is interrupted, with errno intr.  The caller leaves
+ * fds[0] free for that; `count` includes it.  Errno again: the time is up. */
+WasiErrno wasi_poll(WasiCall *, struct pollfd *fds, size_t count, uint64_t timeout_ns);
+/* Waits until a stream is ready; errno again at once if the descriptor is nonblocking. */
+WasiErrno wasi_wait(WasiCall *, const Descriptor *, short events);
+
+uint64_t wasi_nanoseconds(const struct timespec *); /* saturates; 0 before 1970 */
+WasiErrno wasi_clock_now(uint32_t clock_id, uint64_t *nanoseconds);
+
+/* ---- Shared by fd_*, path_* and sock_* ------------------------------------------------------- */
+
+void wasi_filestat(const struct stat *, AbiFilestat *out);
+/* The two times that utimensat(2) takes. */
+WasiErrno wasi_times(uint64_t atim, uint64_t mtim, uint32_t fst_flags, struct timespec out[2]);
+/* Ends the wait of sock_send and fd_write alike. */
+WasiErrno wasi_socket_write(WasiCall *, Descriptor *, GuestVectors *, size_t *written);
+
+/* ---- The functions --------------------------------------------------------------------------- */
+
+/* FUNC(name, type, is the same in wasi_unstable).  The older ABI differs in four: fd_seek numbers
+ * `whence` cur, end, set; filestat has a 32-bit nlink; poll_oneoff's clock subscription has one
+ * more field.  Those stay out of wasi_unstable rather than be wrong; sock_accept came later. */
+#define WASI_FUNCTIONS(FUNC)                                                                       \
+    FUNC(args_get, "i32 i32 -> i32", true)                                                         \
+    FUNC(args_sizes_get, "i32 i32 -> i32", true)                                                   \
+    FUNC(environ_get, "i32 i32 -> i32", true)                                                      \
+    FUNC(environ_sizes_get, "i32 i32 -> i32", true)                                                \
+    FUNC(clock_res_get, "i32 i32 -> i32", true)                                                    \
+    FUNC(clock_time_get, "i32 i64 i32 -> i32", true)                                               \
+    FUNC(fd_advise, "i32 i64 i64 i32 -> i32", true)                                                \
+    FUNC(fd_allocate, "i32 i64 i64 -> i32", true)                                                  \
+    FUNC(fd_close, "i32 -> i32", true)                                                             \
+    FUNC(fd_datasync, "i32 -> i32", true)                                                          \
+    FUNC(fd_fdstat_get, "i32 i32 -> i32", true)                                                    \
+    FUNC(fd_fdstat_set_flags, "i32 i32 -> i32", true)                                              \
+    FUNC(fd_fdstat_set_rights, "i32 i64 i64 -> i32", true)                                         \
+    FUNC(fd_filestat_get, "i32 i32 -> i32", false)                                                 \
+    FUNC(fd_filestat_set_size, "i32 i64 -> i32", true)                                             \
+    FUNC(fd_filestat_set_times, "i32 i64 i64 i32 -> i32", true)                                    \
+    FUNC(fd_pread, "i32 i32 i32 i64 i32 -> i32", true)                                             \
+    FUNC(fd_prestat_get, "i32 i32 -> i32", true)                                                   \
+    FUNC(fd_prestat_dir_name, "i32 i32 i32 -> i32", true)                                          \
+    FUNC(fd_pwrite, "i32 i32 i32 i64 i32 -> i32", true)                                            \
+    FUNC(fd_read, "i32 i32 i32 i32 -> i32", true)                                                  \
+    FUNC(fd_readdir, "i32 i32 i32 i64 i32 -> i32", true)                                           \
+    FUNC(fd_renumber, "i32 i32 -> i32", true)                                                      \
+    FUNC(fd_seek, "i32 i64 i32 i32 -> i32", false)                                                 \
+    FUNC(fd_sync, "i32 -> i32", true)                                                              \
+    FUNC(fd_tell, "i32 i32 -> i32", true)                                                          \
+    FUNC(fd_write, "i32 i32 i32 i32 -> i32", true)                                                 \
+    FUNC(path_create_directory, "i32 i32 i32 -> i32", true)                                        \
+    FUNC(path_filestat_get, "i32 i32 i32 i32 i32 -> i32", false)                                   \
+    FUNC(path_filestat_set_times, "i32 i32 i32 i32 i64 i64 i32 -> i32", true)                      \
+    FUNC(path_link, "i32 i32 i32 i32 i32 i32 i32 -> i32", true)                                    \
+    FUNC(path_open, "i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32", true)                            \
+    FUNC(path_readlink, "i32 i32 i32 i32 i32 i32 -> i32", true)                                    \
+    FUNC(path_remove_directory, "i32 i32 i32 -> i32", true)                                        \
+    FUNC(path_rename, "i32 i32 i32 i32 i32 i32 -> i32", true)                                      \
+    FUNC(path_symlink, "i32 i32 i32 i32 i32 -> i32", true)                                         \
+    FUNC(path_unlink_file, "i32 i32 i32 -> i32", true)                                             \
+    FUNC(poll_oneoff, "i32 i32 i32 i32 -> i32", false)                                             \
+    FUNC(proc_exit, "i32 ->", true)                                                                \
+    FUNC(proc_raise, "i32 -> i32", true)                                                           \
+    FUNC(sched_yield, "-> i32", true)                                                              \
+    FUNC(random_get, "i32 i32 -> i32", true)                                                       \
+    FUNC(sock_accept, "i32 i32 i32 -> i32", false)                                                 \
+    FUNC(sock_recv, "i32 i32 i32 i32 i32 i32 -> i32", true)                                        \
+    FUNC(sock_send, "i32 i32 i32 i32 i32 -> i32", true)                                            \
+    FUNC(sock_shutdown, "i32 i32 -> i32", true)
+
+#define FUNC(name, type, in_unstable) WasiFunction wasi_##name;
+WASI_FUNCTIONS(FUNC)
+#undef FUNC
+
+/* The host's openat2(2) beneath a directory; a host descriptor, or -1 with errno set. */
+int wasi_open_beneath(int dir, const char *path, uint64_t flags, uint32_t mode);
+
+#endif

@@ -1,0 +1,428 @@
+/* One pass over a function's code: locals are declared, instructions decoded and typed, the side
+ * table packed.  Instructions whose signature is in the table are typed from it; the others have
+ * rules, sorted by subject into the files that verifier/state.h names.
+ *
+ * A function is taken to be narrow (all values one slot) until a v128 turns up; then the pass
+ * starts anew, because drop and select need entries in wide functions. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "verifier/state.h"
+
+void verifier_start(Verifier *v, Module *m)
+{
+    memset(v, 0, sizeof *v);
+    v->m = m;
+    v->types = &m->engine->types;
+    v->features = m->engine->config.features;
+}
+
+void verifier_finish(Verifier *v)
+{
+    free(v->ops);
+    free(v->controls);
+    free(v->locals);
+    free(v->initialized);
+    free(v->trail);
+    free(v->branches);
+    free(v->handlers);
+    free(v->open);
+    free(v->clauses);
+}
+
+/* ---- Instructions typed by their signature ---- */
+
+static ValType signature_type(char c, ValType address)
+{
+    switch (c) {
+    case 'i': return TYPE_I32;
+    case 'I': return TYPE_I64;
+    case 'f': return TYPE_F32;
+    case 'F': return TYPE_F64;
+    case 'v': return TYPE_V128;
+    default: return address;
+    }
+}
+
+static void signature_apply(Verifier *v, const char *sig, ValType address)
+{
+    const char *split = sig;
+    while (*split != '_') split++;
+    for (const char *p = split; p > sig; p--) operand_pop(v, signature_type(p[-1], address));
+    for (const char *p = split + 1; *p; p++) operand_push(v, signature_type(*p, address));
+}
+
+/* The number of lanes is in the name of the shape: i8x16, f64x2. */
+static uint32_t row_lanes(const Instr *row)
+{
+    const char *x = strchr(row->text, 'x');
+    return x ? (uint32_t)strtoul(x + 1, NULL, 10) : 0;
+}
+
+static void plain_instruction(Verifier *v)
+{
+    ValType address = TYPE_I32;
+    switch (v->row->imm) {
+    case IMM_MEM: code_memory(v, &address); break;
+    case IMM_MEMARG: code_memarg(v, &address); break;
+    case IMM_MEMARG_LANE:
+        code_memarg(v, &address);
+        code_lane(v, 16u >> v->row->align);
+        break;
+    case IMM_LANE: code_lane(v, row_lanes(v->row)); break;
+    case IMM_SHUFFLE:
+        for (int i = 0; i < 16; i++) code_lane(v, 32);
+        break;
+    case IMM_I32:
+        if (!code_skip_byte(v)) read_s32(&v->code, "a 32-bit integer");
+        break;
+    case IMM_I64:
+        if (!code_skip_byte(v)) read_s64(&v->code, "a 64-bit integer");
+        break;
+    case IMM_F32: read_bytes(&v->code, 4, "a 32-bit float"); break;
+    case IMM_F64: read_bytes(&v->code, 8, "a 64-bit float"); break;
+    case IMM_V128: read_bytes(&v->code, 16, "a 128-bit vector"); break;
+    default: break;
+    }
+    signature_apply(v, v->row->sig, address);
+}
+
+/* ---- Locals and globals (3.4.9, 3.4.10) ---- */
+
+static bool local_is_initialized(const Verifier *v, uint32_t local)
+{
+    return !v->has_uninitialized || (v->initialized[local / 64] >> local % 64 & 1);
+}
+
+static void local_initialize(Verifier *v, uint32_t local)
+{
+    if (local_is_initialized(v, local) ||
+        !verifier_grow(v, &v->trail, &v->trail_size, v->ntrail, 1, sizeof *v->trail))
+        return;
+    v->initialized[local / 64] |= UINT64_C(1) << local % 64;
+    v->trail[v->ntrail++] = local;
+}
+
+static void local_instruction(Verifier *v)
+{
+    uint32_t local = code_u32(v, "a local index");
+    if (local >= v->nlocals) {
+        verifier_invalid(v, "unknown local %u: the function has %u", local, v->nlocals);
+        return;
+    }
+    ValType t = v->locals[local];
+    if (v->op == op_local_get) {
+        if (!local_is_initialized(v, local))
+            verifier_invalid(v, "uninitialized local %u: its type has no default value", local);
+        operand_push(v, t);
+        return;
+    }
+    operand_pop(v, t);
+    local_initialize(v, local);
+    if (v->op == op_local_tee) operand_push(v, t);
+}
+
+static void global_instruction(Verifier *v)
+{
+    uint32_t n = v->constant ? v->visible_globals : v->m->nglobals;
+    uint32_t i = code_index(v, "global", n);
+    if (i == UINT32_MAX) return;
+    GlobalType g = v->m->globals[i].type;
+    if (v->op == op_global_get) {
+        if (v->constant && g.is_mutable)
+            verifier_invalid(v, "constant expression required: global %u is mutable", i);
+        operand_push(v, g.type);
+        return;
+    }
+    if (!g.is_mutable) verifier_invalid(v, "immutable global %u", i);
+    operand_pop(v, g.type);
+}
+
+/* ---- Parametric instructions (3.4.4) ---- */
+
+static void drop_instruction(Verifier *v)
+{
+    ValType t = operand_pop_any(v);
+    if (v->wide) branch_add_hint(v, type_slots(t));
+}
+
+static void select_instruction(Verifier *v)
+{
+    operand_pop(v, TYPE_I32);
+    ValType a = operand_pop_any(v), b = operand_pop_any(v);
+    if (type_is_ref(a) || type_is_ref(b)) {
+        verifier_invalid(v, "type mismatch: select without a type takes numbers and vectors");
+        return;
+    }
+    if (a != b && a != TYPE_BOTTOM && b != TYPE_BOTTOM) {
+        char ta[TYPE_TEXT], tb[TYPE_TEXT];
+        verifier_invalid(v, "type mismatch: select expects two operands of one type, found %s and "
+                         "%s", verifier_type_text(v, b, tb), verifier_type_text(v, a, ta));
+        return;
+    }
+    ValType t = a == TYPE_BOTTOM ? b : a;
+    operand_push(v, t);
+    if (v->wide) branch_add_hint(v, type_slots(t));
+}
+
+static void select_typed_instruction(Verifier *v)
+{
+    uint32_t n = code_u32(v, "a count of types");
+    ValType t = TYPE_BOTTOM;
+    for (uint32_t i = 0; i < n && !verifier_failed(v); i++) t = code_value_type(v);
+    if (n != 1) verifier_invalid(v, "invalid result arity %u: select gives one value", n);
+    operand_pop(v, TYPE_I32);
+    operand_pop(v, t);
+    operand_pop(v, t);
+    operand_push(v, t);
+}
+
+/* ---- The main loop ---- */
+
+/* Decodes the next opcode into v->op and v->row. */
+static bool decode(Verifier *v)
+{
+    v->at = v->code.pos;
+    if (v->at >= v->code.end) {
+        v->row = NULL;
+        verifier_malformed(v, "END opcode expected: unexpected end of section or function");
+        return false;
+    }
+    uint8_t page = PAGE_BASE, byte = v->code.bytes[v->code.pos++];
+    uint32_t code = byte;
+    if (byte == PAGE_GC || byte == PAGE_MISC || byte == PAGE_SIMD) {
+        page = byte;
+        code = code_u32(v, "an opcode");
+    }
+    v->op = instruction_decode(page, code);
+    if (v->op == OP_NONE) {
+        if (page == PAGE_BASE) verifier_malformed(v, "illegal opcode 0x%02x", byte);
+        else verifier_malformed(v, "illegal opcode 0x%02x 0x%02x", byte, code);
+        return false;
+    }
+    v->row = &instructions[v->op];
+    if (v->row->feature & ~v->features) feature_require(v, v->row->feature, v->row->text);
+    if (v->constant) constant_require(v);
+    return !verifier_failed(v);
+}
+
+static void instruction(Verifier *v)
+{
+    if (v->row->sig[0] != 'x') {
+        plain_instruction(v);
+        return;
+    }
+    switch (v->op) {
+    case op_local_get: case op_local_set: case op_local_tee: local_instruction(v); break;
+    case op_global_get: case op_global_set: global_instruction(v); break;
+    case op_drop: drop_instruction(v); break;
+    case op_select: select_instruction(v); break;
+    case op_select_t: select_typed_instruction(v); break;
+    case op_table_get: case op_table_set: table_instruction(v); break;
+    case op_ref_null: case op_ref_is_null: case op_ref_func: case op_ref_eq:
+    case op_ref_as_non_null: case op_ref_test: case op_ref_test_null: case op_ref_cast:
+    case op_ref_cast_null: case op_any_convert_extern: case op_extern_convert_any:
+    case op_ref_i31: case op_i31_get_s: case op_i31_get_u:
+        reference_instruction(v);
+        break;
+    case op_br_on_cast: case op_br_on_cast_fail: control_instruction(v); break;
+    default:
+        if (v->row->page == PAGE_GC) aggregate_instruction(v);
+        else if (v->row->page == PAGE_MISC) table_instruction(v);
+        else control_instruction(v);
+    }
+}
+
+void verifier_run(Verifier *v)
+{
+    while (v->ncontrols > 0 && !v->restart && decode(v)) {
+        instruction(v);
+        if (verifier_failed(v)) return;
+    }
+}
+
+/* ---- A function ---- */
+
+static bool locals_add(Verifier *v, uint32_t n, ValType t)
+{
+    if (n > LIMIT_LOCALS - v->nlocals) {
+        reader_fail(&v->code, FNVM_E_LIMIT, v->at, "more than %u locals", (unsigned)LIMIT_LOCALS);
+        return false;
+    }
+    if (!verifier_grow(v, &v->locals, &v->locals_size, v->nlocals, n, sizeof *v->locals))
+        return false;
+    ValType *added = v->locals + v->nlocals;
+    for (uint32_t i = 0; i < n; i++) added[i] = t;
+    v->nlocals += n;
+    v->local_slots += n * type_slots(t);
+    if (t == TYPE_V128 && n > 0) v->wide = true;
+    if (!type_is_defaultable(t) && n > 0) v->has_uninitialized = true;
+    return true;
+}
+
+/* Parameters are initialised, and so is every local whose type has a default. */
+static void locals_mark(Verifier *v, uint32_t nparams)
+{
+    uint32_t words = (v->nlocals + 63) / 64;
+    if (!verifier_grow(v, &v->initialized, &v->initialized_size, 0, words, sizeof(uint64_t)))
+        return;
+    memset(v->initialized, 0, words * sizeof(uint64_t));
+    for (uint32_t i = 0; i < v->nlocals; i++)
+        if (i < nparams || type_is_defaultable(v->locals[i]))
+            v->initialized[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static void locals_declare(Verifier *v, const Type *type)
+{
+    v->nlocals = v->local_slots = 0;
+    v->wide = v->has_uninitialized = false;
+    for (uint32_t i = 0; i < type->nparams; i++)
+        if (!locals_add(v, 1, type->params[i])) return;
+    v->has_uninitialized = false;
+    v->param_slots = v->local_slots;
+
+    uint32_t groups = code_u32(v, "a count of local declarations");
+    uint64_t total = 0;
+    for (uint32_t g = 0; g < groups && !verifier_failed(v); g++) {
+        v->at = v->code.pos;
+        uint32_t n = code_u32(v, "a count of locals");
+        total += n;
+        if (total > UINT32_MAX) verifier_malformed(v, "too many locals: at most 2^32 - 1");
+        ValType t = code_value_type(v);
+        /* Only once all are counted is it clear whether they are too many for the format. */
+        if (total <= LIMIT_LOCALS - type->nparams) locals_add(v, n, t);
+    }
+    if (total > LIMIT_LOCALS - type->nparams) locals_add(v, UINT32_MAX, TYPE_I32);
+    if (!verifier_failed(v) && v->has_uninitialized) locals_mark(v, type->nparams);
+}
+
+/* One pass over the code from `start`. */
+static void pass(Verifier *v, uint32_t start, const Type *type)
+{
+    v->code.pos = v->at = start;
+    v->nops = v->base = v->ncontrols = v->ntrail = 0;
+    v->nbranches = v->nhandlers = v->nopen = v->nclauses = 0;
+    v->slots = v->max_slots = v->local_slots;
+    v->restart = v->constant = false;
+    v->flags = CODE_LEAF | (v->wide ? CODE_WIDE : 0);
+    for (uint32_t i = 0; i < type->nresults && !v->wide; i++)
+        if (type->results[i] == TYPE_V128) v->wide = true, v->flags |= CODE_WIDE;
+    control_push_outermost(v, type, TYPE_BOTTOM);
+    if (!verifier_failed(v)) verifier_run(v);
+    if (!verifier_failed(v) && !v->restart && v->code.pos != v->code.end) {
+        v->at = v->code.pos;
+        verifier_malformed(v, "unexpected content after the function's end");
+    }
+}
+
+/* ---- The result ---- */
+
+static bool side_fits(const Branch *b, int32_t pc, int32_t stp)
+{
+    return b->keep < SIDE_WIDE && b->pop <= SIDE_MAX_POP && pc >= -(1 << 23) && pc < 1 << 23 &&
+           stp >= -(1 << 19) && stp < 1 << 19;
+}
+
+static WideSide branch_distances(const Branch *b, uint32_t index)
+{
+    return (WideSide){.pc = (int32_t)(b->to - b->pc), .stp = (int32_t)(b->to_stp - index),
+                      .keep = b->keep, .pop = b->pop};
+}
+
+static uint32_t count_wide_entries(const Verifier *v)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < v->nbranches; i++) {
+        WideSide w = branch_distances(&v->branches[i], i);
+        n += !side_fits(&v->branches[i], w.pc, w.stp);
+    }
+    return n;
+}
+
+static void side_pack(const Verifier *v, SideEntry *side, WideSide *wide)
+{
+    uint32_t nwide = 0;
+    for (uint32_t i = 0; i < v->nbranches; i++) {
+        WideSide w = branch_distances(&v->branches[i], i);
+        if (side_fits(&v->branches[i], w.pc, w.stp)) {
+            side[i].word[0] = (uint32_t)w.pc << 8 | w.keep;
+            side[i].word[1] = (uint32_t)w.stp << 12 | w.pop;
+        } else {
+            wide[nwide] = w;
+            side[i].word[0] = (w.pc < 0 ? 1u << 31 : 0) | SIDE_WIDE;
+            side[i].word[1] = nwide++;
+        }
+    }
+}
+
+static void local_map_fill(const Verifier *v, uint32_t *map)
+{
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < v->nlocals; i++) {
+        map[i] = slot << 1 | (v->locals[i] == TYPE_V128);
+        slot += type_slots(v->locals[i]);
+    }
+}
+
+/* memcpy, but copying nothing from nowhere is fine. */
+static void copy_items(void *to, const void *from, size_t bytes)
+{
+    if (bytes) memcpy(to, from, bytes);
+}
+
+/* Copies what the pass found into one block. */
+static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, const Type *type)
+{
+    uint32_t nwide = count_wide_entries(v), nmap = v->wide ? v->nlocals : 0;
+    size_t bytes = sizeof(FuncCode) + v->nbranches * sizeof(SideEntry) + nwide * sizeof(WideSide) +
+                   v->nhandlers * sizeof(Handler) + v->nclauses * sizeof(CatchClause) +
+                   nmap * sizeof(uint32_t);
+    FuncCode *code = malloc(bytes);
+    if (!code) return NULL;
+    SideEntry *side = (SideEntry *)(code + 1);
+    WideSide *wide = (WideSide *)(side + v->nbranches);
+    Handler *handlers = (Handler *)(wide + nwide);
+    CatchClause *clauses = (CatchClause *)(handlers + v->nhandlers);
+    uint32_t *map = (uint32_t *)(clauses + v->nclauses);
+    side_pack(v, side, wide);
+    copy_items(handlers, v->handlers, v->nhandlers * sizeof *handlers);
+    copy_items(clauses, v->clauses, v->nclauses * sizeof *clauses);
+    if (v->wide) local_map_fill(v, map);
+    *code = (FuncCode){
+        .func = func, .type = type->id, .start = start, .end = v->code.end,
+        .param_slots = v->param_slots, .result_slots = type->result_slots,
+        .local_slots = v->local_slots, .frame_slots = v->max_slots, .nlocals = v->nlocals,
+        .flags = v->flags, .nside = v->nbranches, .nhandlers = v->nhandlers,
+        .side = side, .wide = wide, .handlers = handlers, .clauses = clauses,
+        .local_map = v->wide ? map : NULL};
+    return code;
+}
+
+fnvm_error *verifier_body(Verifier *v, uint32_t func, FuncCode **code)
+{
+    Range body = v->m->bodies[func - v->m->n_imported_funcs];
+    const Type *type = module_func_type(v->m, func);
+    v->code = (Reader){v->m->bytes, body.start, body.end, NULL};
+    v->at = body.start;
+    if (body.end - body.start > LIMIT_BODY_BYTES)
+        reader_fail(&v->code, FNVM_E_LIMIT, v->at, "the body is larger than %u bytes",
+                    (unsigned)LIMIT_BODY_BYTES);
+    locals_declare(v, type);
+    uint32_t start = v->code.pos;
+    if (!verifier_failed(v)) pass(v, start, type);
+    if (!verifier_failed(v) && v->restart) {
+        v->wide = true;
+        pass(v, start, type);
+    }
+    if (!verifier_failed(v) && v->wide && v->nlocals > LIMIT_WIDE_LOCALS + (body.end - start))
+        reader_fail(&v->code, FNVM_E_LIMIT, body.start,
+                    "%u locals, some of them vectors, for %u bytes of code", v->nlocals,
+                    body.end - start);
+    if (!verifier_failed(v)) {
+        *code = func_code_make(v, func, start, type);
+        if (!*code) verifier_no_memory(v);
+    }
+    fnvm_error *error = v->code.error;
+    v->code.error = NULL;
+    return error;
+}

@@ -1,0 +1,219 @@
+/* What one verification pass works on; internal to verifier/.
+ *
+ * A Verifier holds the two stacks of the standard's appendix 7.3 and the side table under
+ * construction.  It is set up once and used for any number of functions and constant expressions,
+ * so that its arrays are allocated once.  One thread at a time.
+ *
+ * Failures stick in `code.error`: the first one stands, whatever follows is without effect, and the
+ * main loop looks at it after each instruction.  So rules need no error paths of their own, as long
+ * as they index nothing with an unchecked number and end their loops on a failure. */
+#ifndef FNVM_VERIFIER_STATE_H
+#define FNVM_VERIFIER_STATE_H
+
+#include "loader/feature.h"
+#include "loader/instruction.h"
+#include "loader/read_types.h"
+#include "loader/reader.h"
+#include "verifier/verifier.h"
+#include "vm/tunables.h"
+
+/* The heap type below all others, of references popped in unreachable code.  It never leaves the
+ * verifier. */
+#define HEAP_BOTTOM 0x3FFFFFFFu
+
+typedef struct TypeList { const ValType *at; uint32_t n, slots; } TypeList;
+
+typedef enum ControlKind {
+    CONTROL_FUNCTION, CONTROL_BLOCK, CONTROL_LOOP, CONTROL_IF, CONTROL_ELSE, CONTROL_TRY
+} ControlKind;
+
+/* An open block.  Its type is `type`'s if that is set, else no parameters and nsingle results. */
+typedef struct Control {
+    uint8_t kind;
+    uint8_t nsingle;
+    bool dead;           /* entered in unreachable code */
+    bool unreachable;    /* the rest of it cannot be reached: operands are polymorphic */
+    ValType single;
+    const Type *type;
+    uint32_t height;     /* operands below its own */
+    uint32_t slots;      /* the same in slots, counted from the frame's first local */
+    uint32_t trail;      /* initialised locals to keep when it ends */
+    uint32_t patches;    /* branches to its end: index + 1 of the last, linked through Branch.to */
+    uint32_t if_branch;  /* the branch of its `if`: index + 1 */
+    uint32_t at;         /* offset of its opcode */
+    uint32_t loop_pc, loop_stp; /* where branches to a loop go */
+} Control;
+
+/* A side-table entry under construction, packed when the function is done. */
+typedef struct Branch {
+    uint32_t pc, keep, pop;
+    uint32_t to;         /* target offset; until it is known, the next of its Control.patches */
+    uint32_t to_stp;
+} Branch;
+
+typedef struct Verifier {
+    Module *m;
+    const TypeRegistry *types;
+    uint32_t features;
+
+    Reader code;         /* .error is the outcome of the pass */
+    uint32_t at;         /* offset of the current instruction's opcode */
+    Op op;
+    const Instr *row;
+
+    ValType *ops;        /* operand stack */
+    uint32_t nops, ops_size;
+    uint32_t base;       /* height of the innermost Control */
+    uint32_t slots;      /* locals and operands, in slots */
+    uint32_t max_slots;
+    bool unreachable;    /* of the innermost Control */
+    bool live;           /* neither unreachable nor in a block that was entered so */
+    bool wide;           /* there is a v128 among locals or operands */
+    bool restart;        /* one has turned up although `wide` is not set */
+
+    bool constant;       /* the code is a constant expression (3.4.14) */
+    uint32_t visible_globals; /* that it may read */
+
+    Control *controls;
+    uint32_t ncontrols, controls_size;
+
+    ValType *locals;
+    uint32_t nlocals, locals_size, param_slots, local_slots;
+    bool has_uninitialized;  /* some local starts without a value */
+    uint64_t *initialized;   /* bit set by local, meaningful if has_uninitialized */
+    uint32_t initialized_size;
+    uint32_t *trail;         /* locals in the order they were initialised */
+    uint32_t ntrail, trail_size;
+
+    Branch *branches;
+    uint32_t nbranches, branches_size;
+    Handler *handlers;       /* finished, innermost first */
+    uint32_t nhandlers, handlers_size;
+    Handler *open;           /* of try_tables not ended yet */
+    uint32_t nopen, open_size;
+    CatchClause *clauses;
+    uint32_t nclauses, clauses_size;
+    uint32_t flags;          /* CODE_* */
+} Verifier;
+
+void verifier_start(Verifier *, Module *);
+void verifier_finish(Verifier *); /* frees the arrays; code.error must have been taken */
+
+/* Makes room for `more` items; false when memory is out, which is recorded. */
+bool verifier_grow(Verifier *, void *array_pointer, uint32_t *size, uint32_t used, uint32_t more,
+                   size_t item_bytes);
+
+/* ---- Failures (operands.c) ---- */
+
+#define verifier_invalid(v, ...) \
+    reader_fail(&(v)->code, FNVM_E_INVALID, (v)->at, __VA_ARGS__)
+#define verifier_malformed(v, ...) \
+    reader_fail(&(v)->code, FNVM_E_MALFORMED, (v)->at, __VA_ARGS__)
+static inline bool verifier_failed(const Verifier *v) { return v->code.error != NULL; }
+void verifier_no_memory(Verifier *);
+
+enum { TYPE_TEXT = 80 };
+/* The type's spelling in `text`, which has TYPE_TEXT bytes. */
+const char *verifier_type_text(const Verifier *, ValType, char *text);
+/* Fails unless all of `features` are enabled; `what` needs them. */
+void feature_require(Verifier *, uint32_t features, const char *what);
+
+/* ---- Operand stack (operands.c) ---- */
+
+bool type_matches(const Verifier *, ValType sub, ValType super); /* knows HEAP_BOTTOM */
+void operand_push_slow(Verifier *, ValType);
+ValType operand_pop_slow(Verifier *, ValType found, ValType want);
+ValType operand_pop_empty(Verifier *, const char *want);
+ValType operand_pop_any(Verifier *);
+/* A reference of any type; (ref HEAP_BOTTOM) if unknown. */
+ValType operand_pop_ref(Verifier *);
+void operands_push(Verifier *, TypeList);
+void operands_pop(Verifier *, TypeList);
+/* Whether the topmost operands have these types; fails if not, changes nothing. */
+bool operands_match(Verifier *, TypeList);
+/* The innermost Control must have no operands left. */
+void operands_none_left(Verifier *);
+void operands_unreachable(Verifier *);
+ValType operand_want(Verifier *, ValType want);
+
+static inline void operand_push(Verifier *v, ValType t)
+{
+    v->slots++;
+    if (v->nops == v->ops_size || v->slots > v->max_slots || t == TYPE_V128)
+        operand_push_slow(v, t);
+    else
+        v->ops[v->nops++] = t;
+}
+
+/* Pops an operand that must be a `want`; returns its own type, TYPE_BOTTOM if unknown. */
+static inline ValType operand_pop(Verifier *v, ValType want)
+{
+    if (v->nops == v->base) return operand_want(v, want);
+    ValType found = v->ops[--v->nops];
+    v->slots -= type_slots(found);
+    return found == want ? found : operand_pop_slow(v, found, want);
+}
+
+/* ---- Immediates (immediates.c) ---- */
+
+static inline uint32_t code_u32(Verifier *v, const char *expected)
+{
+    Reader *r = &v->code;
+    if (r->pos < r->end && r->bytes[r->pos] < 0x80) return r->bytes[r->pos++];
+    return read_u32(r, expected);
+}
+
+/* A number that only has to be well-formed: most take one byte. */
+static inline bool code_skip_byte(Verifier *v)
+{
+    Reader *r = &v->code;
+    if (r->pos >= r->end || r->bytes[r->pos] >= 0x80) return false;
+    r->pos++;
+    return true;
+}
+
+/* An index below n; fails with "unknown <what>" and returns UINT32_MAX otherwise. */
+uint32_t code_index(Verifier *, const char *what, uint32_t n);
+/* The index of a defined type of this kind; NULL on failure. */
+const Type *code_type(Verifier *, CompKind);
+static inline HeapType code_heap_type(Verifier *v) { return read_heaptype(&v->code, v->m, 0); }
+static inline ValType code_value_type(Verifier *v) { return read_valtype(&v->code, v->m, 0); }
+/* A memory or table index; gives its address type. */
+uint32_t code_memory(Verifier *, ValType *address);
+uint32_t code_table(Verifier *, ValType *address);
+void code_memarg(Verifier *, ValType *address);
+void code_lane(Verifier *, uint32_t lanes);
+/* A data index; the data count section must be there (5.5.16). */
+uint32_t code_data(Verifier *);
+uint32_t code_elem(Verifier *);
+
+/* ---- Control (control.c) ---- */
+
+/* The outermost block of a function, or of a constant expression if type is NULL. */
+void control_push_outermost(Verifier *, const Type *, ValType single);
+void control_instruction(Verifier *); /* any of block ... return_call_ref, br_on_* */
+/* One entry with these kept slots, for drop and select in wide functions. */
+void branch_add_hint(Verifier *, uint32_t keep);
+
+/* ---- Rules by subject ---- */
+
+void reference_instruction(Verifier *);  /* references.c: ref.*, i31.*, conversions */
+void aggregate_instruction(Verifier *);  /* aggregates.c: struct.*, array.* */
+void table_instruction(Verifier *);      /* tables.c: table.*, elem.drop, memory.*, data.drop */
+
+/* ---- Passes ---- */
+
+/* Runs over v->code until the outermost block ends, a failure, or a restart (function.c). */
+void verifier_run(Verifier *);
+
+/* Verifies own function `func` (function.c). */
+fnvm_error *verifier_body(Verifier *, uint32_t func, FuncCode **code);
+
+/* Verifies the constant expression that starts at `code.start` and ends at or before `code.end`;
+ * `*end` is where it ends (constant.c). */
+fnvm_error *verifier_constant(Verifier *, Range code, ValType expected, uint32_t visible_globals,
+                              uint32_t *end);
+/* Fails unless the current instruction may stand in one. */
+void constant_require(Verifier *);
+
+#endif

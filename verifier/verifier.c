@@ -1,0 +1,101 @@
+/* Verified code and its publication.  A function is verified without any lock and published under
+ * the module's: of two threads that come first at once, one has worked in vain, and nobody ever
+ * waits for another's verification. */
+#include "verifier/verifier.h"
+
+#include <stdlib.h>
+
+#include "verifier/state.h"
+
+/* So many bad functions are reported with their names: each costs a walk over the names. */
+enum { MAX_NAMED = 100, MAX_NAME_BYTES = 200 };
+
+static fnvm_error *name_function(const Module *m, uint32_t func, bool with_name, fnvm_error *cause)
+{
+    Name name;
+    if (!with_name || !module_func_name(m, func, &name) || name.len == 0)
+        return fnvm_error_wrap(cause, "function %u did not pass the verifier", func);
+    return fnvm_error_wrap(cause, "function %u (%.*s) did not pass the verifier", func,
+                           name.len > MAX_NAME_BYTES ? MAX_NAME_BYTES : (int)name.len,
+                           (const char *)m->bytes + name.start);
+}
+
+static const FuncCode *code_published(const Module *m, uint32_t func)
+{
+    return atomic_load_explicit(&m->code[func - m->n_imported_funcs], memory_order_acquire);
+}
+
+/* Makes `made` the function's code unless another thread was faster; frees it then. */
+static const FuncCode *code_publish(Module *m, uint32_t func, FuncCode *made)
+{
+    pthread_mutex_lock(&m->code_lock);
+    const FuncCode *code = code_published(m, func);
+    if (!code) {
+        code = made;
+        atomic_store_explicit(&m->code[func - m->n_imported_funcs], code, memory_order_release);
+    }
+    pthread_mutex_unlock(&m->code_lock);
+    if (code != made) func_code_free(made);
+    return code;
+}
+
+fnvm_error *verifier_function(Module *m, uint32_t func, const FuncCode **code)
+{
+    *code = code_published(m, func);
+    if (*code) return NULL;
+    Verifier v;
+    FuncCode *made;
+    verifier_start(&v, m);
+    fnvm_error *error = verifier_body(&v, func, &made);
+    verifier_finish(&v);
+    if (error) return name_function(m, func, true, error);
+    *code = code_publish(m, func, made);
+    return NULL;
+}
+
+fnvm_error *verifier_all(Module *m, void (*report)(void *, const fnvm_error *), void *env,
+                         size_t *bad)
+{
+    Verifier v;
+    verifier_start(&v, m);
+    fnvm_error *error = NULL;
+    *bad = 0;
+    for (uint32_t func = m->n_imported_funcs; func < m->nfuncs && !error; func++) {
+        if (code_published(m, func)) continue;
+        FuncCode *made;
+        fnvm_error *reason = verifier_body(&v, func, &made);
+        if (!reason) {
+            code_publish(m, func, made);
+        } else if (fnvm_error_code(reason) == FNVM_E_MEMORY) {
+            error = reason; /* says nothing about the function */
+        } else {
+            reason = name_function(m, func, report && *bad < MAX_NAMED, reason);
+            if (report) report(env, reason);
+            fnvm_error_free(reason);
+            ++*bad;
+        }
+    }
+    verifier_finish(&v);
+    return error;
+}
+
+void verifier_sizes(const Module *m, uint64_t *side_bytes, uint64_t *code_bytes)
+{
+    *side_bytes = *code_bytes = 0;
+    for (uint32_t func = m->n_imported_funcs; func < m->nfuncs; func++) {
+        const FuncCode *c = code_published(m, func);
+        if (!c) continue;
+        /* The tables lie in one block, in this order (function.c). */
+        size_t tables = (size_t)((const char *)c->clauses - (const char *)c->side);
+        for (uint32_t i = 0; i < c->nhandlers; i++)
+            tables += c->handlers[i].count * sizeof(CatchClause);
+        if (c->local_map) tables += c->nlocals * sizeof(uint32_t);
+        *side_bytes += tables;
+        *code_bytes += c->end - c->start;
+    }
+}
+
+void func_code_free(const FuncCode *code)
+{
+    free((void *)(uintptr_t)code); /* const only for its readers */
+}

@@ -1,0 +1,50 @@
+/* The engine: a configuration that never changes and the registry of types, held by count. */
+#include "vm/engine.h"
+
+#include <stdlib.h>
+
+#include "vm/tunables.h"
+
+void fnvm_config_default(fnvm_config *c)
+{
+    *c = (fnvm_config){
+        .features = FNVM_FEATURES_3_0,
+        .verify = FNVM_VERIFY_LAZY,
+        .max_memory_bytes = DEFAULT_MAX_MEMORY_BYTES,
+        .max_table_elements = DEFAULT_MAX_TABLE_ELEMENTS,
+        .max_stack_bytes = DEFAULT_MAX_STACK_BYTES,
+        .max_heap_bytes = DEFAULT_MAX_HEAP_BYTES,
+        .max_instances = DEFAULT_MAX_INSTANCES,
+    };
+}
+
+fnvm_error *fnvm_engine_new(const fnvm_config *config, fnvm_engine **out)
+{
+    fnvm_engine *e = calloc(1, sizeof *e);
+    if (!e) return error_no_memory();
+    if (config)
+        e->config = *config;
+    else
+        fnvm_config_default(&e->config);
+    fnvm_error *error = types_init(&e->types);
+    if (error) {
+        free(e);
+        return error;
+    }
+    atomic_init(&e->refs, 1);
+    *out = e;
+    return NULL;
+}
+
+fnvm_engine *engine_retain(fnvm_engine *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+void fnvm_engine_free(fnvm_engine *e)
+{
+    if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
+    types_free(&e->types);
+    free(e);
+}

@@ -1,0 +1,16 @@
+/* The engine: configuration and type registry, shared by everything made from it.  Modules and
+ * stores hold a reference each; any thread may use it. */
+#ifndef FNVM_VM_ENGINE_H
+#define FNVM_VM_ENGINE_H
+
+#include "vm/types.h"
+
+struct fnvm_engine {
+    atomic_size_t refs;
+    fnvm_config config; /* constant after fnvm_engine_new */
+    TypeRegistry types;
+};
+
+fnvm_engine *engine_retain(fnvm_engine *);
+
+#endif

@@ -1,0 +1,30 @@
+/* Errors as values: what fnvm_error holds.  The public constructors are in fnvm.h; this adds what
+ * only the engine sets.  An error is owned by whoever holds the pointer; errors are not shared. */
+#ifndef FNVM_VM_ERROR_H
+#define FNVM_VM_ERROR_H
+
+#include "fnvm.h"
+
+struct fnvm_error {
+    fnvm_code code;
+    fnvm_trap trap;
+    int exit_status;
+    char *message;
+    fnvm_error *cause;
+    fnvm_frame *frames; /* the names they point to are in `names` */
+    size_t nframes;
+    char *names;
+    bool is_static; /* the out-of-memory error, which is never freed */
+};
+
+/* The error for a failed allocation; needs no memory itself. */
+fnvm_error *error_no_memory(void);
+
+/* A MALFORMED or INVALID error at a byte of a module: "0x1f: expected ..., found ...". */
+fnvm_error *error_at(fnvm_code, uint64_t offset, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Takes the frames (malloc'd) and the block their names point into (malloc'd or NULL). */
+void error_set_frames(fnvm_error *, fnvm_frame *, size_t n, char *names);
+
+#endif

@@ -1,0 +1,257 @@
+/* Allocation, limits and threads of the managed heap.
+ *
+ * Boehm's collector is one per process and starts at the first allocation of any store.  It stops
+ * only threads it knows, so a thread is registered while it runs a store that has objects, and no
+ * longer.  A store's limit is on live bytes: allocation runs on credit until the limit could be
+ * passed, then the store's objects that survive a collection are counted. */
+#include "vm/heap.h"
+
+#define GC_THREADS
+#define GC_NO_THREAD_REDIRECTS /* threads are registered here, not where they are made */
+#include <gc/gc.h>
+#include <gc/gc_mark.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/engine.h"
+#include "vm/heap_account.h"
+#include "vm/tunables.h"
+
+/* Tags have the top bit set.  What else the collector finds in its heap (entries of free lists,
+ * its thread records) begins with an address or zero, whose upper half, at the place of
+ * Object.store, never has. */
+enum { TAG_FIRST = INT32_MIN };
+
+/* ---- The collector ---- */
+
+typedef struct StackBounds { uintptr_t low, high; } StackBounds;
+
+static StackBounds thread_stack(void)
+{
+    static _Thread_local StackBounds cached; /* asking costs a read of /proc on the main thread */
+    if (!cached.high) {
+        pthread_attr_t attr;
+        void *low;
+        size_t size;
+        if (pthread_getattr_np(pthread_self(), &attr) != 0) return cached;
+        if (pthread_attr_getstack(&attr, &low, &size) == 0) {
+            cached.low = (uintptr_t)low;
+            cached.high = cached.low + size;
+        }
+        pthread_attr_destroy(&attr);
+    }
+    return cached;
+}
+
+/* The cold end of the stack that `frame` lies on; of a stack that is not the thread's own (an
+ * embedder's coroutine) nothing is known above the frame itself. */
+static struct GC_stack_base stack_base_of(void *frame)
+{
+    StackBounds s = thread_stack();
+    uintptr_t at = (uintptr_t)frame;
+    struct GC_stack_base base = {.mem_base = frame};
+    if (at >= s.low && at < s.high) base.mem_base = (void *)s.high; // NOLINT(performance-no-int-to-ptr)
+    return base;
+}
+
+/* Leaves no thread registered, the caller's included: whichever thread comes first, and ends
+ * first, is then like all others. */
+static void collector_start(void)
+{
+    if (!GC_is_init_called()) { /* else the embedder uses the collector too: it has set it up */
+        struct GC_stack_base base = stack_base_of(__builtin_frame_address(0));
+        GC_set_no_dls(1); /* objects are never referred to from data segments */
+        GC_set_all_interior_pointers(0);
+        GC_set_dont_precollect(1);
+        GC_set_markers_count(1); /* no threads of the collector's own */
+        GC_set_warn_proc(GC_ignore_warn_proc);
+        GC_set_stackbottom(NULL, &base);
+        GC_init();
+        GC_allow_register_threads();
+        heap_roots_install();
+        GC_unregister_my_thread();
+    } else {
+        GC_allow_register_threads();
+        heap_roots_install();
+    }
+}
+
+static void thread_register(HeapAccount *a)
+{
+    struct GC_stack_base base = stack_base_of(__builtin_frame_address(0));
+    sigset_t suspend, before;
+    sigemptyset(&suspend);
+    sigaddset(&suspend, GC_get_suspend_signal());
+    a->registered = GC_register_my_thread(&base) == GC_SUCCESS;
+    a->unblocked = a->registered && pthread_sigmask(SIG_UNBLOCK, &suspend, &before) == 0 &&
+                   sigismember(&before, GC_get_suspend_signal()) == 1;
+}
+
+static void thread_unregister(HeapAccount *a)
+{
+    if (!a->registered) return;
+    a->registered = false;
+    GC_unregister_my_thread();
+    if (a->unblocked) {
+        sigset_t suspend;
+        sigemptyset(&suspend);
+        sigaddset(&suspend, GC_get_suspend_signal());
+        pthread_sigmask(SIG_BLOCK, &suspend, NULL);
+    }
+}
+
+void heap_enter(Store *store)
+{
+    if (store->heap_depth++ == 0 && store->heap) thread_register(store->heap);
+}
+
+void heap_leave(Store *store)
+{
+    if (--store->heap_depth == 0 && store->heap) thread_unregister(store->heap);
+}
+
+/* ---- Accounts ---- */
+
+static fnvm_trap account_open(Store *store)
+{
+    static pthread_once_t started = PTHREAD_ONCE_INIT;
+    static atomic_uint tags;
+    HeapAccount *a = calloc(1, sizeof *a);
+    if (!a || pthread_once(&started, collector_start) != 0) {
+        free(a);
+        return FNVM_TRAP_HEAP_EXHAUSTED;
+    }
+    a->tag = atomic_fetch_add(&tags, 1) | (uint32_t)TAG_FIRST;
+    a->limit_bytes = store->engine->config.max_heap_bytes;
+    store->heap = a;
+    heap_roots_add(store);
+    if (store->heap_depth > 0) thread_register(a);
+    return FNVM_TRAP_NONE;
+}
+
+void heap_store_free(Store *store)
+{
+    if (!store->heap) return;
+    heap_roots_remove(store);
+    free(store->heap);
+    store->heap = NULL;
+}
+
+typedef struct Count { uint32_t tag; uint64_t bytes; } Count;
+
+static void GC_CALLBACK count_object(void *object, size_t bytes, void *env)
+{
+    Count *count = env;
+    if (((const Object *)object)->store == count->tag) count->bytes += bytes;
+}
+
+static void *GC_CALLBACK count_objects(void *count)
+{
+    GC_enumerate_reachable_objects_inner(count_object, count);
+    return NULL;
+}
+
+static void account_measure(HeapAccount *a)
+{
+    Count count = {.tag = a->tag};
+    GC_gcollect();
+    GC_call_with_alloc_lock(count_objects, &count);
+    a->live_bytes = count.bytes;
+    a->allocated_bytes = 0;
+}
+
+/* What an object takes in the collector's blocks: granules while small, pages when large. */
+static uint64_t block_bytes(uint64_t size)
+{
+    uint64_t unit = size > 2048 ? 4096 : 16;
+    return (size + unit - 1) / unit * unit;
+}
+
+static fnvm_trap account_charge(HeapAccount *a, uint64_t size)
+{
+    uint64_t bytes = block_bytes(size);
+    if (bytes > a->limit_bytes) return FNVM_TRAP_ALLOCATION_SIZE;
+    if (a->live_bytes + a->allocated_bytes > a->limit_bytes - bytes) {
+        account_measure(a);
+        if (a->live_bytes > a->limit_bytes - a->limit_bytes / HEAP_HEADROOM ||
+            a->live_bytes > a->limit_bytes - bytes)
+            return FNVM_TRAP_HEAP_EXHAUSTED;
+    }
+    a->allocated_bytes += bytes;
+    return FNVM_TRAP_NONE;
+}
+
+/* ---- Allocation ---- */
+
+/* A zeroed object; `has_refs` says whether the collector must look inside. */
+static fnvm_trap object_new(Store *store, TypeId type, uint64_t size, bool has_refs, Object **out)
+{
+    fnvm_trap trap;
+    if (!store->heap && (trap = account_open(store)) != FNVM_TRAP_NONE) return trap;
+    HeapAccount *a = store->heap;
+    heap_enter(store); /* an embedder may allocate between calls */
+    Object *o = NULL;
+    a->newest = 0; /* has found its place since */
+    a->at_rest = true;
+    trap = account_charge(a, size);
+    if (!trap) {
+        o = has_refs ? GC_malloc((size_t)size) : GC_malloc_atomic((size_t)size);
+        if (!o) trap = FNVM_TRAP_HEAP_EXHAUSTED;
+    }
+    if (!trap) {
+        if (!has_refs) memset(o, 0, (size_t)size);
+        o->type = type;
+        o->store = a->tag;
+        a->newest = (uint64_t)(uintptr_t)o;
+        *out = o;
+    }
+    a->at_rest = false;
+    heap_leave(store);
+    return trap;
+}
+
+fnvm_trap heap_new_struct(Store *store, const Type *type, uint64_t *out)
+{
+    Object *o = NULL;
+    fnvm_trap trap = object_new(store, type->id, type->size, type->has_refs, &o);
+    if (!trap) *out = (uint64_t)(uintptr_t)o;
+    return trap;
+}
+
+fnvm_trap heap_new_array(Store *store, const Type *type, uint32_t length, uint64_t *out)
+{
+    Object *o = NULL;
+    uint64_t size = sizeof(Array) + (uint64_t)length * storage_size(type->fields[0].type);
+    fnvm_trap trap = object_new(store, type->id, size, type->has_refs, &o);
+    if (trap) return trap;
+    ((Array *)(void *)o)->length = length;
+    *out = (uint64_t)(uintptr_t)o;
+    return FNVM_TRAP_NONE;
+}
+
+fnvm_trap heap_new_exception(Store *store, TagRef tag, const Slot *payload, uint32_t nslots,
+                             uint64_t *out)
+{
+    Object *o = NULL;
+    uint64_t size = sizeof(Exception) + (uint64_t)nslots * sizeof(Slot);
+    fnvm_trap trap = object_new(store, OBJECT_EXCEPTION, size, nslots > 0, &o);
+    if (trap) return trap;
+    Exception *e = (Exception *)(void *)o;
+    e->tag = tag;
+    e->nslots = nslots;
+    if (nslots) memcpy(e->payload, payload, nslots * sizeof(Slot));
+    *out = (uint64_t)(uintptr_t)o;
+    return FNVM_TRAP_NONE;
+}
+
+fnvm_trap heap_new_host(Store *store, uint64_t value, uint64_t *out)
+{
+    Object *o = NULL;
+    fnvm_trap trap = object_new(store, OBJECT_HOST, sizeof(HostObject), false, &o);
+    if (trap) return trap;
+    ((HostObject *)(void *)o)->value = value;
+    *out = (uint64_t)(uintptr_t)o;
+    return FNVM_TRAP_NONE;
+}

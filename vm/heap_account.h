@@ -1,0 +1,24 @@
+/* What the heap keeps for a store, shared by its allocator and its root finder. */
+#ifndef FNVM_VM_HEAP_ACCOUNT_H
+#define FNVM_VM_HEAP_ACCOUNT_H
+
+#include "vm/heap.h"
+
+typedef struct HeapAccount {
+    uint32_t tag;             /* in Object.store of every object of the store */
+    bool registered;          /* heap_enter told the collector of this thread: heap_leave undoes it */
+    bool unblocked;           /* ... and unblocked the suspend signal */
+    bool at_rest;             /* the store's thread is in the allocator: no frame is half written */
+    uint64_t limit_bytes;
+    uint64_t live_bytes;      /* when last measured */
+    uint64_t allocated_bytes; /* since then */
+    uint64_t newest;          /* a root: the object may not have reached a slot yet */
+} HeapAccount;
+
+/* Hooks the root finder into the collector; once, from its start. */
+void heap_roots_install(void);
+/* The list of stores to scan; both exclude the collector themselves. */
+void heap_roots_add(Store *);
+void heap_roots_remove(Store *);
+
+#endif

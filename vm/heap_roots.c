@@ -1,0 +1,151 @@
+/* Roots: where live references lie outside of the heap.
+ *
+ * The collector calls back, its lock held and all registered threads stopped, and walks the stores
+ * that have objects.  A thread may be stopped anywhere, so what this reads must be sound at every
+ * moment: arrays of roots change address only through heap_resize_roots, and a frame is complete
+ * before it becomes its stack's innermost.  Threads' own stacks and registers are the collector's
+ * business. */
+#include <gc/gc.h>
+#include <gc/gc_mark.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/engine.h"
+#include "vm/frames.h"
+#include "vm/heap_account.h"
+#include "vm/run.h"
+#include "vm/tunables.h"
+
+/* The list and the hook belong to the process, like the collector; its lock guards them. */
+static struct {
+    Store *stores;
+    GC_push_other_roots_proc previous; /* pushes the stacks of the registered threads */
+    atomic_bool installed;
+} roots;
+
+/* A guest stopped between two instructions of the engine may be moving arguments for a frame it
+ * has not finished; as many as a function may have (v128 take two slots) lie there at most. */
+enum { SLOTS_IN_MOTION = 2 * LIMIT_PARAMS };
+
+static void push_slots(const void *from, const void *to)
+{
+    if (from && from < to) GC_push_all_eager((void *)from, (void *)to);
+}
+
+/* Where the slots of a frame end, as an offset from the start of the stack.  Checks everything:
+ * the frame may be half written. */
+static uint64_t frame_end(const Store *store, const Frame *f)
+{
+    uint64_t end = (uint64_t)f->fp * sizeof(Slot);
+    if (f->instance == 0 || f->instance >= store->ninstances) return end;
+    const Module *m = store->instances[f->instance]->module;
+    if (f->func < m->n_imported_funcs || f->func >= m->nfuncs) return end;
+    const FuncCode *code = frame_code(store->instances[f->instance], f);
+    return code ? end + code->frame_slots * sizeof(Slot) : end;
+}
+
+/* The values up to the innermost frame's last.  Beyond lie leftovers that would only keep garbage
+ * alive, so where the guest is known to be at rest nothing is added. */
+static void push_stack(const Store *store, const Instance *owner)
+{
+    if (!owner->stack_base || !owner->context) return;
+    const Stack *stack = &owner->context->stack;
+    if (stack->frames >= stack->size) return; /* nothing runs on it */
+    const Frame *inner = frame_at(owner, stack->frames);
+    uint64_t end = frame_end(store, inner);
+    if (!store->heap->at_rest) {
+        uint64_t outer = stack->size - stack->frames > sizeof *inner ? frame_end(store, inner + 1) : 0;
+        end = (outer > end ? outer : end) + SLOTS_IN_MOTION * sizeof(Slot);
+    }
+    push_slots(owner->stack_base, owner->stack_base + (end < stack->frames ? end : stack->frames));
+}
+
+static bool may_hold_objects(const Module *m, ValType type)
+{
+    return type_is_ref(type) && types_top(&m->engine->types, type_heap(type)) != HEAP_FUNC;
+}
+
+static void push_instance(const Store *store, const Instance *inst)
+{
+    const Module *m = inst->module;
+    push_stack(store, inst);
+    if (!m) return;
+    push_slots(inst->elem_refs, inst->elem_refs + inst->nelem_refs);
+    for (uint32_t i = m->n_imported_tables; inst->tables && i < m->ntables; i++) {
+        const TableRef *t = &inst->tables[i];
+        if (t->elems && t->state && may_hold_objects(m, m->tables[i].type.elem))
+            push_slots(t->elems, t->elems + t->state->size);
+    }
+    for (uint32_t i = m->n_imported_globals; inst->globals && i < m->nglobals; i++) {
+        const Slot *value = &inst->globals[2 * (size_t)(i - m->n_imported_globals)];
+        if (may_hold_objects(m, m->globals[i].type.type)) push_slots(value, value + 1);
+    }
+}
+
+static void GC_CALLBACK push_roots(void)
+{
+    if (roots.previous) roots.previous();
+    for (const Store *s = roots.stores; s; s = s->heap_next) {
+        push_slots(&s->heap->newest, &s->heap->newest + 1);
+        push_slots(&s->exception, &s->exception + 1);
+        push_slots(s->refs, s->refs + s->nrefs);
+        for (uint32_t i = 1; i < s->ninstances; i++)
+            if (s->instances[i]) push_instance(s, s->instances[i]);
+    }
+}
+
+static void *GC_CALLBACK install(void *unused)
+{
+    (void)unused;
+    roots.previous = GC_get_push_other_roots();
+    GC_set_push_other_roots(push_roots);
+    return NULL;
+}
+
+void heap_roots_install(void)
+{
+    GC_call_with_alloc_lock(install, NULL);
+    atomic_store(&roots.installed, true);
+}
+
+static void *GC_CALLBACK list_add(void *arg)
+{
+    Store *store = arg;
+    store->heap_prev = NULL;
+    store->heap_next = roots.stores;
+    if (roots.stores) roots.stores->heap_prev = store;
+    roots.stores = store;
+    return NULL;
+}
+
+static void *GC_CALLBACK list_remove(void *arg)
+{
+    Store *store = arg;
+    if (store->heap_next) store->heap_next->heap_prev = store->heap_prev;
+    if (store->heap_prev) store->heap_prev->heap_next = store->heap_next;
+    else roots.stores = store->heap_next;
+    store->heap_next = store->heap_prev = NULL;
+    return NULL;
+}
+
+void heap_roots_add(Store *store) { GC_call_with_alloc_lock(list_add, store); }
+void heap_roots_remove(Store *store) { GC_call_with_alloc_lock(list_remove, store); }
+
+typedef struct Resize { void **array; void *bigger; } Resize;
+
+static void *GC_CALLBACK swap_array(void *arg)
+{
+    const Resize *r = arg;
+    void *old = *r->array;
+    *r->array = r->bigger;
+    return old;
+}
+
+bool heap_resize_roots(void **array, size_t old_bytes, size_t new_bytes)
+{
+    Resize r = {.array = array, .bigger = calloc(1, new_bytes)};
+    if (!r.bigger) return false;
+    if (*array) memcpy(r.bigger, *array, old_bytes);
+    free(atomic_load(&roots.installed) ? GC_call_with_alloc_lock(swap_array, &r) : swap_array(&r));
+    return true;
+}

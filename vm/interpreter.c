@@ -1,0 +1,885 @@
+/* The interpreter: executes the module's own bytes in place, with the verifier's side table for
+ * branches.  It is the definition that compiled code is held against.
+ *
+ * One function holds one handler per instruction.  Handlers of instructions that compute on values
+ * alone are made from the table's rows (loader/instructions.def) and the arithmetic of vm/numeric.h
+ * and vm/simd.h; the others are written out below, in the table's order.  Dispatch is a jump through
+ * a table of handlers; other tables serve functions with v128 (locals of two widths) and metering.
+ *
+ * State: `pc` in the module's bytes, `sp` the next free slot, `fp` the first local, `side` the next
+ * branch's entry.  The top of the operand stack is in memory or cached in the register `top`, as the
+ * last instruction left it: NEXT dispatches to handlers for the one case, L_..., NEXT_TOP to those for
+ * the other, T_..., or to `spill`, which writes it to memory first.  (M. A. Ertl, "Stack caching for
+ * interpreters", 1995, with two states.)  Slots of i32 hold it zero-extended.  Frames are complete in memory but for these
+ * four, which SAVE writes back before anything that may look at frames: calls, allocation, traps. */
+#include "vm/interpreter.h"
+
+#include "loader/instruction.h"
+#include "loader/linker.h"
+#include "vm/frames.h"
+#include "vm/heap.h"
+#include "vm/interpreter_rows.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* ---- Immediates ---- */
+
+static __attribute__((noinline)) Leb unsigned_slow(const uint8_t *pc) { return leb_unsigned(pc); }
+static __attribute__((noinline)) Leb signed_slow(const uint8_t *pc) { return leb_signed(pc); }
+
+/* One byte is usual, five are what linkers pad indices and addresses to.  Of a longer number, four
+ * bytes can be read: an `end` follows every immediate. */
+#define LONG_LEB(word) (((word) & 0x80808080) == 0x80808080)
+static inline uint32_t word_at(const uint8_t *pc)
+{
+    uint32_t w;
+    memcpy(&w, pc, sizeof w);
+    return w;
+}
+static inline uint32_t five_bytes(uint32_t word, uint8_t last)
+{
+    return (word & 0x7F) | (word >> 1 & 0x3F80) | (word >> 2 & 0x1FC000) |
+           (word >> 3 & 0xFE00000) | (uint32_t)last << 28;
+}
+
+#define READ_U32(x)                                                                               \
+    uint32_t x = *pc++;                                                                           \
+    if (unlikely(x & 0x80)) {                                                                     \
+        if (likely(!(*pc & 0x80))) {                                                              \
+            x = (x & 0x7F) | (uint32_t)*pc++ << 7;                                                \
+        } else if (likely(LONG_LEB(word_at(pc - 1)))) {                                           \
+            x = five_bytes(word_at(pc - 1), pc[3]);                                               \
+            pc += 4;                                                                              \
+        } else {                                                                                  \
+            Leb leb_ = unsigned_slow(pc - 1);                                                     \
+            x = (uint32_t)leb_.value;                                                             \
+            pc = leb_.pc;                                                                         \
+        }                                                                                         \
+    }
+
+#define READ_SIGNED(type, x)                                                                      \
+    type x = (type)((int8_t)(uint8_t)(*pc << 1) >> 1);                                            \
+    if (unlikely(*pc++ & 0x80)) {                                                                 \
+        if (likely(!(*pc & 0x80))) {                                                              \
+            x = (type)((int32_t)((uint32_t)(pc[-1] & 0x7F) << 18 | (uint32_t)*pc << 25) >> 18);   \
+            pc++;                                                                                 \
+        } else if (sizeof(type) == 4 && likely(LONG_LEB(word_at(pc - 1)))) {                      \
+            x = (type)five_bytes(word_at(pc - 1), pc[3]);                                         \
+            pc += 4;                                                                              \
+        } else {                                                                                  \
+            Leb leb_ = signed_slow(pc - 1);                                                       \
+            x = (type)leb_.value;                                                                 \
+            pc = leb_.pc;                                                                         \
+        }                                                                                         \
+    }
+
+#define SKIP_LEB()                                                                                \
+    while (*pc++ & 0x80) {                                                                        \
+    }
+
+/* A block type is one LEB128 unless it is a typed reference: 0x63 or 0x64, then a heap type. */
+#define SKIP_BLOCK_TYPE()                                                                         \
+    do {                                                                                          \
+        if (unlikely(*pc == 0x63 || *pc == 0x64)) pc++;                                           \
+        SKIP_LEB();                                                                               \
+    } while (0)
+
+/* memory index and offset of a memory access */
+typedef struct MemArg { const uint8_t *pc; uint64_t offset; uint32_t memory; } MemArg;
+
+static __attribute__((noinline)) MemArg memarg_slow(const uint8_t *pc)
+{
+    MemArg m = {.memory = 0};
+    Leb l = leb_unsigned(pc);
+    if (l.value & 0x40) {
+        l = leb_unsigned(l.pc);
+        m.memory = (uint32_t)l.value;
+    }
+    l = leb_unsigned(l.pc);
+    m.pc = l.pc;
+    m.offset = l.value;
+    return m;
+}
+
+/* ---- Branches ---- */
+
+typedef struct Landing { Slot *sp; const uint8_t *pc; const SideEntry *side; } Landing;
+
+/* A branch that carries more than one slot, or whose numbers do not fit the short entry. */
+static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const SideEntry *e,
+                                                     const uint8_t *opcode, Slot *sp)
+{
+    WideSide w = {.pc = (int32_t)e->word[0] >> 8, .stp = (int32_t)e->word[1] >> 12,
+                  .keep = e->word[0] & 0xFF, .pop = e->word[1] & SIDE_MAX_POP};
+    if (w.keep == SIDE_WIDE) w = code->wide[e->word[1]];
+    memmove(sp - w.keep - w.pop, sp - w.keep, w.keep * sizeof *sp);
+    return (Landing){sp - w.pop, opcode + w.pc, e + w.stp};
+}
+
+/* ---- The way through frames ---- */
+
+/* Writes the registers to the frame: everybody else may now look. */
+#define SAVE()                                                                                    \
+    do {                                                                                          \
+        frame->pc = (uint32_t)(pc - bytes);                                                       \
+        frame->stp = (uint32_t)(side - code->side);                                               \
+        stack->top = (uint32_t)(sp - base);                                                       \
+    } while (0)
+
+#define TRAP_IF(condition, kind)                                                                  \
+    if (unlikely(condition)) {                                                                    \
+        trap = FNVM_TRAP_##kind;                                                                  \
+        goto trapped;                                                                             \
+    }
+
+/* Takes the branch of entry `side`; `opcode` is where its instruction begins.  A step back is a loop,
+ * where the guest can be interrupted. */
+#define BRANCH(opcode)                                                                            \
+    do {                                                                                          \
+        uint32_t first_ = side->word[0], second_ = side->word[1];                                 \
+        uint32_t keep_ = first_ & 0xFF;                                                           \
+        if (likely(keep_ <= 1)) {                                                                 \
+            uint32_t pop_ = second_ & SIDE_MAX_POP;                                               \
+            if (keep_) {                                                                          \
+                Slot kept_ = sp[-1];                                                              \
+                sp -= pop_;                                                                       \
+                sp[-1] = kept_;                                                                   \
+            } else {                                                                              \
+                sp -= pop_;                                                                       \
+            }                                                                                     \
+            pc = (opcode) + ((int32_t)first_ >> 8);                                               \
+            side += (int32_t)second_ >> 12;                                                       \
+        } else {                                                                                  \
+            Landing to_ = branch_slow(code, side, opcode, sp);                                    \
+            sp = to_.sp;                                                                          \
+            pc = to_.pc;                                                                          \
+            side = to_.side;                                                                      \
+        }                                                                                         \
+        if ((int32_t)first_ < 0 && unlikely(INTERRUPTED())) goto interrupted;                     \
+    } while (0)
+
+/* Peeks at the next opcode, to run it without another dispatch. */
+#define NEXT_IS(opcode) (*pc + never == (opcode))
+
+#define INTERRUPTED() atomic_load_explicit(&store->interrupt, memory_order_relaxed)
+
+/* Runs an instruction out of line. */
+#define STEP(call)                                                                                \
+    do {                                                                                          \
+        SAVE();                                                                                   \
+        Step step_ = {.inst = inst, .pc = pc, .sp = sp};                                          \
+        trap = call;                                                                              \
+        pc = step_.pc;                                                                            \
+        if (unlikely(trap)) goto trapped;                                                         \
+        if (unlikely(step_.error)) {                                                              \
+            run->error = step_.error;                                                             \
+            goto failed;                                                                          \
+        }                                                                                         \
+        sp = step_.sp;                                                                            \
+    } while (0)
+
+static fnvm_error *verify_trap(fnvm_error *cause)
+{
+    fnvm_error *e = fnvm_error_trap_new(FNVM_TRAP_VERIFY, "%s", fnvm_trap_text(FNVM_TRAP_VERIFY));
+    if (e->is_static) return cause;
+    e->cause = cause;
+    return e;
+}
+
+/* The code of own function `func`, verified now if this is its first call. */
+static inline const FuncCode *callee_code(Instance *inst, uint32_t func, fnvm_error **error)
+{
+    Module *m = inst->module;
+    const FuncCode *c = atomic_load_explicit(&m->code[func - m->n_imported_funcs],
+                                             memory_order_acquire);
+    if (likely(c)) return c;
+    fnvm_error *cause = verifier_function(m, func, &c);
+    if (cause) {
+        *error = verify_trap(cause);
+        return NULL;
+    }
+    return c;
+}
+
+static TypeId funcref_type(const Store *store, FuncRef ref)
+{
+    uint32_t id = funcref_instance(ref);
+    return id ? store->instances[id]->module->funcs[funcref_func(ref)]
+              : store->host_funcs[funcref_func(ref)].type;
+}
+
+/* Whether a function read from a table may be called as `expected` (4.6.10, call_indirect). */
+static fnvm_trap check_indirect(const Store *store, FuncRef ref, TypeId expected)
+{
+    if (!ref) return FNVM_TRAP_UNINITIALIZED_ELEMENT;
+    TypeId actual = funcref_type(store, ref);
+    if (likely(actual == expected) || types_id_is_sub(&store->engine->types, actual, expected))
+        return FNVM_TRAP_NONE;
+    return FNVM_TRAP_INDIRECT_CALL_TYPE;
+}
+
+/* Results come from a host function with unused halves as it pleased. */
+static void normalise_results(const Type *t, Slot *slots)
+{
+    for (uint32_t i = 0, s = 0; i < t->nresults; s += type_slots(t->results[i]), i++)
+        if (t->results[i] == TYPE_I32) slots[s].i64 = slots[s].i32;
+}
+
+static fnvm_error *call_host(Store *store, Instance *caller_instance, FuncRef ref, Slot *args,
+                             const Type *type)
+{
+    HostFunc *h = &store->host_funcs[funcref_func(ref)];
+    fnvm_caller caller = {store, caller_instance};
+    fnvm_error *error = h->fn(&caller, h->env, args);
+    if (!error) normalise_results(type, args);
+    return error;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init" /* table rows over a default */
+#pragma GCC diagnostic ignored "-Wunused-label"  /* prefixed rows have no cached form */
+
+RunExit interpreter_run(Run *run)
+{
+    /* 256 handlers for a top of stack in memory, 256 for a cached one. */
+#define IN_GC(code, ident, kind)
+#define IN_MISC(code, ident, kind)
+#define IN_SIMD(code, ident, kind)
+#define IN_BASE(code, ident, kind) [code] = &&L_##ident, [256 + code] = CACHED_##kind(ident),
+#define INSTR(page, code, ident, text, imm, sig, align, feature) IN_##page(code, ident, imm##_##sig)
+#define CACHED_ROWS                                                                               \
+    [256 + 0x01] = &&T_nop, [256 + 0x02] = &&T_block, [256 + 0x03] = &&T_block,                   \
+    [256 + 0x04] = &&T_if, [256 + 0x0B] = &&T_end, [256 + 0x0D] = &&T_br_if,                      \
+    [256 + 0x41] = &&T_i32_const, [256 + 0x42] = &&T_i64_const, [256 + 0x44] = &&T_f64_const
+    static const void *const narrow[512] = {
+        [0 ... 255] = &&L_unreachable, /* verified code has no other bytes here */
+        [256 ... 511] = &&spill,
+#include "loader/instructions.def"
+        [PAGE_GC] = &&prefix_gc, [PAGE_MISC] = &&prefix_misc, [PAGE_SIMD] = &&prefix_simd,
+        CACHED_ROWS,
+        [256 + 0x1A] = &&T_drop, [256 + 0x1B] = &&T_select, [256 + 0x20] = &&T_local_get,
+        [256 + 0x21] = &&T_local_set, [256 + 0x22] = &&T_local_tee};
+    /* Functions with v128: locals, drop and select come in two widths. */
+#define INSTR(page, code, ident, text, imm, sig, align, feature) IN_##page(code, ident, imm##_##sig)
+    static const void *const wide[512] = {
+        [0 ... 255] = &&L_unreachable,
+        [256 ... 511] = &&spill,
+#include "loader/instructions.def"
+        [PAGE_GC] = &&prefix_gc, [PAGE_MISC] = &&prefix_misc, [PAGE_SIMD] = &&prefix_simd,
+        CACHED_ROWS,
+        [0x1A] = &&wide_drop, [0x1B] = &&wide_select, [0x20] = &&wide_local_get,
+        [0x21] = &&wide_local_set, [0x22] = &&wide_local_tee, [0x23] = &&wide_global_get,
+        [0x24] = &&wide_global_set};
+#undef IN_BASE
+#undef IN_SIMD
+#define IN_BASE(code, ident, kind)
+#define IN_SIMD(code, ident, kind) [code] = &&L_##ident,
+#define INSTR(page, code, ident, text, imm, sig, align, feature) IN_##page(code, ident, x)
+    static const void *const simd[SIMD_CODES] = {
+        [0 ... SIMD_CODES - 1] = &&L_unreachable,
+#include "loader/instructions.def"
+    };
+    /* Metering: every instruction costs one, but those that only mark structure. */
+#define FREE_ROWS                                                                                 \
+    [0x00] = &&L_unreachable, [0x01] = &&L_nop, [0x02] = &&L_block, [0x03] = &&L_loop,            \
+    [0x05] = &&L_else_, [0x0B] = &&L_end, [256 + 0x00] = &&L_unreachable,                         \
+    [256 + 0x01] = &&T_nop, [256 + 0x02] = &&T_block, [256 + 0x03] = &&T_block,                   \
+    [256 + 0x05] = &&spill, [256 + 0x0B] = &&T_end
+    static const void *const metered[512] = {
+        [0 ... 255] = &&meter, [256 ... 511] = &&meter_top, FREE_ROWS};
+    static const void *const metered_wide[512] = {
+        [0 ... 255] = &&meter_wide, [256 ... 511] = &&meter_wide_top, FREE_ROWS};
+
+    Store *const store = run->store;
+    Stack *const stack = &run->stack->context->stack;
+    Slot *const base = (Slot *)(void *)run->stack->stack_base;
+    const bool metering = store->engine->config.fuel;
+    const uint32_t never = metering ? 256 : 0; /* metered instructions are not fused */
+
+    Frame *frame;
+    Instance *inst;
+    const MemoryRef *memories;
+    const uint8_t *bytes, *code_end;
+    const FuncCode *code;
+    const void *const *dispatch;
+
+    const uint8_t *pc;
+    Slot *sp, *fp;
+    uint64_t top = 0;
+    const SideEntry *side;
+
+    fnvm_trap trap;
+    FuncRef callee_ref;
+    uint32_t result_i, bulk_code = 0;
+    uint64_t result_I;
+
+    /* Takes up the innermost frame where it was left. */
+resume:
+    frame = stack_top_frame(run->stack);
+    sp = base + stack->top;
+reload:
+    inst = store->instances[frame->instance];
+    bytes = inst->module->bytes;
+    memories = inst->memories;
+    code = frame_code(inst, frame);
+refresh:
+    fp = base + frame->fp;
+    pc = bytes + frame->pc;
+    side = code->side + frame->stp;
+    code_end = bytes + code->end;
+    dispatch = !(code->flags & CODE_WIDE) ? (metering ? metered : narrow)
+                                          : (metering ? metered_wide : wide);
+    NEXT();
+
+    /* ---- Control ---- */
+L_unreachable:
+    trap = FNVM_TRAP_UNREACHABLE;
+    goto trapped;
+L_nop:
+    NEXT();
+T_nop:
+    NEXT_TOP();
+L_block:
+L_loop:
+    SKIP_BLOCK_TYPE();
+    NEXT();
+T_block:
+    SKIP_BLOCK_TYPE();
+    NEXT_TOP();
+L_if_:
+    top = (--sp)->i64;
+T_if: {
+    const uint8_t *opcode = pc - 1;
+    if (TOP_i) {
+        side++;
+        SKIP_BLOCK_TYPE();
+    } else {
+        BRANCH(opcode);
+    }
+    NEXT();
+}
+L_else_:
+    BRANCH(pc - 1);
+    NEXT();
+T_end:
+    if (likely(pc != code_end)) NEXT_TOP();
+    (sp++)->i64 = top;
+    goto L_return_;
+L_end:
+    if (likely(pc != code_end)) NEXT();
+L_return_: {
+    uint32_t n = code->result_slots;
+    Slot *from = sp - n;
+    sp = fp;
+    for (uint32_t i = 0; i < n; i++) sp[i] = from[i];
+    sp += n;
+    bool entry = frame->flags & FRAME_ENTRY;
+    frame++;
+    stack->frames = frame_offset(run->stack, frame);
+    if (unlikely(entry)) {
+        stack->top = (uint32_t)(sp - base);
+        return RUN_DONE;
+    }
+    if (unlikely(frame->instance != inst->id)) goto reload;
+    code = frame_code(inst, frame);
+    goto refresh;
+}
+L_br:
+    BRANCH(pc - 1);
+    NEXT();
+L_br_if:
+    top = (--sp)->i64;
+T_br_if:
+    if (TOP_i) {
+        BRANCH(pc - 1);
+    } else {
+        side++;
+        SKIP_LEB();
+    }
+    NEXT();
+L_br_table: {
+    const uint8_t *opcode = pc - 1;
+    READ_U32(n);
+    uint32_t i = (--sp)->i32;
+    side += i < n ? i : n;
+    BRANCH(opcode);
+    NEXT();
+}
+L_throw_: {
+    READ_U32(tag);
+    uint32_t n = types_get(&store->engine->types, inst->module->tags[tag])->param_slots;
+    SAVE();
+    trap = heap_new_exception(store, inst->tags[tag], sp - n, n, &run->exception);
+    if (unlikely(trap)) goto trapped;
+    goto thrown;
+}
+L_throw_ref:
+    TRAP_IF(!sp[-1].i64, NULL_EXCEPTION);
+    run->exception = sp[-1].i64;
+    SAVE();
+    goto thrown;
+L_try_table:
+    BRANCH(pc - 1);
+    NEXT();
+
+    /* ---- Calls ---- */
+L_call: {
+    READ_U32(func);
+    if (unlikely(func < inst->module->n_imported_funcs)) {
+        callee_ref = inst->imported_funcs[func];
+        if (unlikely(!callee_ref)) {
+            SAVE();
+            run->error = linker_resolve_func(inst, func);
+            if (run->error) goto failed;
+            callee_ref = inst->imported_funcs[func];
+        }
+        goto call_ref;
+    }
+    const FuncCode *callee = callee_code(inst, func, &run->error);
+    if (unlikely(!callee)) {
+        SAVE();
+        goto failed;
+    }
+    SAVE();
+    Frame *inner = frame_push(run->stack, frame, sp - callee->param_slots, inst, callee, 0);
+    TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
+    frame = inner;
+    code = callee;
+    stack->frames = frame_offset(run->stack, frame);
+    sp += code->local_slots - code->param_slots;
+    goto refresh;
+}
+L_call_indirect: {
+    READ_U32(type);
+    READ_U32(table);
+    const TableRef *t = &inst->tables[table];
+    uint64_t i = (--sp)->i64;
+    TRAP_IF(i >= t->state->size, UNDEFINED_ELEMENT);
+    callee_ref = t->elems[i];
+    trap = check_indirect(store, callee_ref, inst->module->types[type]);
+    if (unlikely(trap)) goto trapped;
+    goto call_ref;
+}
+L_call_ref:
+    SKIP_LEB();
+    callee_ref = (--sp)->i64;
+    TRAP_IF(!callee_ref, NULL_FUNCTION);
+call_ref: {
+    uint32_t id = funcref_instance(callee_ref);
+    if (id == 0) {
+        const Type *type = types_get(&store->engine->types, funcref_type(store, callee_ref));
+        Slot *args = sp - type->param_slots;
+        SAVE();
+        /* What the host function calls runs above its arguments and results. */
+        stack->top = (uint32_t)(args - base) +
+                     (type->param_slots > type->result_slots ? type->param_slots
+                                                             : type->result_slots);
+        run->error = call_host(store, inst, callee_ref, args, type);
+        sp = args + type->result_slots;
+        if (unlikely(run->error)) goto host_failed;
+        TRAP_IF(INTERRUPTED(), INTERRUPTED);
+        NEXT();
+    }
+    Instance *target = store->instances[id];
+    const FuncCode *callee = callee_code(target, funcref_func(callee_ref), &run->error);
+    SAVE();
+    if (unlikely(!callee)) goto failed;
+    Frame *inner = frame_push(run->stack, frame, sp - callee->param_slots, target, callee, 0);
+    TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
+    frame = inner;
+    code = callee;
+    stack->frames = frame_offset(run->stack, frame);
+    sp += code->local_slots - code->param_slots;
+    if (target == inst) goto refresh;
+    goto reload;
+}
+L_return_call: {
+    READ_U32(func);
+    if (unlikely(func < inst->module->n_imported_funcs)) {
+        callee_ref = inst->imported_funcs[func];
+        if (unlikely(!callee_ref)) {
+            SAVE();
+            run->error = linker_resolve_func(inst, func);
+            if (run->error) goto failed;
+            callee_ref = inst->imported_funcs[func];
+        }
+    } else {
+        callee_ref = funcref_make(inst->id, func);
+    }
+    goto tail_call;
+}
+L_return_call_indirect: {
+    READ_U32(type);
+    READ_U32(table);
+    const TableRef *t = &inst->tables[table];
+    uint64_t i = (--sp)->i64;
+    TRAP_IF(i >= t->state->size, UNDEFINED_ELEMENT);
+    callee_ref = t->elems[i];
+    trap = check_indirect(store, callee_ref, inst->module->types[type]);
+    if (unlikely(trap)) goto trapped;
+    goto tail_call;
+}
+L_return_call_ref:
+    SKIP_LEB();
+    callee_ref = (--sp)->i64;
+    TRAP_IF(!callee_ref, NULL_FUNCTION);
+tail_call: { /* the arguments take the place of this frame's locals */
+    uint32_t id = funcref_instance(callee_ref);
+    SAVE();
+    if (id == 0) {
+        const Type *type = types_get(&store->engine->types, funcref_type(store, callee_ref));
+        Slot *args = sp - type->param_slots;
+        if (type->result_slots > type->param_slots)
+            stack->top = (uint32_t)(args - base) + type->result_slots;
+        TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)frame, STACK_EXHAUSTED);
+        run->error = call_host(store, inst, callee_ref, args, type);
+        if (unlikely(run->error)) goto host_failed;
+        sp = args + type->result_slots;
+        goto L_return_;
+    }
+    Instance *target = store->instances[id];
+    const FuncCode *callee = callee_code(target, funcref_func(callee_ref), &run->error);
+    if (unlikely(!callee)) goto failed;
+    TRAP_IF(INTERRUPTED(), INTERRUPTED);
+    TRAP_IF((uint8_t *)(fp + callee->frame_slots) > (uint8_t *)frame, STACK_EXHAUSTED);
+    memmove(fp, sp - callee->param_slots, callee->param_slots * sizeof *fp);
+    frame = frame_push(run->stack, frame + 1, fp, target, callee, frame->flags);
+    sp = fp + callee->local_slots;
+    code = callee;
+    if (target == inst) goto refresh;
+    goto reload;
+}
+
+    /* ---- References ---- */
+L_ref_null:
+    SKIP_LEB();
+    (sp++)->i64 = 0;
+    NEXT();
+L_ref_is_null:
+    sp[-1].i64 = sp[-1].i64 == 0;
+    NEXT();
+L_ref_func: {
+    READ_U32(func);
+    SAVE();
+    FuncRef ref = func < inst->module->n_imported_funcs ? inst->imported_funcs[func]
+                                                        : funcref_make(inst->id, func);
+    if (unlikely(!ref)) {
+        run->error = linker_resolve_func(inst, func);
+        if (run->error) goto failed;
+        ref = inst->imported_funcs[func];
+    }
+    (sp++)->i64 = ref;
+    NEXT();
+}
+L_ref_eq:
+    sp--;
+    sp[-1].i64 = sp[-1].i64 == sp[0].i64;
+    NEXT();
+L_ref_as_non_null:
+    TRAP_IF(!sp[-1].i64, NULL_REFERENCE);
+    NEXT();
+L_br_on_null:
+    if (!sp[-1].i64) {
+        sp--;
+        BRANCH(pc - 1);
+    } else {
+        side++;
+        SKIP_LEB();
+    }
+    NEXT();
+L_br_on_non_null:
+    if (sp[-1].i64) {
+        BRANCH(pc - 1);
+    } else {
+        sp--;
+        side++;
+        SKIP_LEB();
+    }
+    NEXT();
+
+    /* ---- Parametric and variable ---- */
+L_drop:
+    sp--;
+T_drop:
+    NEXT();
+L_select:
+    top = (--sp)->i64;
+T_select:
+    sp -= 2;
+    top = TOP_i ? sp[0].i64 : sp[1].i64;
+    NEXT_TOP();
+L_select_t:
+    pc++; /* one type */
+    if (*pc == 0x7B) {
+        pc++;
+        sp -= 3;
+        if (!sp[2].i32) memcpy(sp - 2, sp, 2 * sizeof *sp);
+    } else {
+        SKIP_BLOCK_TYPE();
+        sp -= 2;
+        if (!sp[1].i32) sp[-1] = sp[0];
+    }
+    NEXT();
+T_local_get:
+    (sp++)->i64 = top;
+L_local_get: {
+    READ_U32(i);
+    top = fp[i].i64;
+    if (NEXT_IS(0x20) && pc[1] < 0x80) { /* another */
+        (sp++)->i64 = top;
+        top = fp[pc[1]].i64;
+        pc += 2;
+    }
+    NEXT_TOP();
+}
+L_local_set:
+    top = (--sp)->i64;
+T_local_set: {
+    READ_U32(i);
+    fp[i].i64 = top;
+    if (NEXT_IS(0x20)) {
+        pc++;
+        goto L_local_get;
+    }
+    NEXT();
+}
+L_local_tee:
+    top = (--sp)->i64;
+T_local_tee: {
+    READ_U32(i);
+    fp[i].i64 = top;
+    NEXT_TOP();
+}
+#define GLOBAL_SLOT(x)                                                                            \
+    (likely((x) >= inst->module->n_imported_globals)                                              \
+         ? inst->globals + 2 * (size_t)((x)-inst->module->n_imported_globals)                     \
+         : inst->imported_globals[x].value)
+L_global_get: {
+    READ_U32(x);
+    *sp++ = *GLOBAL_SLOT(x);
+    NEXT();
+}
+L_global_set: {
+    READ_U32(x);
+    *GLOBAL_SLOT(x) = *--sp;
+    NEXT();
+}
+L_table_get: {
+    READ_U32(x);
+    const TableRef *t = &inst->tables[x];
+    uint64_t i = sp[-1].i64;
+    TRAP_IF(i >= t->state->size, TABLE_OUT_OF_BOUNDS);
+    sp[-1].i64 = t->elems[i];
+    NEXT();
+}
+L_table_set: {
+    READ_U32(x);
+    const TableRef *t = &inst->tables[x];
+    uint64_t i = sp[-2].i64;
+    TRAP_IF(i >= t->state->size, TABLE_OUT_OF_BOUNDS);
+    t->elems[i] = sp[-1].i64;
+    sp -= 2;
+    NEXT();
+}
+
+    /* The same in functions with v128. */
+wide_drop:
+    sp -= side++->word[0] & 0xFF;
+    NEXT();
+wide_select: {
+    uint32_t n = side++->word[0] & 0xFF;
+    uint32_t condition = (--sp)->i32;
+    sp -= n;
+    if (!condition) memcpy(sp - n, sp, n * sizeof *sp);
+    NEXT();
+}
+wide_local_get: {
+    READ_U32(i);
+    uint32_t at = code->local_map[i];
+    *sp++ = fp[at >> 1];
+    if (at & 1) *sp++ = fp[(at >> 1) + 1];
+    NEXT();
+}
+wide_local_set: {
+    READ_U32(i);
+    uint32_t at = code->local_map[i];
+    if (at & 1) fp[(at >> 1) + 1] = *--sp;
+    fp[at >> 1] = *--sp;
+    NEXT();
+}
+wide_local_tee: {
+    READ_U32(i);
+    uint32_t at = code->local_map[i];
+    memcpy(fp + (at >> 1), sp - 1 - (at & 1), (1 + (at & 1)) * sizeof *sp);
+    NEXT();
+}
+wide_global_get: {
+    READ_U32(x);
+    const Slot *g = GLOBAL_SLOT(x);
+    *sp++ = g[0];
+    if (inst->module->globals[x].type.type == TYPE_V128) *sp++ = g[1];
+    NEXT();
+}
+wide_global_set: {
+    READ_U32(x);
+    Slot *g = GLOBAL_SLOT(x);
+    if (inst->module->globals[x].type.type == TYPE_V128) g[1] = *--sp;
+    g[0] = *--sp;
+    NEXT();
+}
+
+    /* ---- Memory and constants ---- */
+L_memory_size: {
+    READ_U32(x);
+    const MemoryState *m = memories[x].state;
+    (sp++)->i64 = m->size >> m->page_log2;
+    NEXT();
+}
+L_memory_grow: {
+    READ_U32(x);
+    uint64_t old;
+    SAVE();
+    if (memory_grow(&inst->memories[x], sp[-1].i64, &old)) {
+        sp[-1].i64 = old;
+    } else {
+        TRAP_IF(store->engine->config.trap_on_grow_failure, GROW_FAILED);
+        sp[-1].i64 = memories[x].state->is64 ? UINT64_MAX : UINT32_MAX;
+    }
+    NEXT();
+}
+T_i32_const: {
+    READ_SIGNED(int32_t, x)
+    if (NEXT_IS(0x6A)) { /* i32.add */
+        pc++;
+        top = (uint32_t)top + (uint32_t)x;
+        NEXT_TOP();
+    }
+    (sp++)->i64 = top;
+    top = (uint32_t)x;
+    NEXT_TOP();
+}
+L_i32_const: {
+    READ_SIGNED(int32_t, x)
+    top = (uint32_t)x;
+    NEXT_TOP();
+}
+T_i64_const:
+    (sp++)->i64 = top;
+L_i64_const: {
+    READ_SIGNED(int64_t, x)
+    top = (uint64_t)x;
+    NEXT_TOP();
+}
+L_f32_const:
+    memcpy(&sp->i32, pc, 4);
+    pc += 4;
+    sp++;
+    NEXT();
+T_f64_const:
+    (sp++)->i64 = top;
+L_f64_const:
+    memcpy(&top, pc, 8);
+    pc += 8;
+    NEXT_TOP();
+L_v128_const:
+    memcpy(sp, pc, 16);
+    pc += 16;
+    sp += 2;
+    NEXT();
+
+    /* ---- Prefixed pages ---- */
+prefix_simd: {
+    READ_U32(sub);
+    goto *simd[sub];
+}
+prefix_misc: {
+    static const void *const misc[MISC_CODES] = {
+        [0 ... MISC_CODES - 1] = &&bulk,
+        [0] = &&L_i32_trunc_sat_f32_s, [1] = &&L_i32_trunc_sat_f32_u,
+        [2] = &&L_i32_trunc_sat_f64_s, [3] = &&L_i32_trunc_sat_f64_u,
+        [4] = &&L_i64_trunc_sat_f32_s, [5] = &&L_i64_trunc_sat_f32_u,
+        [6] = &&L_i64_trunc_sat_f64_s, [7] = &&L_i64_trunc_sat_f64_u,
+        [19] = &&L_i64_add128, [20] = &&L_i64_sub128,
+        [21] = &&L_i64_mul_wide_s, [22] = &&L_i64_mul_wide_u};
+    READ_U32(sub);
+    bulk_code = sub;
+    goto *misc[sub];
+}
+bulk:
+    STEP(step_bulk(&step_, bulk_code));
+    NEXT();
+prefix_gc: {
+    const uint8_t *opcode = pc - 1;
+    READ_U32(sub);
+    if (sub == 24 || sub == 25) { /* br_on_cast, br_on_cast_fail */
+        bool nullable = *pc & 2;
+        Leb l = leb_unsigned(pc + 1);         /* label */
+        l = leb_signed(l.pc);                 /* source type */
+        l = leb_heap_type(inst->module, l.pc);
+        HeapType target = (HeapType)l.value;
+        bool matches = ref_matches(store, types_top(&store->engine->types, target), sp[-1].i64,
+                                   target, nullable);
+        if (matches == (sub == 24)) {
+            BRANCH(opcode);
+        } else {
+            side++;
+            pc = l.pc;
+        }
+        NEXT();
+    }
+    STEP(step_aggregate(&step_, sub));
+    NEXT();
+}
+
+    /* ---- The other way of caching; metering ---- */
+spill:
+    (sp++)->i64 = top;
+    goto *(code->flags & CODE_WIDE ? wide : narrow)[pc[-1]];
+meter:
+    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
+    goto *narrow[pc[-1]];
+meter_top:
+    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
+    goto *narrow[256 + pc[-1]];
+meter_wide:
+    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
+    goto *wide[pc[-1]];
+meter_wide_top:
+    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
+    goto *wide[256 + pc[-1]];
+
+    /* ---- All rows that compute ---- */
+#define INSTR(page, code, ident, text, imm, sig, align, feature) ROW_##imm##_##sig(ident, align)
+#include "loader/instructions.def"
+
+    /* ---- Ways out ---- */
+out_of_fuel:
+    store->fuel = 0;
+    trap = FNVM_TRAP_OUT_OF_FUEL;
+    goto trapped;
+interrupted:
+    trap = FNVM_TRAP_INTERRUPTED;
+trapped:
+    if (trap == FNVM_TRAP_STACK_EXHAUSTED && INTERRUPTED()) trap = FNVM_TRAP_INTERRUPTED;
+    run->error = fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap));
+failed:
+    SAVE();
+    backtrace_attach(run, run->error);
+    return RUN_FAILED;
+host_failed:
+    if (run->error->code == FNVM_E_EXCEPTION && store->exception) {
+        run->exception = store->exception;
+        store->exception = 0;
+        fnvm_error_free(run->error);
+        run->error = NULL;
+        goto thrown;
+    }
+    if (run->error->nframes == 0) backtrace_attach(run, run->error);
+    return RUN_FAILED;
+thrown:
+    if (unwind_to_handler(run, run->exception)) goto resume;
+    return RUN_THROW;
+}
+
+#pragma GCC diagnostic pop

@@ -1,0 +1,70 @@
+/* The store: all instances, host functions and managed objects of one guest world.  One thread
+ * at a time; only `interrupt` may be touched from others. */
+#ifndef FNVM_VM_STORE_H
+#define FNVM_VM_STORE_H
+
+#include "vm/instance.h"
+
+typedef struct HostFunc {
+    TypeId type;
+    fnvm_host_fn fn;
+    void *env;
+    char *name; /* "module.name" for messages, or NULL; owned */
+} HostFunc;
+
+struct fnvm_caller { Store *store; Instance *instance; /* NULL: called by the host itself */ };
+
+typedef struct RefHandle { uint8_t top; uint64_t bits; } RefHandle; /* top: HEAP_FUNC, ... - see types_top */
+
+struct fnvm_store {
+    fnvm_engine *engine;
+    atomic_bool interrupt;
+    _Atomic int interrupt_fd;  /* eventfd, made when first asked for; -1 until then */
+    bool uses_heap;            /* some module does: threads that run it register with the collector */
+    int64_t fuel;              /* below zero: out of it */
+
+    Instance **instances;      /* by id; [0] is NULL */
+    uint32_t ninstances, instances_cap; /* ninstances counts [0] */
+    HostFunc *host_funcs;
+    uint32_t nhost_funcs, host_funcs_cap;
+
+    Instance *stack_owner;     /* whose stack runs now; NULL while no guest code does */
+    uint32_t host_depth;       /* host-to-guest calls nested in it */
+
+    uint64_t exception;        /* thrown through a host function: an exnref, else 0 */
+    RefHandle *refs;           /* fnvm_ref handles: index + 1; scanned by the collector */
+    uint32_t nrefs, refs_cap;
+
+    struct HeapAccount *heap;  /* vm/heap.h; NULL until something is allocated */
+    uint32_t heap_depth;       /* heap_enter calls that are open */
+    Store *heap_next, *heap_prev; /* the collector's list of stores to scan */
+
+    bool keep_trap_state;      /* fnvm_store_keep_trap_state */
+    struct TrapRecord *trap_record; /* frames and state for a core dump of the last trap */
+};
+
+fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const char *name,
+                                FuncRef *out);
+const Type *store_func_type(Store *, FuncRef);
+
+/* Sets uses_heap.  In the middle of a call it also enters the heap, which run_call leaves at its
+ * end because uses_heap is set then. */
+void store_use_heap(Store *);
+
+/* fnvm_ref handles and the bits that slots hold. */
+fnvm_error *store_ref_handle(Store *, HeapType top, uint64_t bits, fnvm_ref *out);
+bool store_ref_bits(Store *, fnvm_ref, HeapType *top, uint64_t *bits);
+
+/* Whether bits of the hierarchy `top` (any and extern may stand for each other: the conversions
+ * between them change nothing) are a value of the reference type. */
+bool store_ref_fits(Store *, HeapType top, uint64_t bits, ValType type);
+
+/* A host value and the slots that hold it (two for a v128).  To slots: the kind and a reference's
+ * type are checked, FNVM_E_USAGE says what did not fit.  To values: references make handles. */
+fnvm_error *store_value_to_slots(Store *, const fnvm_val *, ValType, Slot *out);
+fnvm_error *store_value_from_slots(Store *, const Slot *, ValType, fnvm_val *out);
+
+/* The descriptor that is readable once the store is interrupted, -1 if none can be made. */
+int store_interrupt_fd(Store *);
+
+#endif

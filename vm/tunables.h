@@ -1,0 +1,62 @@
+/* Every number that somebody chose, with the reason: limits of the implementation (standard,
+ * appendix 7.1) and the defaults of the configuration.
+ *
+ * The first block follows the list of the WebAssembly JavaScript interface, which all browsers
+ * agreed on: a module that loads there loads here.  What exceeds one is refused with
+ * FNVM_E_LIMIT (function bodies: when they are verified). */
+#ifndef FNVM_VM_TUNABLES_H
+#define FNVM_VM_TUNABLES_H
+
+#include <stdint.h>
+
+/* ---- Limits of one module ---- */
+
+enum {
+    LIMIT_MODULE_BYTES = 1 << 30, /* 1 GiB: offsets fit 32 bits, their differences 31 */
+    LIMIT_TYPES = 1000000,
+    LIMIT_FUNCTIONS = 1000000,
+    LIMIT_IMPORTS = 1000000,
+    LIMIT_EXPORTS = 1000000,
+    LIMIT_GLOBALS = 1000000,
+    LIMIT_TAGS = 1000000,
+    LIMIT_TABLES = 100000,
+    LIMIT_MEMORIES = 100,         /* each reserves addresses in its instance's region */
+    LIMIT_ELEMENT_SEGMENTS = 10000000,
+    LIMIT_DATA_SEGMENTS = 100000,
+    LIMIT_SEGMENT_ELEMENTS = 10000000, /* of one element segment: as many as a table holds */
+    LIMIT_PARAMS = 1000,
+    LIMIT_RESULTS = 1000,
+    LIMIT_LOCALS = 50000,         /* with the parameters */
+    LIMIT_WIDE_LOCALS = 256,      /* and one per byte of code: each costs 4 bytes for good */
+    LIMIT_FRAME_SLOTS = 1 << 20,  /* 8 MiB: as much as a guest stack has by default */
+    LIMIT_NESTING = 1 << 20,      /* open blocks, 56 bytes each while a function is verified */
+    LIMIT_FIELDS = 10000,         /* of a struct; also operands of array.new_fixed */
+    LIMIT_SUBTYPE_DEPTH = 63,     /* supertypes above a type: bounds its display */
+    LIMIT_BODY_BYTES = 8388607    /* side-table distances have 24 bits, one the sign */
+};
+
+/* ---- Defaults of fnvm_config ---- */
+
+#define DEFAULT_MAX_MEMORY_BYTES (UINT64_C(4) << 30) /* all that a 32-bit memory can have */
+#define DEFAULT_MAX_TABLE_ELEMENTS UINT64_C(10000000) /* as in the JavaScript interface */
+#define DEFAULT_MAX_STACK_BYTES (UINT64_C(8) << 20)  /* a native thread's usual stack */
+#define DEFAULT_MAX_HEAP_BYTES (UINT64_C(256) << 20) /* a function's usual share of a host */
+#define DEFAULT_MAX_INSTANCES 10000                  /* of one store: stops runaway linking */
+
+/* ---- Sizes of our own structures ---- */
+
+enum {
+    /* A collection that leaves less than 1/16 of the heap's limit free means it is exhausted:
+     * else a guest near its limit would buy a collection with every few bytes. */
+    HEAP_HEADROOM = 16,
+    /* Host-to-guest calls nested in one another: each takes about a kilobyte of the host's stack,
+     * which guests must not be able to exhaust. */
+    TUNE_HOST_CALL_DEPTH = 200,
+    TUNE_BACKTRACE_FRAMES = 64, /* innermost frames of a backtrace: more is not read */
+    /* Innermost frames in a core dump: a runaway recursion has a million, all alike. */
+    TUNE_COREDUMP_FRAMES = 4096,
+    TYPE_BUCKETS_FIRST = 64, /* hash buckets of a new registry: a C program has ~50 types */
+    SOURCE_READ_BYTES = 1 << 16 /* first buffer for input that cannot be mapped (a pipe) */
+};
+
+#endif
