@@ -44,8 +44,9 @@ endif
 LIB_DIRS := vm loader loader/text verifier jit stdlib
 TOOL_DIRS := cli conformance
 LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
-ALONE_SRC := conformance/text_equal.c
-TOOL_SRC := $(filter-out $(ALONE_SRC),$(foreach dir,$(TOOL_DIRS),$(wildcard $(dir)/*.c)))
+# `fnvm wast` is part of the program; what else lies beside it is a program of its own.
+TOOL_SRC := $(wildcard cli/*.c conformance/wast*.c conformance/spectest.c)
+ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
 UNIT_SRC := $(wildcard conformance/unit/*.c)
 FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/embed/*.c)
@@ -59,6 +60,16 @@ UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
 EXAMPLES := $(EXAMPLE_SRC:examples/embed/%.c=$(BUILD)/examples/%)
 FUZZ := $(FUZZ_SRC:conformance/fuzz/%.c=$(BUILD)/%)
 
+# One line per step; V=1 shows the commands.
+ifdef V
+SAY := @:
+Q :=
+else
+SAY := @printf '  %-8s %s\n'
+Q := @
+endif
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
 .PHONY: all debug demo check check-built unit examples fuzz fuzz-targets install uninstall \
         format lint clean
 .DELETE_ON_ERROR:
@@ -69,8 +80,9 @@ all: $(BUILD)/fnvm $(BUILD)/libfnvm.a $(BUILD)/libfnvm.so
 # ---- Objects, the program, the libraries ----
 
 $(OBJ)/%.o: %.c
+	$(SAY) CC $<
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(EXTRA) -c -o $@ $<
+	$(Q)$(CC) $(FLAGS) $(EXTRA) -c -o $@ $<
 
 # The first two merge the interpreter's many dispatch jumps back into a few; the third packs its
 # registers pc and sp into a vector and out again.
@@ -79,67 +91,74 @@ $(filter $(OBJ)/vm/interpreter%,$(LIB_OBJ)): EXTRA := -fno-gcse -fno-crossjumpin
 endif
 
 $(BUILD)/fnvm: $(TOOL_OBJ) $(LIB_OBJ)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # One object with everything but fnvm_* made local: users of the library cannot collide with it.
 $(OBJ)/fnvm.o: $(LIB_OBJ)
-	$(LD) -r -o $@ $^
-	$(OBJCOPY) --localize-hidden $@
+	$(Q)$(LD) -r -o $@ $^
+	$(Q)$(OBJCOPY) --localize-hidden $@
 
 $(BUILD)/libfnvm.a: $(OBJ)/fnvm.o
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) AR $@
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libfnvm.so.$(SOVERSION): $(LIB_OBJ)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,libfnvm.so.$(SOVERSION) -o $@ $^ $(LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libfnvm.so.$(SOVERSION) -o $@ $^ $(LIBS)
 
 $(BUILD)/libfnvm.so: $(BUILD)/libfnvm.so.$(SOVERSION)
-	ln -sf $(<F) $@
+	$(Q)ln -sf $(<F) $@
 
 debug:
-	$(MAKE) BUILD=$(BUILD)/debug SANITIZE=address,undefined all unit examples
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/debug SANITIZE=address,undefined all unit examples
 
 # ---- Demo and tests.  A second make, because the first may run before there is a compiler. ----
 
 demo:
 	scripts/install-deps build
 	-scripts/install-deps test
-	$(MAKE) all
+	$(MAKE) --no-print-directory -j$(JOBS) all
 	BUILD=$(BUILD) scripts/demo
 
 check:
 	scripts/install-deps build
 	scripts/install-deps test
-	$(MAKE) check-built
+	$(MAKE) --no-print-directory -j$(JOBS) check-built
 
 check-built: all unit examples $(ALONE)
 	BUILD=$(BUILD) WASM_TESTSUITE=$(WASM_TESTSUITE) conformance/check
 
 unit: $(UNIT)
 $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
+	$(SAY) TEST $@
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) -lcmocka $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) -lcmocka $(LIBS)
 
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
-	$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(SAY) TEST $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) $(LIBS)
 
 # Examples see only the public header and the static library, as any user would.
 examples: $(EXAMPLES)
 $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
+	$(SAY) EXAMPLE $@
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CFLAGS) $(WARNINGS) $(WERROR) -Iinclude $(LDFLAGS) -o $@ $< \
+	$(Q)$(CC) -std=c11 $(CFLAGS) $(WARNINGS) $(WERROR) -Iinclude $(LDFLAGS) -o $@ $< \
 	    $(BUILD)/libfnvm.a $(LIBS)
 
 fuzz: all
-	$(MAKE) CC=clang BUILD=$(BUILD)/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
+	$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
 	FNVM=$(BUILD)/fnvm BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz \
 	    $(notdir $(FUZZ))
 
 fuzz-targets: $(FUZZ)
 
 $(FUZZ): $(BUILD)/%: conformance/fuzz/%.c $(LIB_OBJ)
-	$(CC) $(FLAGS) -MF $@.d -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(SAY) FUZZ $@
+	$(Q)$(CC) $(FLAGS) -MF $@.d -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_OBJ) $(LIBS)
 
 # ---- Installing ----
 

@@ -65,10 +65,10 @@ static void text_name(const char *text, size_t len)
 
 static void text_sections(const Module *m)
 {
-    printf("\nsections\n");
+    printf("\nsections    contents           bytes  items\n");
     for (uint32_t i = 0; i < m->nsections; i++) {
         const SectionRange *s = &m->sections[i];
-        printf("  %-10s  at 0x%-8" PRIx32 " %10" PRIu32 " bytes", section_name(s->id),
+        printf("  %-10s 0x%-8" PRIx32 " %12" PRIu32, section_name(s->id),
                s->payload.start, s->payload.end - s->payload.start);
         Name name = s->id == 0 ? custom_name(m, s) : (Name){0, 0};
         uint32_t count = section_count(m, s->id);
@@ -107,9 +107,10 @@ static void text_exports(const Module *m)
 }
 
 static void text_limits(const char *what, uint32_t i, bool imported, const Limits *limits,
-                        const char *unit)
+                        const char *unit, const char *of)
 {
-    printf("  %s %" PRIu32 ": %" PRIu64 " %s", what, i, limits->min, unit);
+    printf("  %s %" PRIu32 ": %" PRIu64 " %s%s%s", what, i, limits->min, unit,
+           limits->min == 1 ? "" : "s", of);
     if (limits->has_max) printf(", at most %" PRIu64, limits->max);
     printf("%s%s\n", limits->is64 ? ", 64-bit" : "", imported ? " (imported)" : "");
 }
@@ -120,10 +121,11 @@ static void text_all_limits(const Module *m)
     for (uint32_t i = 0; i < m->nmemories; i++) {
         const MemoryType *type = &m->memories[i];
         text_limits("memory", i, i < m->n_imported_memories, &type->limits,
-                    type->page_log2 == 16 ? "pages of 64 KiB" : "pages of one byte");
+                    "page", type->page_log2 == 16 ? " of 64 KiB" : " of one byte");
     }
     for (uint32_t i = 0; i < m->ntables; i++)
-        text_limits("table", i, i < m->n_imported_tables, &m->tables[i].type.limits, "elements");
+        text_limits("table", i, i < m->n_imported_tables, &m->tables[i].type.limits, "element",
+                    "");
 }
 
 static void text_report(const Module *m, const char *file, const Verified *verified)

@@ -1,10 +1,8 @@
 /* fnvm run: an engine, one module, one store, WASI, and whatever the options add; then `_start`,
  * or the function that --invoke names. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -22,6 +20,7 @@ typedef struct Session {
     fnvm_wasi *wasi;
     fnvm_linker *linker;
     fnvm_instance *instance;
+    int inherited; /* sockets from SOCKETS_FIRST on, for the guest */
 } Session;
 
 extern char **environ;
@@ -71,13 +70,8 @@ static fnvm_error *give_sockets(Session *s)
     const Options *o = &s->options;
     fnvm_error *error = NULL;
     int given = 0;
-    int inherited = o->listenfd || o->inherit_network ? sockets_inherited() : 0;
-    for (; !error && given < inherited; given++) {
-        if (fcntl(SOCKETS_FIRST + given, F_GETFD) < 0)
-            return fnvm_error_new(FNVM_E_IO, "LISTEN_FDS is %d, but descriptor %d is not open",
-                                  inherited, SOCKETS_FIRST + given);
+    for (; !error && given < s->inherited; given++)
         error = fnvm_wasi_preopen_socket(s->wasi, SOCKETS_FIRST + given);
-    }
     for (size_t i = 0; !error && i < o->listen.n; i++, given++) {
         int fd = -1;
         error = socket_listen(o->listen.items[i].name, &fd);
@@ -318,7 +312,12 @@ static int session_outcome(Session *s, fnvm_error *error)
 
 static int session_start(Session *s)
 {
-    fnvm_error *error = fnvm_engine_new(&s->options.config, &s->engine);
+    fnvm_error *error = NULL;
+    /* Before anything of our own can take the place of a descriptor that is not there. */
+    if (s->options.listenfd || s->options.inherit_network)
+        error = sockets_inherited(&s->inherited);
+    if (error) return error_report(error, "failed to inherit sockets");
+    error = fnvm_engine_new(&s->options.config, &s->engine);
     if (error) return error_report(error, "failed to set up the engine");
     int status = module_open(s->engine, s->options.file, "run main module", &s->module);
     if (status >= 0) return status;

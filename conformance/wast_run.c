@@ -93,6 +93,9 @@ static bool same(WastString a, WastString b)
     return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
 }
 
+/* Never NULL: an empty string may have no bytes at all. */
+static const char *start_of(WastString s) { return s.len ? s.bytes : ""; }
+
 static bool grow(void **items, size_t n, size_t *cap, size_t size)
 {
     if (n < *cap) return true;
@@ -210,7 +213,7 @@ static Verdict run_register(Script *s, const WastCommand *c)
     Verdict v = find_instance(s, c->id, &instance);
     if (v != PASSED) return v;
     fnvm_error *error =
-        fnvm_linker_define_instance(s->linker, c->name.bytes, c->name.len, instance);
+        fnvm_linker_define_instance(s->linker, start_of(c->name), c->name.len, instance);
     return error ? unexpected(s, "a registered name", error) : PASSED;
 }
 
@@ -245,7 +248,7 @@ static Verdict act(Script *s, const WastAction *a, fnvm_error **error, Results *
     Verdict v = find_instance(s, a->module, &instance);
     if (v != PASSED) return v;
     fnvm_externkind want = a->kind == WAST_INVOKE ? FNVM_EXTERN_FUNC : FNVM_EXTERN_GLOBAL;
-    if (!fnvm_instance_export(instance, a->name.bytes, a->name.len, &item) || item.kind != want)
+    if (!fnvm_instance_export(instance, start_of(a->name), a->name.len, &item) || item.kind != want)
         return failed(s, "no %s is exported as \"%.*s\"",
                       want == FNVM_EXTERN_FUNC ? "function" : "global", (int)a->name.len,
                       a->name.bytes);

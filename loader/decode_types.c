@@ -9,17 +9,9 @@
 
 /* ---- Types in passing ---- */
 
-static ValType note_heap(Decoder *d, ValType t)
-{
-    HeapType h = type_heap(t);
-    if (type_is_ref(t) && h >= HEAP_ABSTRACT && h != HEAP_FUNC && h != HEAP_NOFUNC)
-        d->m->uses_heap = true; /* references to defined types: noted with their definitions */
-    return t;
-}
+ValType decode_valtype(Decoder *d) { return read_valtype(&d->r, d->m, d->group); }
 
-ValType decode_valtype(Decoder *d) { return note_heap(d, read_valtype(&d->r, d->m, d->group)); }
-
-ValType decode_reftype(Decoder *d) { return note_heap(d, read_reftype(&d->r, d->m, d->group)); }
+ValType decode_reftype(Decoder *d) { return read_reftype(&d->r, d->m, d->group); }
 
 TypeId decode_func_type(Decoder *d)
 {
@@ -44,7 +36,6 @@ TypeId decode_tag_type(Decoder *d)
     TypeId id = decode_func_type(d);
     if (!d->r.error && types_get(&d->m->engine->types, id)->nresults > 0)
         reader_fail(&d->r, FNVM_E_INVALID, type_at, "non-empty tag result type");
-    d->m->uses_heap = true;
     return id;
 }
 
@@ -183,7 +174,6 @@ static void decode_comp_type(Decoder *d, Group *g, TypeDef *def, uint32_t at, ui
         return;
     }
     decode_need(d, FEATURE_GC, at, "a structure or array type");
-    d->m->uses_heap = true;
     for (uint32_t i = 0; i < def->nfields && !d->r.error; i++) decode_field(d, g);
 }
 

@@ -56,6 +56,9 @@ struct fnvm_linker {
 
 typedef struct Text { const char *at; size_t len; } Text;
 
+/* From the embedder, whose empty names may be NULL. */
+static Text text_from(const char *at, size_t len) { return (Text){len ? at : "", len}; }
+
 static Text module_text(const Module *m, Name n)
 {
     return (Text){(const char *)m->bytes + n.start, n.len};
@@ -115,14 +118,14 @@ fnvm_error *fnvm_linker_define(fnvm_linker *l, const char *module, size_t module
         fnvm_error *error = grow_definitions(l);
         if (error) return error;
     }
-    const Text m = {module, module_len}, n = {name, name_len};
+    const Text m = text_from(module, module_len), n = text_from(name, name_len);
     uint64_t hash = key_hash(m, n);
     Definition *d = find_slot(l->defs, l->defs_cap, hash, m, n);
     if (!d->key) {
         char *key = malloc(module_len + name_len + 1);
         if (!key) return error_no_memory();
-        memcpy(key, module, module_len);
-        memcpy(key + module_len, name, name_len);
+        memcpy(key, m.at, m.len);
+        memcpy(key + m.len, n.at, n.len);
         *d = (Definition){key, module_len, name_len, hash, value};
         l->ndefs++;
     }
@@ -196,7 +199,7 @@ fnvm_error *fnvm_linker_define_instance(fnvm_linker *l, const char *name, size_t
         return fnvm_error_new(FNVM_E_USAGE, "the instance is of another store");
     }
     Provider *p;
-    fnvm_error *error = get_provider(l, (Text){name, name_len}, &p);
+    fnvm_error *error = get_provider(l, text_from(name, name_len), &p);
     if (!error) p->instance = inst;
     return error;
 }

@@ -70,7 +70,6 @@ struct fnvm_module {
     Data *datas; uint32_t ndatas;
     bool has_data_count;
     bool has_start; uint32_t start;
-    bool uses_heap;       /* defines or uses structs, arrays, exceptions or external references */
 
     Range *bodies;        /* of own functions: local declarations and code, with the final end */
     uint64_t *declared;   /* bit set of functions that ref.func may name (3.4.13, C.refs) */

@@ -49,8 +49,7 @@ static fnvm_error *wasi_enter(fnvm_caller *caller, void *env, fnvm_slot *slots)
         call.memory_size = 0;
     }
     WasiErrno result = binding->import->function(&call, slots);
-    if (call.error)
-        return call.error;
+    if (call.error) return call.error;
     if (!has_memory && result == WASI_EFAULT)
         return fnvm_error_trap_new(FNVM_TRAP_HOST,
                                    "%s was given an address, but the calling module exports no "
@@ -70,8 +69,7 @@ fnvm_error *fnvm_linker_define_wasi(fnvm_linker *linker, fnvm_wasi *wasi)
         if (!error && import->in_unstable)
             error = fnvm_linker_define_func(linker, "wasi_unstable", import->name, import->type,
                                             wasi_enter, binding);
-        if (error)
-            return error;
+        if (error) return error;
     }
     return NULL;
 }
@@ -87,8 +85,7 @@ fnvm_error *fnvm_wasi_new(fnvm_wasi **out)
 {
     *out = NULL;
     Wasi *wasi = calloc(1, sizeof *wasi);
-    if (!wasi)
-        return out_of_memory();
+    if (!wasi) return out_of_memory();
     wasi->bindings = calloc(WASI_IMPORTS, sizeof *wasi->bindings);
     if (!wasi->bindings) {
         free(wasi);
@@ -102,10 +99,8 @@ fnvm_error *fnvm_wasi_new(fnvm_wasi **out)
 
 void fnvm_wasi_free(fnvm_wasi *wasi)
 {
-    if (!wasi)
-        return;
-    for (uint32_t i = 0; i < wasi->count; i++)
-        descriptor_close(&wasi->descriptors[i]);
+    if (!wasi) return;
+    for (uint32_t i = 0; i < wasi->count; i++) descriptor_close(&wasi->descriptors[i]);
     free(wasi->descriptors);
     free(wasi->args.bytes);
     free(wasi->environ.bytes);
@@ -122,8 +117,7 @@ static fnvm_error *strings_add(StringList *list, const char *first, const char *
     if (len > UINT32_MAX / 2)
         return fnvm_error_new(FNVM_E_LIMIT, "arguments and environment are limited to 2 GiB");
     char *bytes = realloc(list->bytes, len);
-    if (!bytes)
-        return out_of_memory();
+    if (!bytes) return out_of_memory();
     char *end = bytes + list->len_bytes;
     memcpy(end, first, first_len);
     if (second) {
@@ -152,18 +146,13 @@ fnvm_error *fnvm_wasi_env(fnvm_wasi *wasi, const char *name, const char *value)
 /* Makes descriptors [0, count) exist. */
 static bool descriptors_grow(Wasi *wasi, uint32_t count)
 {
-    if (count <= wasi->count)
-        return true;
+    if (count <= wasi->count) return true;
     uint32_t wanted = wasi->count * 2 > count ? wasi->count * 2 : count;
-    if (wanted < 16)
-        wanted = 16;
-    if (wanted > WASI_MAX_DESCRIPTORS)
-        wanted = WASI_MAX_DESCRIPTORS;
+    if (wanted < 16) wanted = 16;
+    if (wanted > WASI_MAX_DESCRIPTORS) wanted = WASI_MAX_DESCRIPTORS;
     Descriptor *grown = realloc(wasi->descriptors, wanted * sizeof *grown);
-    if (!grown)
-        return false;
-    for (uint32_t i = wasi->count; i < wanted; i++)
-        grown[i] = (Descriptor){.host = -1};
+    if (!grown) return false;
+    for (uint32_t i = wasi->count; i < wanted; i++) grown[i] = (Descriptor){.host = -1};
     wasi->descriptors = grown;
     wasi->count = wanted;
     return true;
@@ -172,10 +161,8 @@ static bool descriptors_grow(Wasi *wasi, uint32_t count)
 WasiErrno descriptor_reserve(Wasi *wasi, uint32_t *fd)
 {
     for (uint32_t i = WASI_FIRST_DESCRIPTOR; i < WASI_MAX_DESCRIPTORS; i++) {
-        if (i < wasi->count && wasi->descriptors[i].host >= 0)
-            continue;
-        if (!descriptors_grow(wasi, i + 1))
-            return WASI_ENOMEM;
+        if (i < wasi->count && wasi->descriptors[i].host >= 0) continue;
+        if (!descriptors_grow(wasi, i + 1)) return WASI_ENOMEM;
         *fd = i;
         return WASI_SUCCESS;
     }
@@ -184,8 +171,7 @@ WasiErrno descriptor_reserve(Wasi *wasi, uint32_t *fd)
 
 void descriptor_close(Descriptor *d)
 {
-    if (d->host >= 0)
-        close(d->host);
+    if (d->host >= 0) close(d->host);
     free(d->name);
     *d = (Descriptor){.host = -1};
 }
@@ -196,8 +182,7 @@ static WasiErrno missing_right_errno(const Descriptor *d, uint64_t missing)
     if (missing & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE))
         return is_directory ? WASI_EISDIR : WASI_EBADF;
     if (missing & (WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL)) {
-        if (is_directory)
-            return WASI_EBADF;
+        if (is_directory) return WASI_EBADF;
         return descriptor_is_stream(d) ? WASI_ESPIPE : WASI_ENOTCAPABLE;
     }
     return WASI_ENOTCAPABLE;
@@ -205,12 +190,10 @@ static WasiErrno missing_right_errno(const Descriptor *d, uint64_t missing)
 
 WasiErrno descriptor_get(Wasi *wasi, uint32_t fd, uint64_t rights, Descriptor **out)
 {
-    if (fd >= wasi->count || wasi->descriptors[fd].host < 0)
-        return WASI_EBADF;
+    if (fd >= wasi->count || wasi->descriptors[fd].host < 0) return WASI_EBADF;
     Descriptor *d = &wasi->descriptors[fd];
     uint64_t missing = rights & ~d->base;
-    if (missing)
-        return missing_right_errno(d, missing);
+    if (missing) return missing_right_errno(d, missing);
     *out = d;
     return WASI_SUCCESS;
 }
@@ -219,10 +202,8 @@ WasiErrno descriptor_get_directory(Wasi *wasi, uint32_t fd, uint64_t rights, Des
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(wasi, fd, 0, &d);
-    if (error)
-        return error;
-    if (d->filetype != WASI_FILETYPE_DIRECTORY)
-        return WASI_ENOTDIR;
+    if (error) return error;
+    if (d->filetype != WASI_FILETYPE_DIRECTORY) return WASI_ENOTDIR;
     return descriptor_get(wasi, fd, rights, out);
 }
 
@@ -242,8 +223,7 @@ uint8_t wasi_filetype(mode_t mode)
 WasiErrno descriptor_classify(int host, uint8_t *filetype, uint64_t *rights)
 {
     struct stat st;
-    if (fstat(host, &st) < 0)
-        return wasi_errno(errno);
+    if (fstat(host, &st) < 0) return wasi_errno(errno);
     *filetype = wasi_filetype(st.st_mode);
     switch (*filetype) {
     case WASI_FILETYPE_DIRECTORY: *rights = WASI_RIGHTS_DIRECTORY; break;
@@ -273,8 +253,7 @@ fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
 {
     if (guest_fd < 0 || guest_fd >= WASI_FIRST_DESCRIPTOR)
         return fnvm_error_new(FNVM_E_USAGE, "%d is none of the descriptors 0, 1 and 2", guest_fd);
-    if (!descriptors_grow(wasi, WASI_FIRST_DESCRIPTOR))
-        return out_of_memory();
+    if (!descriptors_grow(wasi, WASI_FIRST_DESCRIPTOR)) return out_of_memory();
     Descriptor d = {.shared = true};
     int status = fcntl(host_fd, F_GETFL);
     d.host = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
@@ -288,12 +267,10 @@ fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
     /* A directory on standard input is nothing to open files in: nobody preopened it. */
     rights &= WASI_RIGHTS_FILE | WASI_RIGHTS_SOCKET;
     int access = status & O_ACCMODE;
-    if (access == O_WRONLY)
-        rights &= ~WASI_RIGHT_FD_READ;
+    if (access == O_WRONLY) rights &= ~WASI_RIGHT_FD_READ;
     if (access == O_RDONLY)
         rights &= ~(WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE);
-    if (status & O_APPEND)
-        d.flags |= WASI_FDFLAG_APPEND;
+    if (status & O_APPEND) d.flags |= WASI_FDFLAG_APPEND;
     d.base = rights;
     descriptor_close(&wasi->descriptors[guest_fd]);
     wasi->descriptors[guest_fd] = d;
@@ -303,11 +280,9 @@ fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
 fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *wasi)
 {
     for (int fd = 0; fd < WASI_FIRST_DESCRIPTOR; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            continue; /* closed here, closed there */
+        if (fcntl(fd, F_GETFD) < 0) continue; /* closed here, closed there */
         fnvm_error *error = fnvm_wasi_stdio(wasi, fd, fd);
-        if (error)
-            return error;
+        if (error) return error;
     }
     return NULL;
 }
@@ -322,8 +297,7 @@ int wasi_open_beneath(int dir, const char *path, uint64_t flags, uint32_t mode)
     /* EAGAIN: something was renamed while the kernel followed a "..", so it could not be sure. */
     for (int attempt = 0;; attempt++) {
         long fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
-        if (fd >= 0 || errno != EAGAIN || attempt == 128)
-            return (int)fd;
+        if (fd >= 0 || errno != EAGAIN || attempt == 128) return (int)fd;
     }
 }
 
@@ -354,13 +328,13 @@ fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *wasi, const char *host, const char 
         return fnvm_error_new(errno == ENOENT ? FNVM_E_NOT_FOUND : FNVM_E_IO,
                               "cannot open directory \"%s\": %s", host, strerror(errno));
     fnvm_error *error = require_openat2(d.host, host);
-    if (error)
-        goto fail;
+    if (error) goto fail;
     d.base = WASI_RIGHTS_DIRECTORY;
     d.inheriting = WASI_RIGHTS_DIRECTORY | WASI_RIGHTS_FILE;
     if (access == FNVM_DIR_READ_ONLY) {
+        d.read_only = true;
         d.base &= ~WASI_RIGHTS_MUTATING;
-        d.inheriting &= ~WASI_RIGHTS_MUTATING;
+        d.inheriting &= ~WASI_RIGHTS_MUTATING | WASI_RIGHT_FD_WRITE;
     }
     d.name = strdup(guest);
     WasiErrno failed = d.name ? descriptor_reserve(wasi, &fd) : WASI_ENOMEM;
@@ -390,14 +364,12 @@ fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *wasi, int host_fd)
         fcntl(host_fd, F_SETFD, FD_CLOEXEC) < 0)
         return fnvm_error_new(FNVM_E_IO, "cannot give socket %d to the guest: %s", host_fd,
                               strerror(errno));
-    if (d.base & WASI_RIGHT_SOCK_ACCEPT)
-        d.inheriting = WASI_RIGHTS_SOCKET;
+    if (d.base & WASI_RIGHT_SOCK_ACCEPT) d.inheriting = WASI_RIGHTS_SOCKET;
     failed = descriptor_reserve(wasi, &fd);
     if (failed == WASI_EMFILE)
         return fnvm_error_new(FNVM_E_LIMIT, "a guest can have %d open descriptors",
                               WASI_MAX_DESCRIPTORS);
-    if (failed)
-        return out_of_memory();
+    if (failed) return out_of_memory();
     wasi->descriptors[fd] = d;
     return NULL;
 }
@@ -407,7 +379,8 @@ fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *wasi, int host_fd)
 WasiErrno wasi_errno(int host_errno)
 {
     switch (host_errno) {
-#define ERRNO(name, guest, host) case host: return guest;
+#define ERRNO(name, guest, host) \
+    case host: return guest;
         WASI_ERRNOS(ERRNO)
 #undef ERRNO
     default: return WASI_EIO;
@@ -418,22 +391,17 @@ WasiErrno guest_vectors(const WasiCall *call, uint32_t address, uint32_t count, 
 {
     out->count = 0;
     out->total_bytes = 0;
-    if (count > WASI_MAX_IOVECS)
-        return WASI_EINVAL;
+    if (count > WASI_MAX_IOVECS) return WASI_EINVAL;
     const uint8_t *vectors = guest_bytes(call, address, (uint64_t)count * sizeof(AbiIovec));
-    if (!vectors)
-        return WASI_EFAULT;
+    if (!vectors) return WASI_EFAULT;
     for (uint32_t i = 0; i < count; i++) {
         AbiIovec vector;
         memcpy(&vector, vectors + i * sizeof vector, sizeof vector);
         uint8_t *bytes = guest_bytes(call, vector.buf, vector.len);
-        if (!bytes)
-            return WASI_EFAULT;
+        if (!bytes) return WASI_EFAULT;
         size_t len = vector.len;
-        if (len > WASI_MAX_IO_BYTES - out->total_bytes)
-            len = WASI_MAX_IO_BYTES - out->total_bytes;
-        if (len == 0)
-            continue;
+        if (len > WASI_MAX_IO_BYTES - out->total_bytes) len = WASI_MAX_IO_BYTES - out->total_bytes;
+        if (len == 0) continue;
         out->at[out->count++] = (struct iovec){bytes, len};
         out->total_bytes += len;
     }
@@ -460,8 +428,7 @@ static WasiErrno strings_sizes(WasiCall *call, const StringList *list, const fnv
 {
     uint8_t *count_at = guest_bytes(call, args[0].i32, 4);
     uint8_t *len_at = guest_bytes(call, args[1].i32, 4);
-    if (!count_at || !len_at)
-        return WASI_EFAULT;
+    if (!count_at || !len_at) return WASI_EFAULT;
     uint32_t count = (uint32_t)list->count, len = (uint32_t)list->len_bytes;
     memcpy(count_at, &count, 4);
     memcpy(len_at, &len, 4);
@@ -472,8 +439,7 @@ static WasiErrno strings_get(WasiCall *call, const StringList *list, const fnvm_
 {
     uint8_t *pointers = guest_bytes(call, args[0].i32, (uint64_t)list->count * 4);
     uint8_t *bytes = guest_bytes(call, args[1].i32, list->len_bytes);
-    if (!pointers || !bytes)
-        return WASI_EFAULT;
+    if (!pointers || !bytes) return WASI_EFAULT;
     uint32_t address = args[1].i32;
     const char *string = list->bytes;
     for (size_t i = 0; i < list->count; i++) {
@@ -482,8 +448,7 @@ static WasiErrno strings_get(WasiCall *call, const StringList *list, const fnvm_
         address += (uint32_t)len;
         string += len;
     }
-    if (list->len_bytes)
-        memcpy(bytes, list->bytes, list->len_bytes);
+    if (list->len_bytes) memcpy(bytes, list->bytes, list->len_bytes);
     return WASI_SUCCESS;
 }
 
@@ -512,8 +477,7 @@ WasiErrno wasi_environ_sizes_get(WasiCall *call, const fnvm_slot *args)
 uint64_t wasi_nanoseconds(const struct timespec *time)
 {
     uint64_t nanoseconds;
-    if (time->tv_sec < 0)
-        return 0;
+    if (time->tv_sec < 0) return 0;
     if (__builtin_mul_overflow((uint64_t)time->tv_sec, UINT64_C(1000000000), &nanoseconds) ||
         __builtin_add_overflow(nanoseconds, (uint64_t)time->tv_nsec, &nanoseconds))
         return UINT64_MAX;
@@ -528,8 +492,7 @@ static bool clock_host_id(uint32_t clock_id, clockid_t *out)
         [WASI_CLOCK_PROCESS_CPUTIME] = CLOCK_PROCESS_CPUTIME_ID,
         [WASI_CLOCK_THREAD_CPUTIME] = CLOCK_THREAD_CPUTIME_ID,
     };
-    if (clock_id >= sizeof ids / sizeof ids[0])
-        return false;
+    if (clock_id >= sizeof ids / sizeof ids[0]) return false;
     *out = ids[clock_id];
     return true;
 }
@@ -538,10 +501,8 @@ WasiErrno wasi_clock_now(uint32_t clock_id, uint64_t *nanoseconds)
 {
     clockid_t id;
     struct timespec time;
-    if (!clock_host_id(clock_id, &id))
-        return WASI_EINVAL;
-    if (clock_gettime(id, &time) < 0)
-        return wasi_errno(errno);
+    if (!clock_host_id(clock_id, &id)) return WASI_EINVAL;
+    if (clock_gettime(id, &time) < 0) return wasi_errno(errno);
     *nanoseconds = wasi_nanoseconds(&time);
     return WASI_SUCCESS;
 }
@@ -550,11 +511,9 @@ WasiErrno wasi_clock_time_get(WasiCall *call, const fnvm_slot *args)
 {
     uint64_t now;
     uint8_t *out = guest_bytes(call, args[2].i32, sizeof now);
-    if (!out)
-        return WASI_EFAULT;
+    if (!out) return WASI_EFAULT;
     WasiErrno error = wasi_clock_now(args[0].i32, &now); /* args[1], the precision, is a wish */
-    if (!error)
-        memcpy(out, &now, sizeof now);
+    if (!error) memcpy(out, &now, sizeof now);
     return error;
 }
 
@@ -563,12 +522,9 @@ WasiErrno wasi_clock_res_get(WasiCall *call, const fnvm_slot *args)
     clockid_t id;
     struct timespec time;
     uint8_t *out = guest_bytes(call, args[1].i32, 8);
-    if (!out)
-        return WASI_EFAULT;
-    if (!clock_host_id(args[0].i32, &id))
-        return WASI_EINVAL;
-    if (clock_getres(id, &time) < 0)
-        return wasi_errno(errno);
+    if (!out) return WASI_EFAULT;
+    if (!clock_host_id(args[0].i32, &id)) return WASI_EINVAL;
+    if (clock_getres(id, &time) < 0) return wasi_errno(errno);
     uint64_t resolution = wasi_nanoseconds(&time);
     memcpy(out, &resolution, sizeof resolution);
     return WASI_SUCCESS;
@@ -587,17 +543,15 @@ WasiErrno wasi_proc_exit(WasiCall *call, const fnvm_slot *args)
 WasiErrno wasi_proc_raise(WasiCall *call, const fnvm_slot *args)
 {
     static const char *const names[] = {
-        "NONE", "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT", "BUS",  "FPE",    "KILL", "USR1",
-        "SEGV", "USR2", "PIPE", "ALRM", "TERM", "CHLD", "CONT", "STOP", "TSTP",   "TTIN", "TTOU",
-        "URG",  "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "POLL", "PWR", "SYS"};
+        "NONE", "HUP",  "INT",  "QUIT",   "ILL",  "TRAP",  "ABRT", "BUS",  "FPE",  "KILL", "USR1",
+        "SEGV", "USR2", "PIPE", "ALRM",   "TERM", "CHLD",  "CONT", "STOP", "TSTP", "TTIN", "TTOU",
+        "URG",  "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "POLL", "PWR",  "SYS"};
     enum { CHLD = 16, CONT = 17, STOP = 18, TTOU = 21, URG = 22, WINCH = 27 };
     uint32_t signal = args[0].i32;
-    if (signal >= sizeof names / sizeof names[0])
-        return WASI_EINVAL;
+    if (signal >= sizeof names / sizeof names[0]) return WASI_EINVAL;
     if (signal == 0 || signal == CHLD || signal == CONT || signal == URG || signal == WINCH)
         return WASI_SUCCESS;
-    if (signal >= STOP && signal <= TTOU)
-        return WASI_ENOSYS; /* nobody could continue it */
+    if (signal >= STOP && signal <= TTOU) return WASI_ENOSYS; /* nobody could continue it */
     call->error = fnvm_error_trap_new(FNVM_TRAP_HOST, "guest raised signal %u (SIG%s)",
                                       (unsigned)signal, names[signal]);
     return WASI_SUCCESS;
@@ -616,18 +570,15 @@ WasiErrno wasi_random_get(WasiCall *call, const fnvm_slot *args)
     enum { CHUNK_BYTES = 1 << 16 }; /* a fraction of a millisecond between looks at the interrupt */
     uint32_t left = args[1].i32;
     uint8_t *out = guest_bytes(call, args[0].i32, left);
-    if (!out)
-        return WASI_EFAULT;
+    if (!out) return WASI_EFAULT;
     while (left) {
         ssize_t got = getrandom(out, left < CHUNK_BYTES ? left : CHUNK_BYTES, 0);
-        if (got < 0 && errno != EINTR)
-            return wasi_errno(errno);
+        if (got < 0 && errno != EINTR) return wasi_errno(errno);
         if (got > 0) {
             out += got;
             left -= (uint32_t)got;
         }
-        if (left && fnvm_caller_interrupted(call->caller))
-            return WASI_EINTR;
+        if (left && fnvm_caller_interrupted(call->caller)) return WASI_EINTR;
     }
     return WASI_SUCCESS;
 }

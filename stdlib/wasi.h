@@ -36,14 +36,15 @@ enum {
 typedef enum Preopen { PREOPEN_NONE, PREOPEN_DIR, PREOPEN_SOCKET } Preopen;
 
 typedef struct Descriptor {
-    int host;          /* -1: this descriptor is not open */
-    uint8_t filetype;  /* WASI_FILETYPE_*, as it was when opened */
-    uint8_t preopen;   /* Preopen */
-    bool shared;       /* the host's open file is the embedder's too: its status flags stay alone */
-    uint16_t flags;    /* WASI_FDFLAG_*; NONBLOCK is kept here only, see descriptor_is_stream */
-    uint64_t base;     /* rights */
+    int host;         /* -1: this descriptor is not open */
+    uint8_t filetype; /* WASI_FILETYPE_*, as it was when opened */
+    uint8_t preopen;  /* Preopen */
+    bool shared;      /* the host's open file is the embedder's too: its status flags stay alone */
+    bool read_only;   /* a read-only directory, see WASI_RIGHTS_MUTATING */
+    uint16_t flags;   /* WASI_FDFLAG_*; NONBLOCK is kept here only, see descriptor_is_stream */
+    uint64_t base;    /* rights */
     uint64_t inheriting;
-    char *name;        /* the guest's name of a preopened directory; owned */
+    char *name; /* the guest's name of a preopened directory; owned */
 } Descriptor;
 
 typedef struct StringList { /* args and environ: NUL-terminated strings, back to back */
@@ -59,7 +60,7 @@ struct fnvm_wasi {
     StringList environ;
     Descriptor *descriptors; /* [count]; a guest's number is an index */
     uint32_t count;
-    WasiBinding *bindings;   /* one per function: what the linker passes back as `env` */
+    WasiBinding *bindings; /* one per function: what the linker passes back as `env` */
 };
 typedef struct fnvm_wasi Wasi;
 
@@ -78,32 +79,34 @@ static inline bool descriptor_is_socket(const Descriptor *d)
 }
 
 /* What a descriptor of this type can have at all. */
-#define WASI_RIGHTS_DIRECTORY                                                                      \
-    (WASI_RIGHT_FD_FDSTAT_SET_FLAGS | WASI_RIGHT_FD_DATASYNC | WASI_RIGHT_FD_SYNC |                \
-     WASI_RIGHT_PATH_CREATE_DIRECTORY | WASI_RIGHT_PATH_CREATE_FILE |                              \
-     WASI_RIGHT_PATH_LINK_SOURCE | WASI_RIGHT_PATH_LINK_TARGET | WASI_RIGHT_PATH_OPEN |            \
-     WASI_RIGHT_FD_READDIR | WASI_RIGHT_PATH_READLINK | WASI_RIGHT_PATH_RENAME_SOURCE |            \
-     WASI_RIGHT_PATH_RENAME_TARGET | WASI_RIGHT_PATH_FILESTAT_GET |                                \
-     WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WASI_RIGHT_PATH_FILESTAT_SET_TIMES |                      \
-     WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_SYMLINK |     \
+#define WASI_RIGHTS_DIRECTORY                                                                  \
+    (WASI_RIGHT_FD_FDSTAT_SET_FLAGS | WASI_RIGHT_FD_DATASYNC | WASI_RIGHT_FD_SYNC |            \
+     WASI_RIGHT_PATH_CREATE_DIRECTORY | WASI_RIGHT_PATH_CREATE_FILE |                          \
+     WASI_RIGHT_PATH_LINK_SOURCE | WASI_RIGHT_PATH_LINK_TARGET | WASI_RIGHT_PATH_OPEN |        \
+     WASI_RIGHT_FD_READDIR | WASI_RIGHT_PATH_READLINK | WASI_RIGHT_PATH_RENAME_SOURCE |        \
+     WASI_RIGHT_PATH_RENAME_TARGET | WASI_RIGHT_PATH_FILESTAT_GET |                            \
+     WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WASI_RIGHT_PATH_FILESTAT_SET_TIMES |                  \
+     WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_SYMLINK | \
      WASI_RIGHT_PATH_REMOVE_DIRECTORY | WASI_RIGHT_PATH_UNLINK_FILE)
-#define WASI_RIGHTS_STREAM                                                                         \
-    (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_FDSTAT_SET_FLAGS |                   \
-     WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_POLL_FD_READWRITE | WASI_RIGHT_FD_SYNC |              \
+#define WASI_RIGHTS_STREAM                                                            \
+    (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_FDSTAT_SET_FLAGS |      \
+     WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_POLL_FD_READWRITE | WASI_RIGHT_FD_SYNC | \
      WASI_RIGHT_FD_DATASYNC)
-#define WASI_RIGHTS_FILE                                                                           \
-    (WASI_RIGHTS_STREAM | WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL | WASI_RIGHT_FD_ADVISE |         \
+#define WASI_RIGHTS_FILE                                                                   \
+    (WASI_RIGHTS_STREAM | WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL | WASI_RIGHT_FD_ADVISE | \
      WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE | WASI_RIGHT_FD_FILESTAT_SET_TIMES)
 #define WASI_RIGHTS_SOCKET (WASI_RIGHTS_STREAM | WASI_RIGHT_SOCK_SHUTDOWN)
 #define WASI_RIGHTS_LISTENER (WASI_RIGHTS_SOCKET | WASI_RIGHT_SOCK_ACCEPT)
 /* What a read-only directory loses, and everything opened through it.  Linking or renaming a file
- * out of it would give it a name under which it could be written. */
-#define WASI_RIGHTS_MUTATING                                                                       \
-    (WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE |              \
-     WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_CREATE_DIRECTORY |                         \
-     WASI_RIGHT_PATH_CREATE_FILE | WASI_RIGHT_PATH_LINK_SOURCE | WASI_RIGHT_PATH_LINK_TARGET |     \
-     WASI_RIGHT_PATH_RENAME_SOURCE | WASI_RIGHT_PATH_RENAME_TARGET |                               \
-     WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WASI_RIGHT_PATH_FILESTAT_SET_TIMES |                      \
+ * out of it would give it a name under which it could be written.  One bit stays for show: the
+ * inheriting rights keep fd_write, because libc asks for no more than it finds there, and would
+ * open a file for reading and lose what is written.  So it asks, and path_open refuses. */
+#define WASI_RIGHTS_MUTATING                                                                   \
+    (WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE |          \
+     WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_CREATE_DIRECTORY |                     \
+     WASI_RIGHT_PATH_CREATE_FILE | WASI_RIGHT_PATH_LINK_SOURCE | WASI_RIGHT_PATH_LINK_TARGET | \
+     WASI_RIGHT_PATH_RENAME_SOURCE | WASI_RIGHT_PATH_RENAME_TARGET |                           \
+     WASI_RIGHT_PATH_FILESTAT_SET_SIZE | WASI_RIGHT_PATH_FILESTAT_SET_TIMES |                  \
      WASI_RIGHT_PATH_SYMLINK | WASI_RIGHT_PATH_REMOVE_DIRECTORY | WASI_RIGHT_PATH_UNLINK_FILE)
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -139,8 +142,7 @@ uint8_t wasi_filetype(mode_t mode);
 /* The bytes [address, address + len), or NULL if they are not all inside the memory. */
 static inline uint8_t *guest_bytes(const WasiCall *call, uint32_t address, uint64_t len)
 {
-    if (address > call->memory_size || len > call->memory_size - address)
-        return NULL;
+    if (address > call->memory_size || len > call->memory_size - address) return NULL;
     return call->memory + address;
 }
 
@@ -179,52 +181,52 @@ WasiErrno wasi_socket_write(WasiCall *, Descriptor *, GuestVectors *, size_t *wr
 /* FUNC(name, type, is the same in wasi_unstable).  The older ABI differs in four: fd_seek numbers
  * `whence` cur, end, set; filestat has a 32-bit nlink; poll_oneoff's clock subscription has one
  * more field.  Those stay out of wasi_unstable rather than be wrong; sock_accept came later. */
-#define WASI_FUNCTIONS(FUNC)                                                                       \
-    FUNC(args_get, "i32 i32 -> i32", true)                                                         \
-    FUNC(args_sizes_get, "i32 i32 -> i32", true)                                                   \
-    FUNC(environ_get, "i32 i32 -> i32", true)                                                      \
-    FUNC(environ_sizes_get, "i32 i32 -> i32", true)                                                \
-    FUNC(clock_res_get, "i32 i32 -> i32", true)                                                    \
-    FUNC(clock_time_get, "i32 i64 i32 -> i32", true)                                               \
-    FUNC(fd_advise, "i32 i64 i64 i32 -> i32", true)                                                \
-    FUNC(fd_allocate, "i32 i64 i64 -> i32", true)                                                  \
-    FUNC(fd_close, "i32 -> i32", true)                                                             \
-    FUNC(fd_datasync, "i32 -> i32", true)                                                          \
-    FUNC(fd_fdstat_get, "i32 i32 -> i32", true)                                                    \
-    FUNC(fd_fdstat_set_flags, "i32 i32 -> i32", true)                                              \
-    FUNC(fd_fdstat_set_rights, "i32 i64 i64 -> i32", true)                                         \
-    FUNC(fd_filestat_get, "i32 i32 -> i32", false)                                                 \
-    FUNC(fd_filestat_set_size, "i32 i64 -> i32", true)                                             \
-    FUNC(fd_filestat_set_times, "i32 i64 i64 i32 -> i32", true)                                    \
-    FUNC(fd_pread, "i32 i32 i32 i64 i32 -> i32", true)                                             \
-    FUNC(fd_prestat_get, "i32 i32 -> i32", true)                                                   \
-    FUNC(fd_prestat_dir_name, "i32 i32 i32 -> i32", true)                                          \
-    FUNC(fd_pwrite, "i32 i32 i32 i64 i32 -> i32", true)                                            \
-    FUNC(fd_read, "i32 i32 i32 i32 -> i32", true)                                                  \
-    FUNC(fd_readdir, "i32 i32 i32 i64 i32 -> i32", true)                                           \
-    FUNC(fd_renumber, "i32 i32 -> i32", true)                                                      \
-    FUNC(fd_seek, "i32 i64 i32 i32 -> i32", false)                                                 \
-    FUNC(fd_sync, "i32 -> i32", true)                                                              \
-    FUNC(fd_tell, "i32 i32 -> i32", true)                                                          \
-    FUNC(fd_write, "i32 i32 i32 i32 -> i32", true)                                                 \
-    FUNC(path_create_directory, "i32 i32 i32 -> i32", true)                                        \
-    FUNC(path_filestat_get, "i32 i32 i32 i32 i32 -> i32", false)                                   \
-    FUNC(path_filestat_set_times, "i32 i32 i32 i32 i64 i64 i32 -> i32", true)                      \
-    FUNC(path_link, "i32 i32 i32 i32 i32 i32 i32 -> i32", true)                                    \
-    FUNC(path_open, "i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32", true)                            \
-    FUNC(path_readlink, "i32 i32 i32 i32 i32 i32 -> i32", true)                                    \
-    FUNC(path_remove_directory, "i32 i32 i32 -> i32", true)                                        \
-    FUNC(path_rename, "i32 i32 i32 i32 i32 i32 -> i32", true)                                      \
-    FUNC(path_symlink, "i32 i32 i32 i32 i32 -> i32", true)                                         \
-    FUNC(path_unlink_file, "i32 i32 i32 -> i32", true)                                             \
-    FUNC(poll_oneoff, "i32 i32 i32 i32 -> i32", false)                                             \
-    FUNC(proc_exit, "i32 ->", true)                                                                \
-    FUNC(proc_raise, "i32 -> i32", true)                                                           \
-    FUNC(sched_yield, "-> i32", true)                                                              \
-    FUNC(random_get, "i32 i32 -> i32", true)                                                       \
-    FUNC(sock_accept, "i32 i32 i32 -> i32", false)                                                 \
-    FUNC(sock_recv, "i32 i32 i32 i32 i32 i32 -> i32", true)                                        \
-    FUNC(sock_send, "i32 i32 i32 i32 i32 -> i32", true)                                            \
+#define WASI_FUNCTIONS(FUNC)                                                  \
+    FUNC(args_get, "i32 i32 -> i32", true)                                    \
+    FUNC(args_sizes_get, "i32 i32 -> i32", true)                              \
+    FUNC(environ_get, "i32 i32 -> i32", true)                                 \
+    FUNC(environ_sizes_get, "i32 i32 -> i32", true)                           \
+    FUNC(clock_res_get, "i32 i32 -> i32", true)                               \
+    FUNC(clock_time_get, "i32 i64 i32 -> i32", true)                          \
+    FUNC(fd_advise, "i32 i64 i64 i32 -> i32", true)                           \
+    FUNC(fd_allocate, "i32 i64 i64 -> i32", true)                             \
+    FUNC(fd_close, "i32 -> i32", true)                                        \
+    FUNC(fd_datasync, "i32 -> i32", true)                                     \
+    FUNC(fd_fdstat_get, "i32 i32 -> i32", true)                               \
+    FUNC(fd_fdstat_set_flags, "i32 i32 -> i32", true)                         \
+    FUNC(fd_fdstat_set_rights, "i32 i64 i64 -> i32", true)                    \
+    FUNC(fd_filestat_get, "i32 i32 -> i32", false)                            \
+    FUNC(fd_filestat_set_size, "i32 i64 -> i32", true)                        \
+    FUNC(fd_filestat_set_times, "i32 i64 i64 i32 -> i32", true)               \
+    FUNC(fd_pread, "i32 i32 i32 i64 i32 -> i32", true)                        \
+    FUNC(fd_prestat_get, "i32 i32 -> i32", true)                              \
+    FUNC(fd_prestat_dir_name, "i32 i32 i32 -> i32", true)                     \
+    FUNC(fd_pwrite, "i32 i32 i32 i64 i32 -> i32", true)                       \
+    FUNC(fd_read, "i32 i32 i32 i32 -> i32", true)                             \
+    FUNC(fd_readdir, "i32 i32 i32 i64 i32 -> i32", true)                      \
+    FUNC(fd_renumber, "i32 i32 -> i32", true)                                 \
+    FUNC(fd_seek, "i32 i64 i32 i32 -> i32", false)                            \
+    FUNC(fd_sync, "i32 -> i32", true)                                         \
+    FUNC(fd_tell, "i32 i32 -> i32", true)                                     \
+    FUNC(fd_write, "i32 i32 i32 i32 -> i32", true)                            \
+    FUNC(path_create_directory, "i32 i32 i32 -> i32", true)                   \
+    FUNC(path_filestat_get, "i32 i32 i32 i32 i32 -> i32", false)              \
+    FUNC(path_filestat_set_times, "i32 i32 i32 i32 i64 i64 i32 -> i32", true) \
+    FUNC(path_link, "i32 i32 i32 i32 i32 i32 i32 -> i32", true)               \
+    FUNC(path_open, "i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32", true)       \
+    FUNC(path_readlink, "i32 i32 i32 i32 i32 i32 -> i32", true)               \
+    FUNC(path_remove_directory, "i32 i32 i32 -> i32", true)                   \
+    FUNC(path_rename, "i32 i32 i32 i32 i32 i32 -> i32", true)                 \
+    FUNC(path_symlink, "i32 i32 i32 i32 i32 -> i32", true)                    \
+    FUNC(path_unlink_file, "i32 i32 i32 -> i32", true)                        \
+    FUNC(poll_oneoff, "i32 i32 i32 i32 -> i32", false)                        \
+    FUNC(proc_exit, "i32 ->", true)                                           \
+    FUNC(proc_raise, "i32 -> i32", true)                                      \
+    FUNC(sched_yield, "-> i32", true)                                         \
+    FUNC(random_get, "i32 i32 -> i32", true)                                  \
+    FUNC(sock_accept, "i32 i32 i32 -> i32", false)                            \
+    FUNC(sock_recv, "i32 i32 i32 i32 i32 i32 -> i32", true)                   \
+    FUNC(sock_send, "i32 i32 i32 i32 i32 -> i32", true)                       \
     FUNC(sock_shutdown, "i32 i32 -> i32", true)
 
 #define FUNC(name, type, in_unstable) WasiFunction wasi_##name;

@@ -13,81 +13,81 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "guest structures are copied as is");
 
 /* ERRNO(name, guest value, host value).  notcapable has no host value: it stands apart below. */
-#define WASI_ERRNOS(ERRNO)                                                                         \
-    ERRNO(2BIG, 1, E2BIG)                                                                          \
-    ERRNO(ACCES, 2, EACCES)                                                                        \
-    ERRNO(ADDRINUSE, 3, EADDRINUSE)                                                                \
-    ERRNO(ADDRNOTAVAIL, 4, EADDRNOTAVAIL)                                                          \
-    ERRNO(AFNOSUPPORT, 5, EAFNOSUPPORT)                                                            \
-    ERRNO(AGAIN, 6, EAGAIN)                                                                        \
-    ERRNO(ALREADY, 7, EALREADY)                                                                    \
-    ERRNO(BADF, 8, EBADF)                                                                          \
-    ERRNO(BADMSG, 9, EBADMSG)                                                                      \
-    ERRNO(BUSY, 10, EBUSY)                                                                         \
-    ERRNO(CANCELED, 11, ECANCELED)                                                                 \
-    ERRNO(CHILD, 12, ECHILD)                                                                       \
-    ERRNO(CONNABORTED, 13, ECONNABORTED)                                                           \
-    ERRNO(CONNREFUSED, 14, ECONNREFUSED)                                                           \
-    ERRNO(CONNRESET, 15, ECONNRESET)                                                               \
-    ERRNO(DEADLK, 16, EDEADLK)                                                                     \
-    ERRNO(DESTADDRREQ, 17, EDESTADDRREQ)                                                           \
-    ERRNO(DOM, 18, EDOM)                                                                           \
-    ERRNO(DQUOT, 19, EDQUOT)                                                                       \
-    ERRNO(EXIST, 20, EEXIST)                                                                       \
-    ERRNO(FAULT, 21, EFAULT)                                                                       \
-    ERRNO(FBIG, 22, EFBIG)                                                                         \
-    ERRNO(HOSTUNREACH, 23, EHOSTUNREACH)                                                           \
-    ERRNO(IDRM, 24, EIDRM)                                                                         \
-    ERRNO(ILSEQ, 25, EILSEQ)                                                                       \
-    ERRNO(INPROGRESS, 26, EINPROGRESS)                                                             \
-    ERRNO(INTR, 27, EINTR)                                                                         \
-    ERRNO(INVAL, 28, EINVAL)                                                                       \
-    ERRNO(IO, 29, EIO)                                                                             \
-    ERRNO(ISCONN, 30, EISCONN)                                                                     \
-    ERRNO(ISDIR, 31, EISDIR)                                                                       \
-    ERRNO(LOOP, 32, ELOOP)                                                                         \
-    ERRNO(MFILE, 33, EMFILE)                                                                       \
-    ERRNO(MLINK, 34, EMLINK)                                                                       \
-    ERRNO(MSGSIZE, 35, EMSGSIZE)                                                                   \
-    ERRNO(MULTIHOP, 36, EMULTIHOP)                                                                 \
-    ERRNO(NAMETOOLONG, 37, ENAMETOOLONG)                                                           \
-    ERRNO(NETDOWN, 38, ENETDOWN)                                                                   \
-    ERRNO(NETRESET, 39, ENETRESET)                                                                 \
-    ERRNO(NETUNREACH, 40, ENETUNREACH)                                                             \
-    ERRNO(NFILE, 41, ENFILE)                                                                       \
-    ERRNO(NOBUFS, 42, ENOBUFS)                                                                     \
-    ERRNO(NODEV, 43, ENODEV)                                                                       \
-    ERRNO(NOENT, 44, ENOENT)                                                                       \
-    ERRNO(NOEXEC, 45, ENOEXEC)                                                                     \
-    ERRNO(NOLCK, 46, ENOLCK)                                                                       \
-    ERRNO(NOLINK, 47, ENOLINK)                                                                     \
-    ERRNO(NOMEM, 48, ENOMEM)                                                                       \
-    ERRNO(NOMSG, 49, ENOMSG)                                                                       \
-    ERRNO(NOPROTOOPT, 50, ENOPROTOOPT)                                                             \
-    ERRNO(NOSPC, 51, ENOSPC)                                                                       \
-    ERRNO(NOSYS, 52, ENOSYS)                                                                       \
-    ERRNO(NOTCONN, 53, ENOTCONN)                                                                   \
-    ERRNO(NOTDIR, 54, ENOTDIR)                                                                     \
-    ERRNO(NOTEMPTY, 55, ENOTEMPTY)                                                                 \
-    ERRNO(NOTRECOVERABLE, 56, ENOTRECOVERABLE)                                                     \
-    ERRNO(NOTSOCK, 57, ENOTSOCK)                                                                   \
-    ERRNO(NOTSUP, 58, EOPNOTSUPP)                                                                  \
-    ERRNO(NOTTY, 59, ENOTTY)                                                                       \
-    ERRNO(NXIO, 60, ENXIO)                                                                         \
-    ERRNO(OVERFLOW, 61, EOVERFLOW)                                                                 \
-    ERRNO(OWNERDEAD, 62, EOWNERDEAD)                                                               \
-    ERRNO(PERM, 63, EPERM)                                                                         \
-    ERRNO(PIPE, 64, EPIPE)                                                                         \
-    ERRNO(PROTO, 65, EPROTO)                                                                       \
-    ERRNO(PROTONOSUPPORT, 66, EPROTONOSUPPORT)                                                     \
-    ERRNO(PROTOTYPE, 67, EPROTOTYPE)                                                               \
-    ERRNO(RANGE, 68, ERANGE)                                                                       \
-    ERRNO(ROFS, 69, EROFS)                                                                         \
-    ERRNO(SPIPE, 70, ESPIPE)                                                                       \
-    ERRNO(SRCH, 71, ESRCH)                                                                         \
-    ERRNO(STALE, 72, ESTALE)                                                                       \
-    ERRNO(TIMEDOUT, 73, ETIMEDOUT)                                                                 \
-    ERRNO(TXTBSY, 74, ETXTBSY)                                                                     \
+#define WASI_ERRNOS(ERRNO)                     \
+    ERRNO(2BIG, 1, E2BIG)                      \
+    ERRNO(ACCES, 2, EACCES)                    \
+    ERRNO(ADDRINUSE, 3, EADDRINUSE)            \
+    ERRNO(ADDRNOTAVAIL, 4, EADDRNOTAVAIL)      \
+    ERRNO(AFNOSUPPORT, 5, EAFNOSUPPORT)        \
+    ERRNO(AGAIN, 6, EAGAIN)                    \
+    ERRNO(ALREADY, 7, EALREADY)                \
+    ERRNO(BADF, 8, EBADF)                      \
+    ERRNO(BADMSG, 9, EBADMSG)                  \
+    ERRNO(BUSY, 10, EBUSY)                     \
+    ERRNO(CANCELED, 11, ECANCELED)             \
+    ERRNO(CHILD, 12, ECHILD)                   \
+    ERRNO(CONNABORTED, 13, ECONNABORTED)       \
+    ERRNO(CONNREFUSED, 14, ECONNREFUSED)       \
+    ERRNO(CONNRESET, 15, ECONNRESET)           \
+    ERRNO(DEADLK, 16, EDEADLK)                 \
+    ERRNO(DESTADDRREQ, 17, EDESTADDRREQ)       \
+    ERRNO(DOM, 18, EDOM)                       \
+    ERRNO(DQUOT, 19, EDQUOT)                   \
+    ERRNO(EXIST, 20, EEXIST)                   \
+    ERRNO(FAULT, 21, EFAULT)                   \
+    ERRNO(FBIG, 22, EFBIG)                     \
+    ERRNO(HOSTUNREACH, 23, EHOSTUNREACH)       \
+    ERRNO(IDRM, 24, EIDRM)                     \
+    ERRNO(ILSEQ, 25, EILSEQ)                   \
+    ERRNO(INPROGRESS, 26, EINPROGRESS)         \
+    ERRNO(INTR, 27, EINTR)                     \
+    ERRNO(INVAL, 28, EINVAL)                   \
+    ERRNO(IO, 29, EIO)                         \
+    ERRNO(ISCONN, 30, EISCONN)                 \
+    ERRNO(ISDIR, 31, EISDIR)                   \
+    ERRNO(LOOP, 32, ELOOP)                     \
+    ERRNO(MFILE, 33, EMFILE)                   \
+    ERRNO(MLINK, 34, EMLINK)                   \
+    ERRNO(MSGSIZE, 35, EMSGSIZE)               \
+    ERRNO(MULTIHOP, 36, EMULTIHOP)             \
+    ERRNO(NAMETOOLONG, 37, ENAMETOOLONG)       \
+    ERRNO(NETDOWN, 38, ENETDOWN)               \
+    ERRNO(NETRESET, 39, ENETRESET)             \
+    ERRNO(NETUNREACH, 40, ENETUNREACH)         \
+    ERRNO(NFILE, 41, ENFILE)                   \
+    ERRNO(NOBUFS, 42, ENOBUFS)                 \
+    ERRNO(NODEV, 43, ENODEV)                   \
+    ERRNO(NOENT, 44, ENOENT)                   \
+    ERRNO(NOEXEC, 45, ENOEXEC)                 \
+    ERRNO(NOLCK, 46, ENOLCK)                   \
+    ERRNO(NOLINK, 47, ENOLINK)                 \
+    ERRNO(NOMEM, 48, ENOMEM)                   \
+    ERRNO(NOMSG, 49, ENOMSG)                   \
+    ERRNO(NOPROTOOPT, 50, ENOPROTOOPT)         \
+    ERRNO(NOSPC, 51, ENOSPC)                   \
+    ERRNO(NOSYS, 52, ENOSYS)                   \
+    ERRNO(NOTCONN, 53, ENOTCONN)               \
+    ERRNO(NOTDIR, 54, ENOTDIR)                 \
+    ERRNO(NOTEMPTY, 55, ENOTEMPTY)             \
+    ERRNO(NOTRECOVERABLE, 56, ENOTRECOVERABLE) \
+    ERRNO(NOTSOCK, 57, ENOTSOCK)               \
+    ERRNO(NOTSUP, 58, EOPNOTSUPP)              \
+    ERRNO(NOTTY, 59, ENOTTY)                   \
+    ERRNO(NXIO, 60, ENXIO)                     \
+    ERRNO(OVERFLOW, 61, EOVERFLOW)             \
+    ERRNO(OWNERDEAD, 62, EOWNERDEAD)           \
+    ERRNO(PERM, 63, EPERM)                     \
+    ERRNO(PIPE, 64, EPIPE)                     \
+    ERRNO(PROTO, 65, EPROTO)                   \
+    ERRNO(PROTONOSUPPORT, 66, EPROTONOSUPPORT) \
+    ERRNO(PROTOTYPE, 67, EPROTOTYPE)           \
+    ERRNO(RANGE, 68, ERANGE)                   \
+    ERRNO(ROFS, 69, EROFS)                     \
+    ERRNO(SPIPE, 70, ESPIPE)                   \
+    ERRNO(SRCH, 71, ESRCH)                     \
+    ERRNO(STALE, 72, ESTALE)                   \
+    ERRNO(TIMEDOUT, 73, ETIMEDOUT)             \
+    ERRNO(TXTBSY, 74, ETXTBSY)                 \
     ERRNO(XDEV, 75, EXDEV)
 
 typedef uint16_t WasiErrno;
@@ -97,14 +97,14 @@ enum {
 #define ERRNO(name, guest, host) WASI_E##name = guest,
     WASI_ERRNOS(ERRNO)
 #undef ERRNO
-    WASI_ENOTCAPABLE = 76
+        WASI_ENOTCAPABLE = 76
 };
 
 enum { /* clockid */
-    WASI_CLOCK_REALTIME,
-    WASI_CLOCK_MONOTONIC,
-    WASI_CLOCK_PROCESS_CPUTIME,
-    WASI_CLOCK_THREAD_CPUTIME
+       WASI_CLOCK_REALTIME,
+       WASI_CLOCK_MONOTONIC,
+       WASI_CLOCK_PROCESS_CPUTIME,
+       WASI_CLOCK_THREAD_CPUTIME
 };
 
 /* rights */
@@ -140,42 +140,42 @@ enum { /* clockid */
 #define WASI_RIGHT_SOCK_ACCEPT (UINT64_C(1) << 29)
 
 enum { /* filetype */
-    WASI_FILETYPE_UNKNOWN,
-    WASI_FILETYPE_BLOCK_DEVICE,
-    WASI_FILETYPE_CHARACTER_DEVICE,
-    WASI_FILETYPE_DIRECTORY,
-    WASI_FILETYPE_REGULAR_FILE,
-    WASI_FILETYPE_SOCKET_DGRAM,
-    WASI_FILETYPE_SOCKET_STREAM,
-    WASI_FILETYPE_SYMBOLIC_LINK
+       WASI_FILETYPE_UNKNOWN,
+       WASI_FILETYPE_BLOCK_DEVICE,
+       WASI_FILETYPE_CHARACTER_DEVICE,
+       WASI_FILETYPE_DIRECTORY,
+       WASI_FILETYPE_REGULAR_FILE,
+       WASI_FILETYPE_SOCKET_DGRAM,
+       WASI_FILETYPE_SOCKET_STREAM,
+       WASI_FILETYPE_SYMBOLIC_LINK
 };
 
 enum { /* fdflags */
-    WASI_FDFLAG_APPEND = 1 << 0,
-    WASI_FDFLAG_DSYNC = 1 << 1,
-    WASI_FDFLAG_NONBLOCK = 1 << 2,
-    WASI_FDFLAG_RSYNC = 1 << 3,
-    WASI_FDFLAG_SYNC = 1 << 4,
-    WASI_FDFLAGS_ALL = (1 << 5) - 1,
-    WASI_FDFLAGS_SYNCS = WASI_FDFLAG_DSYNC | WASI_FDFLAG_RSYNC | WASI_FDFLAG_SYNC
+       WASI_FDFLAG_APPEND = 1 << 0,
+       WASI_FDFLAG_DSYNC = 1 << 1,
+       WASI_FDFLAG_NONBLOCK = 1 << 2,
+       WASI_FDFLAG_RSYNC = 1 << 3,
+       WASI_FDFLAG_SYNC = 1 << 4,
+       WASI_FDFLAGS_ALL = (1 << 5) - 1,
+       WASI_FDFLAGS_SYNCS = WASI_FDFLAG_DSYNC | WASI_FDFLAG_RSYNC | WASI_FDFLAG_SYNC
 };
 
 enum { /* oflags */
-    WASI_OFLAG_CREAT = 1 << 0,
-    WASI_OFLAG_DIRECTORY = 1 << 1,
-    WASI_OFLAG_EXCL = 1 << 2,
-    WASI_OFLAG_TRUNC = 1 << 3,
-    WASI_OFLAGS_ALL = (1 << 4) - 1
+       WASI_OFLAG_CREAT = 1 << 0,
+       WASI_OFLAG_DIRECTORY = 1 << 1,
+       WASI_OFLAG_EXCL = 1 << 2,
+       WASI_OFLAG_TRUNC = 1 << 3,
+       WASI_OFLAGS_ALL = (1 << 4) - 1
 };
 
 enum { WASI_LOOKUP_SYMLINK_FOLLOW = 1 << 0, WASI_LOOKUPS_ALL = 1 };
 
 enum { /* fstflags */
-    WASI_FST_ATIM = 1 << 0,
-    WASI_FST_ATIM_NOW = 1 << 1,
-    WASI_FST_MTIM = 1 << 2,
-    WASI_FST_MTIM_NOW = 1 << 3,
-    WASI_FSTS_ALL = (1 << 4) - 1
+       WASI_FST_ATIM = 1 << 0,
+       WASI_FST_ATIM_NOW = 1 << 1,
+       WASI_FST_MTIM = 1 << 2,
+       WASI_FST_MTIM_NOW = 1 << 3,
+       WASI_FSTS_ALL = (1 << 4) - 1
 };
 
 enum { WASI_WHENCE_SET, WASI_WHENCE_CUR, WASI_WHENCE_END };

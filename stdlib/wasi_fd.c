@@ -15,17 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static WasiErrno errno_unless(bool success)
-{
-    return success ? WASI_SUCCESS : wasi_errno(errno);
-}
+static WasiErrno errno_unless(bool success) { return success ? WASI_SUCCESS : wasi_errno(errno); }
 
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
-static bool try_again(ssize_t result)
-{
-    return result < 0 && (errno == EAGAIN || errno == EINTR);
-}
+static bool try_again(ssize_t result) { return result < 0 && (errno == EAGAIN || errno == EINTR); }
 
 static WasiErrno stream_read(WasiCall *call, const Descriptor *d, GuestVectors *vectors,
                              size_t *done)
@@ -33,8 +27,7 @@ static WasiErrno stream_read(WasiCall *call, const Descriptor *d, GuestVectors *
     ssize_t got;
     do {
         WasiErrno error = wasi_wait(call, d, POLLIN);
-        if (error)
-            return error;
+        if (error) return error;
         got = readv(d->host, vectors->at, (int)vectors->count);
     } while (try_again(got));
     *done = got < 0 ? 0 : (size_t)got;
@@ -63,36 +56,28 @@ static ssize_t write_without_signal(int host, const struct iovec *at, int count,
  * polled as writable takes. */
 static ssize_t stream_write_some(const Descriptor *d, GuestVectors *vectors)
 {
-    if (!d->shared)
-        return write_without_signal(d->host, vectors->at, (int)vectors->count, 0);
+    if (!d->shared) return write_without_signal(d->host, vectors->at, (int)vectors->count, 0);
     ssize_t written = write_without_signal(d->host, vectors->at, (int)vectors->count, RWF_NOWAIT);
-    if (written >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
-        return written;
+    if (written >= 0 || (errno != EOPNOTSUPP && errno != EINVAL)) return written;
     struct iovec page = vectors->at[0];
-    if (page.iov_len > PIPE_BUF)
-        page.iov_len = PIPE_BUF;
+    if (page.iov_len > PIPE_BUF) page.iov_len = PIPE_BUF;
     return write_without_signal(d->host, &page, 1, 0);
 }
 
 /* Everything where the guest waits, what fits where it does not. */
 static WasiErrno stream_write(WasiCall *call, Descriptor *d, GuestVectors *vectors, size_t *done)
 {
-    if (descriptor_is_socket(d))
-        return wasi_socket_write(call, d, vectors, done);
+    if (descriptor_is_socket(d)) return wasi_socket_write(call, d, vectors, done);
     *done = 0;
     while (vectors->count) {
         WasiErrno error = wasi_wait(call, d, POLLOUT);
-        if (error)
-            return *done ? WASI_SUCCESS : error;
+        if (error) return *done ? WASI_SUCCESS : error;
         ssize_t written = stream_write_some(d, vectors);
-        if (try_again(written))
-            continue;
-        if (written < 0)
-            return *done ? WASI_SUCCESS : wasi_errno(errno);
+        if (try_again(written)) continue;
+        if (written < 0) return *done ? WASI_SUCCESS : wasi_errno(errno);
         *done += (size_t)written;
         guest_vectors_advance(vectors, (size_t)written);
-        if (d->flags & WASI_FDFLAG_NONBLOCK)
-            break;
+        if (d->flags & WASI_FDFLAG_NONBLOCK) break;
     }
     return WASI_SUCCESS;
 }
@@ -104,8 +89,8 @@ static WasiErrno file_transfer(const Descriptor *d, GuestVectors *vectors, bool 
     int count = (int)vectors->count;
     do {
         if (offset < 0)
-            moved = writes ? writev(d->host, vectors->at, count)
-                           : readv(d->host, vectors->at, count);
+            moved =
+                writes ? writev(d->host, vectors->at, count) : readv(d->host, vectors->at, count);
         else
             moved = writes ? pwritev(d->host, vectors->at, count, offset)
                            : preadv(d->host, vectors->at, count, offset);
@@ -122,24 +107,19 @@ static WasiErrno transfer(WasiCall *call, const fnvm_slot *args, bool writes, in
     Descriptor *d;
     GuestVectors vectors;
     size_t done = 0;
-    if (offset >= 0)
-        rights |= WASI_RIGHT_FD_SEEK;
+    if (offset >= 0) rights |= WASI_RIGHT_FD_SEEK;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, rights, &d);
-    if (!error)
-        error = guest_vectors(call, args[1].i32, args[2].i32, &vectors);
-    if (error)
-        return error;
+    if (!error) error = guest_vectors(call, args[1].i32, args[2].i32, &vectors);
+    if (error) return error;
     uint8_t *done_at = guest_bytes(call, done_address, 4);
-    if (!done_at)
-        return WASI_EFAULT;
+    if (!done_at) return WASI_EFAULT;
     if (offset >= 0 || !descriptor_is_stream(d))
         error = file_transfer(d, &vectors, writes, offset, &done);
     else if (writes)
         error = stream_write(call, d, &vectors, &done);
     else if (vectors.count)
         error = stream_read(call, d, &vectors, &done);
-    if (error)
-        return error;
+    if (error) return error;
     uint32_t total = (uint32_t)done;
     memcpy(done_at, &total, sizeof total);
     return WASI_SUCCESS;
@@ -157,15 +137,13 @@ WasiErrno wasi_fd_write(WasiCall *call, const fnvm_slot *args)
 
 WasiErrno wasi_fd_pread(WasiCall *call, const fnvm_slot *args)
 {
-    if (args[3].i64 > INT64_MAX)
-        return WASI_EINVAL;
+    if (args[3].i64 > INT64_MAX) return WASI_EINVAL;
     return transfer(call, args, false, (int64_t)args[3].i64, args[4].i32);
 }
 
 WasiErrno wasi_fd_pwrite(WasiCall *call, const fnvm_slot *args)
 {
-    if (args[3].i64 > INT64_MAX)
-        return WASI_EINVAL;
+    if (args[3].i64 > INT64_MAX) return WASI_EINVAL;
     return transfer(call, args, true, (int64_t)args[3].i64, args[4].i32);
 }
 
@@ -179,22 +157,17 @@ static WasiErrno seek(WasiCall *call, uint32_t fd, int64_t offset, uint32_t when
     Descriptor *d;
     uint8_t *position_at = guest_bytes(call, position_address, 8);
     WasiErrno error = descriptor_get(call->wasi, fd, 0, &d);
-    if (error)
-        return error;
+    if (error) return error;
     /* The right to seek includes the right to tell. */
     bool tells = offset == 0 && whence == WASI_WHENCE_CUR;
     bool may_seek = d->base & WASI_RIGHT_FD_SEEK;
     error = descriptor_get(call->wasi, fd,
                            tells && !may_seek ? WASI_RIGHT_FD_TELL : WASI_RIGHT_FD_SEEK, &d);
-    if (error)
-        return error;
-    if (!position_at)
-        return WASI_EFAULT;
-    if (whence >= sizeof whences / sizeof whences[0])
-        return WASI_EINVAL;
+    if (error) return error;
+    if (!position_at) return WASI_EFAULT;
+    if (whence >= sizeof whences / sizeof whences[0]) return WASI_EINVAL;
     off_t position = lseek(d->host, offset, whences[whence]);
-    if (position < 0)
-        return wasi_errno(errno);
+    if (position < 0) return wasi_errno(errno);
     uint64_t result = (uint64_t)position;
     memcpy(position_at, &result, sizeof result);
     return WASI_SUCCESS;
@@ -220,13 +193,10 @@ WasiErrno wasi_fd_advise(WasiCall *call, const fnvm_slot *args)
     uint32_t advice = args[3].i32;
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (error)
-        return error;
-    if (d->filetype == WASI_FILETYPE_DIRECTORY)
-        return WASI_EBADF;
+    if (error) return error;
+    if (d->filetype == WASI_FILETYPE_DIRECTORY) return WASI_EBADF;
     error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_ADVISE, &d);
-    if (error)
-        return descriptor_is_stream(d) ? WASI_ESPIPE : error;
+    if (error) return descriptor_is_stream(d) ? WASI_ESPIPE : error;
     if (advice >= sizeof advices / sizeof advices[0] || offset > INT64_MAX || len > INT64_MAX)
         return WASI_EINVAL;
     int failed = posix_fadvise(d->host, (off_t)offset, (off_t)len, advices[advice]);
@@ -238,10 +208,8 @@ WasiErrno wasi_fd_allocate(WasiCall *call, const fnvm_slot *args)
     uint64_t offset = args[1].i64, len = args[2].i64;
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_ALLOCATE, &d);
-    if (error)
-        return error;
-    if (offset > INT64_MAX || len > INT64_MAX)
-        return WASI_EINVAL;
+    if (error) return error;
+    if (offset > INT64_MAX || len > INT64_MAX) return WASI_EINVAL;
     /* Not posix_fallocate: libc would write every block where the file system cannot. */
     return errno_unless(fallocate(d->host, 0, (off_t)offset, (off_t)len) == 0);
 }
@@ -267,10 +235,8 @@ WasiErrno wasi_fd_fdstat_get(WasiCall *call, const fnvm_slot *args)
     Descriptor *d;
     uint8_t *out = guest_bytes(call, args[1].i32, sizeof(AbiFdstat));
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (error)
-        return error;
-    if (!out)
-        return WASI_EFAULT;
+    if (error) return error;
+    if (!out) return WASI_EFAULT;
     AbiFdstat fdstat = {.filetype = d->filetype,
                         .flags = d->flags,
                         .rights_base = d->base,
@@ -285,17 +251,13 @@ WasiErrno wasi_fd_fdstat_set_flags(WasiCall *call, const fnvm_slot *args)
     uint32_t flags = args[1].i32;
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_FDSTAT_SET_FLAGS, &d);
-    if (error)
-        return error;
+    if (error) return error;
     uint32_t changed = flags ^ d->flags;
-    if ((flags & ~(uint32_t)WASI_FDFLAGS_ALL) || (changed & WASI_FDFLAGS_SYNCS))
-        return WASI_EINVAL;
+    if ((flags & ~(uint32_t)WASI_FDFLAGS_ALL) || (changed & WASI_FDFLAGS_SYNCS)) return WASI_EINVAL;
     if (changed & WASI_FDFLAG_APPEND) {
-        if (d->shared)
-            return WASI_ENOTSUP; /* it would change the embedder's file as well */
+        if (d->shared) return WASI_ENOTSUP; /* it would change the embedder's file as well */
         int status = fcntl(d->host, F_GETFL);
-        if (status < 0 || fcntl(d->host, F_SETFL, status ^ O_APPEND) < 0)
-            return wasi_errno(errno);
+        if (status < 0 || fcntl(d->host, F_SETFL, status ^ O_APPEND) < 0) return wasi_errno(errno);
     }
     d->flags = (uint16_t)flags;
     return WASI_SUCCESS;
@@ -306,10 +268,8 @@ WasiErrno wasi_fd_fdstat_set_rights(WasiCall *call, const fnvm_slot *args)
     uint64_t base = args[1].i64, inheriting = args[2].i64;
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (error)
-        return error;
-    if ((base & ~d->base) || (inheriting & ~d->inheriting))
-        return WASI_ENOTCAPABLE;
+    if (error) return error;
+    if ((base & ~d->base) || (inheriting & ~d->inheriting)) return WASI_ENOTCAPABLE;
     d->base = base;
     d->inheriting = inheriting;
     return WASI_SUCCESS;
@@ -336,12 +296,9 @@ WasiErrno wasi_fd_filestat_get(WasiCall *call, const fnvm_slot *args)
     Descriptor *d;
     uint8_t *out = guest_bytes(call, args[1].i32, sizeof filestat);
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_FILESTAT_GET, &d);
-    if (error)
-        return error;
-    if (!out)
-        return WASI_EFAULT;
-    if (fstat(d->host, &st) < 0)
-        return wasi_errno(errno);
+    if (error) return error;
+    if (!out) return WASI_EFAULT;
+    if (fstat(d->host, &st) < 0) return wasi_errno(errno);
     wasi_filestat(&st, &filestat);
     filestat.filetype = d->filetype;
     memcpy(out, &filestat, sizeof filestat);
@@ -352,19 +309,15 @@ WasiErrno wasi_fd_filestat_set_size(WasiCall *call, const fnvm_slot *args)
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_FILESTAT_SET_SIZE, &d);
-    if (error)
-        return error;
-    if (args[1].i64 > INT64_MAX)
-        return WASI_EINVAL;
+    if (error) return error;
+    if (args[1].i64 > INT64_MAX) return WASI_EINVAL;
     return errno_unless(ftruncate(d->host, (off_t)args[1].i64) == 0);
 }
 
 static struct timespec time_to_set(uint64_t nanoseconds, bool given, bool now)
 {
-    if (now)
-        return (struct timespec){.tv_nsec = UTIME_NOW};
-    if (!given)
-        return (struct timespec){.tv_nsec = UTIME_OMIT};
+    if (now) return (struct timespec){.tv_nsec = UTIME_NOW};
+    if (!given) return (struct timespec){.tv_nsec = UTIME_OMIT};
     return (struct timespec){(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
 }
 
@@ -385,8 +338,7 @@ WasiErrno wasi_fd_filestat_set_times(WasiCall *call, const fnvm_slot *args)
     struct timespec times[2];
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_FILESTAT_SET_TIMES, &d);
-    if (!error)
-        error = wasi_times(args[1].i64, args[2].i64, args[3].i32, times);
+    if (!error) error = wasi_times(args[1].i64, args[2].i64, args[3].i32, times);
     return error ? error : errno_unless(futimens(d->host, times) == 0);
 }
 
@@ -396,8 +348,7 @@ WasiErrno wasi_fd_close(WasiCall *call, const fnvm_slot *args)
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (!error)
-        descriptor_close(d);
+    if (!error) descriptor_close(d);
     return error;
 }
 
@@ -406,10 +357,8 @@ WasiErrno wasi_fd_renumber(WasiCall *call, const fnvm_slot *args)
 {
     Descriptor *from, *to;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &from);
-    if (!error)
-        error = descriptor_get(call->wasi, args[1].i32, 0, &to);
-    if (error || from == to)
-        return error;
+    if (!error) error = descriptor_get(call->wasi, args[1].i32, 0, &to);
+    if (error || from == to) return error;
     descriptor_close(to);
     *to = *from;
     *from = (Descriptor){.host = -1};
@@ -422,12 +371,9 @@ WasiErrno wasi_fd_prestat_get(WasiCall *call, const fnvm_slot *args)
     Descriptor *d;
     uint8_t *out = guest_bytes(call, args[1].i32, sizeof prestat);
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (error)
-        return error;
-    if (d->preopen == PREOPEN_NONE)
-        return WASI_EBADF;
-    if (!out)
-        return WASI_EFAULT;
+    if (error) return error;
+    if (d->preopen == PREOPEN_NONE) return WASI_EBADF;
+    if (!out) return WASI_EFAULT;
     prestat.tag = d->preopen == PREOPEN_DIR ? WASI_PREOPEN_DIR : WASI_PREOPEN_SOCKET;
     prestat.name_len = d->name ? (uint32_t)strlen(d->name) : 0;
     memcpy(out, &prestat, sizeof prestat);
@@ -440,17 +386,12 @@ WasiErrno wasi_fd_prestat_dir_name(WasiCall *call, const fnvm_slot *args)
     Descriptor *d;
     uint8_t *out = guest_bytes(call, args[1].i32, len);
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (error)
-        return error;
-    if (d->preopen == PREOPEN_NONE)
-        return WASI_EBADF;
-    if (d->preopen != PREOPEN_DIR)
-        return WASI_ENOTDIR;
-    if (!out)
-        return WASI_EFAULT;
+    if (error) return error;
+    if (d->preopen == PREOPEN_NONE) return WASI_EBADF;
+    if (d->preopen != PREOPEN_DIR) return WASI_ENOTDIR;
+    if (!out) return WASI_EFAULT;
     size_t name_len = strlen(d->name);
-    if (len < name_len)
-        return WASI_ENAMETOOLONG;
+    if (len < name_len) return WASI_ENAMETOOLONG;
     memcpy(out, d->name, name_len); /* no NUL: the length is known */
     return WASI_SUCCESS;
 }
@@ -489,23 +430,18 @@ static WasiErrno read_entries(int host, uint8_t *out, uint32_t size, uint64_t co
 {
     enum { HOST_BYTES = 1 << 15, HOST_BYTES_MIN = 1 << 10 };
     _Alignas(struct dirent64) char entries[HOST_BYTES];
-    if (cookie > INT64_MAX)
-        return WASI_EINVAL;
-    if (lseek(host, (off_t)cookie, SEEK_SET) < 0)
-        return wasi_errno(errno);
+    if (cookie > INT64_MAX) return WASI_EINVAL;
+    if (lseek(host, (off_t)cookie, SEEK_SET) < 0) return wasi_errno(errno);
     for (;;) {
         /* The guest's entries are not smaller than the host's: more than is free is for nothing. */
         size_t want = size - *used;
         want = want < HOST_BYTES_MIN ? HOST_BYTES_MIN : want > HOST_BYTES ? HOST_BYTES : want;
         ssize_t len = getdents64(host, entries, want);
-        if (len < 0)
-            return wasi_errno(errno);
-        if (len == 0)
-            return WASI_SUCCESS;
+        if (len < 0) return wasi_errno(errno);
+        if (len == 0) return WASI_SUCCESS;
         for (ssize_t at = 0; at < len;) {
             const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries + at);
-            if (!dirent_append(out, size, used, entry))
-                return WASI_SUCCESS;
+            if (!dirent_append(out, size, used, entry)) return WASI_SUCCESS;
             at += entry->d_reclen;
         }
     }
@@ -515,18 +451,13 @@ WasiErrno wasi_fd_readdir(WasiCall *call, const fnvm_slot *args)
 {
     uint32_t size = args[2].i32, used = 0;
     Descriptor *d;
-    WasiErrno error =
-        descriptor_get_directory(call->wasi, args[0].i32, WASI_RIGHT_FD_READDIR, &d);
-    if (error)
-        return error;
+    WasiErrno error = descriptor_get_directory(call->wasi, args[0].i32, WASI_RIGHT_FD_READDIR, &d);
+    if (error) return error;
     uint8_t *out = guest_bytes(call, args[1].i32, size);
     uint8_t *used_at = guest_bytes(call, args[4].i32, sizeof used);
-    if (!out || !used_at)
-        return WASI_EFAULT;
-    if (size)
-        error = read_entries(d->host, out, size, args[3].i64, &used);
-    if (error)
-        return error;
+    if (!out || !used_at) return WASI_EFAULT;
+    if (size) error = read_entries(d->host, out, size, args[3].i64, &used);
+    if (error) return error;
     memcpy(used_at, &used, sizeof used);
     return WASI_SUCCESS;
 }

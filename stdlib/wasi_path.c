@@ -28,23 +28,17 @@ typedef struct GuestPath {
 static WasiErrno path_get(const WasiCall *call, uint32_t address, uint32_t len, GuestPath *out)
 {
     const uint8_t *bytes = guest_bytes(call, address, len);
-    if (!bytes)
-        return WASI_EFAULT;
-    if (len >= WASI_MAX_PATH)
-        return WASI_ENAMETOOLONG;
+    if (!bytes) return WASI_EFAULT;
+    if (len >= WASI_MAX_PATH) return WASI_ENAMETOOLONG;
     memcpy(out->text, bytes, len);
     out->text[len] = '\0';
     out->len = len;
-    if (memchr(out->text, '\0', len))
-        return WASI_EINVAL;
+    if (memchr(out->text, '\0', len)) return WASI_EINVAL;
     return WASI_SUCCESS;
 }
 
 /* The errno of a lookup.  Only here EXDEV means an escape: rename and link mean it literally. */
-static WasiErrno lookup_errno(void)
-{
-    return errno == EXDEV ? WASI_EPERM : wasi_errno(errno);
-}
+static WasiErrno lookup_errno(void) { return errno == EXDEV ? WASI_EPERM : wasi_errno(errno); }
 
 /* Opens a path with O_PATH, to look at what it names. */
 static WasiErrno path_find(const Descriptor *dir, const char *path, bool follow, uint64_t flags,
@@ -59,31 +53,27 @@ static WasiErrno path_find(const Descriptor *dir, const char *path, bool follow,
 
 /* Where a path ends: the directory that holds its last component. */
 typedef struct PathEnd {
-    int parent;          /* a host descriptor */
+    int parent; /* a host descriptor */
     bool owns_parent;
-    bool slash;          /* a slash followed: the name has to be a directory's */
-    const char *name;    /* in the GuestPath; a plain name unless `dots` */
-    bool dots;           /* the name is `.` or `..`: nothing that could be made, moved or removed */
+    bool slash;       /* a slash followed: the name has to be a directory's */
+    const char *name; /* in the GuestPath; a plain name unless `dots` */
+    bool dots;        /* the name is `.` or `..`: nothing that could be made, moved or removed */
 } PathEnd;
 
 static void path_end_close(PathEnd *end)
 {
-    if (end->owns_parent)
-        close(end->parent);
+    if (end->owns_parent) close(end->parent);
 }
 
 /* Cuts `path` (which it changes) before its last component and opens what comes before. */
 static WasiErrno path_end_open(const Descriptor *dir, GuestPath *path, PathEnd *out)
 {
     *out = (PathEnd){.parent = dir->host};
-    if (path->len == 0)
-        return WASI_ENOENT;
-    if (path->text[0] == '/')
-        return WASI_EPERM;
+    if (path->len == 0) return WASI_ENOENT;
+    if (path->text[0] == '/') return WASI_EPERM;
     /* `a/..` and its like name a directory, which has to exist within the sandbox. */
     size_t len = path->len;
-    while (path->text[len - 1] == '/')
-        len--;
+    while (path->text[len - 1] == '/') len--;
     out->slash = len < path->len;
     path->text[len] = '\0';
     char *slash = strrchr(path->text, '/');
@@ -92,12 +82,10 @@ static WasiErrno path_end_open(const Descriptor *dir, GuestPath *path, PathEnd *
     if (out->dots) {
         int fd;
         WasiErrno error = path_find(dir, path->text, true, O_DIRECTORY, &fd);
-        if (!error)
-            close(fd);
+        if (!error) close(fd);
         return error;
     }
-    if (!slash)
-        return WASI_SUCCESS;
+    if (!slash) return WASI_SUCCESS;
     *slash = '\0';
     WasiErrno error = path_find(dir, path->text, true, O_DIRECTORY, &out->parent);
     out->owns_parent = !error;
@@ -108,8 +96,7 @@ static WasiErrno path_end_open(const Descriptor *dir, GuestPath *path, PathEnd *
 static WasiErrno path_end_mode(const PathEnd *end, mode_t *mode)
 {
     struct stat st;
-    if (fstatat(end->parent, end->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return wasi_errno(errno);
+    if (fstatat(end->parent, end->name, &st, AT_SYMLINK_NOFOLLOW) < 0) return wasi_errno(errno);
     *mode = st.st_mode;
     return WASI_SUCCESS;
 }
@@ -119,8 +106,7 @@ static WasiErrno slash_refuses_creation(const PathEnd *end)
 {
     mode_t mode;
     WasiErrno error = path_end_mode(end, &mode);
-    if (error)
-        return error;
+    if (error) return error;
     return S_ISDIR(mode) ? WASI_EEXIST : WASI_ENOTDIR;
 }
 
@@ -136,10 +122,8 @@ static WasiErrno target_open(WasiCall *call, uint32_t fd, uint64_t rights, uint3
 {
     out->end = (PathEnd){.parent = -1};
     WasiErrno error = descriptor_get_directory(call->wasi, fd, rights, &out->dir);
-    if (!error)
-        error = path_get(call, address, len, &out->path);
-    if (!error)
-        error = path_end_open(out->dir, &out->path, &out->end);
+    if (!error) error = path_get(call, address, len, &out->path);
+    if (!error) error = path_end_open(out->dir, &out->path, &out->end);
     return error;
 }
 
@@ -162,18 +146,16 @@ static WasiErrno open_check(const Descriptor *dir, const OpenRequest *request)
         (request->oflags & ~(uint32_t)WASI_OFLAGS_ALL) ||
         (request->fdflags & ~(uint32_t)WASI_FDFLAGS_ALL))
         return WASI_EINVAL;
-    if ((request->oflags & WASI_OFLAG_DIRECTORY) && (request->oflags & makes))
-        return WASI_EINVAL;
+    if ((request->oflags & WASI_OFLAG_DIRECTORY) && (request->oflags & makes)) return WASI_EINVAL;
     if ((request->oflags & WASI_OFLAG_CREAT) && !(dir->base & WASI_RIGHT_PATH_CREATE_FILE))
         return WASI_ENOTCAPABLE;
     /* perm, where the other rights are notcapable: again the word of the project's tests. */
     if ((request->oflags & WASI_OFLAG_TRUNC) && !(dir->base & WASI_RIGHT_PATH_FILESTAT_SET_SIZE))
         return WASI_EPERM;
-    if (request->base & essential & ~dir->inheriting)
-        return WASI_ENOTCAPABLE;
+    uint64_t refused = dir->read_only ? WASI_RIGHTS_MUTATING : 0;
+    if (request->base & essential & (~dir->inheriting | refused)) return WASI_ENOTCAPABLE;
     uint64_t sync = dir->inheriting & (WASI_RIGHT_FD_SYNC | WASI_RIGHT_FD_DATASYNC);
-    if ((request->fdflags & WASI_FDFLAG_DSYNC) && !sync)
-        return WASI_ENOTCAPABLE;
+    if ((request->fdflags & WASI_FDFLAG_DSYNC) && !sync) return WASI_ENOTCAPABLE;
     if ((request->fdflags & (WASI_FDFLAG_SYNC | WASI_FDFLAG_RSYNC)) && !(sync & WASI_RIGHT_FD_SYNC))
         return WASI_ENOTCAPABLE;
     return WASI_SUCCESS;
@@ -188,18 +170,13 @@ static uint64_t open_flags(const OpenRequest *request)
     bool writes = (request->base & writing) || (request->oflags & WASI_OFLAG_TRUNC);
     bool reads = request->base & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR);
     flags |= !writes ? O_RDONLY : reads ? O_RDWR : O_WRONLY;
-    if (!(request->lookup & WASI_LOOKUP_SYMLINK_FOLLOW))
-        flags |= O_NOFOLLOW;
+    if (!(request->lookup & WASI_LOOKUP_SYMLINK_FOLLOW)) flags |= O_NOFOLLOW;
     if (request->oflags & WASI_OFLAG_CREAT)
         flags |= O_CREAT | (request->oflags & WASI_OFLAG_EXCL ? O_EXCL : 0);
-    if (request->oflags & WASI_OFLAG_DIRECTORY)
-        flags |= O_DIRECTORY;
-    if (request->oflags & WASI_OFLAG_TRUNC)
-        flags |= O_TRUNC;
-    if (request->fdflags & WASI_FDFLAG_APPEND)
-        flags |= O_APPEND;
-    if (request->fdflags & WASI_FDFLAG_DSYNC)
-        flags |= O_DSYNC;
+    if (request->oflags & WASI_OFLAG_DIRECTORY) flags |= O_DIRECTORY;
+    if (request->oflags & WASI_OFLAG_TRUNC) flags |= O_TRUNC;
+    if (request->fdflags & WASI_FDFLAG_APPEND) flags |= O_APPEND;
+    if (request->fdflags & WASI_FDFLAG_DSYNC) flags |= O_DSYNC;
     if (request->fdflags & (WASI_FDFLAG_SYNC | WASI_FDFLAG_RSYNC))
         flags |= O_SYNC; /* which is O_RSYNC, too, here */
     return flags;
@@ -220,27 +197,25 @@ WasiErrno wasi_path_open(WasiCall *call, const fnvm_slot *args)
     WasiErrno error = descriptor_reserve(call->wasi, &fd); /* may move `dir`: so it comes first */
     if (!error)
         error = descriptor_get_directory(call->wasi, args[0].i32, WASI_RIGHT_PATH_OPEN, &dir);
-    if (!error)
-        error = path_get(call, args[2].i32, args[3].i32, &path);
-    if (!error)
-        error = open_check(dir, &request);
-    if (error)
-        return error;
-    if (!fd_at)
-        return WASI_EFAULT;
+    if (!error) error = path_get(call, args[2].i32, args[3].i32, &path);
+    if (!error) error = open_check(dir, &request);
+    if (error) return error;
+    if (!fd_at) return WASI_EFAULT;
     uint32_t mode = request.oflags & WASI_OFLAG_CREAT ? 0666 : 0;
     Descriptor opened = {.flags = (uint16_t)request.fdflags};
     opened.host = wasi_open_beneath(dir->host, path.text, open_flags(&request), mode);
-    if (opened.host < 0)
-        return lookup_errno();
+    if (opened.host < 0) return lookup_errno();
     error = descriptor_classify(opened.host, &opened.filetype, &possible);
     if (error) {
         descriptor_close(&opened);
         return error;
     }
     opened.base = request.base & dir->inheriting & possible;
-    if (opened.filetype == WASI_FILETYPE_DIRECTORY)
+    if (dir->read_only) opened.base &= ~WASI_RIGHTS_MUTATING;
+    if (opened.filetype == WASI_FILETYPE_DIRECTORY) {
         opened.inheriting = request.inheriting & dir->inheriting;
+        opened.read_only = dir->read_only;
+    }
     call->wasi->descriptors[fd] = opened;
     memcpy(fd_at, &fd, sizeof fd);
     return WASI_SUCCESS;
@@ -255,12 +230,9 @@ static WasiErrno find(WasiCall *call, const fnvm_slot *args, uint64_t right, int
     Descriptor *dir;
     GuestPath path;
     WasiErrno error = descriptor_get_directory(call->wasi, args[0].i32, right, &dir);
-    if (!error)
-        error = path_get(call, args[2].i32, args[3].i32, &path);
-    if (error)
-        return error;
-    if (lookup & ~(uint32_t)WASI_LOOKUPS_ALL)
-        return WASI_EINVAL;
+    if (!error) error = path_get(call, args[2].i32, args[3].i32, &path);
+    if (error) return error;
+    if (lookup & ~(uint32_t)WASI_LOOKUPS_ALL) return WASI_EINVAL;
     return path_find(dir, path.text, lookup & WASI_LOOKUP_SYMLINK_FOLLOW, 0, found);
 }
 
@@ -271,15 +243,13 @@ WasiErrno wasi_path_filestat_get(WasiCall *call, const fnvm_slot *args)
     int found;
     uint8_t *out = guest_bytes(call, args[4].i32, sizeof filestat);
     WasiErrno error = find(call, args, WASI_RIGHT_PATH_FILESTAT_GET, &found);
-    if (error)
-        return error;
+    if (error) return error;
     if (fstat(found, &st) < 0)
         error = wasi_errno(errno);
     else if (!out)
         error = WASI_EFAULT;
     close(found);
-    if (error)
-        return error;
+    if (error) return error;
     wasi_filestat(&st, &filestat);
     memcpy(out, &filestat, sizeof filestat);
     return WASI_SUCCESS;
@@ -290,8 +260,7 @@ WasiErrno wasi_path_filestat_set_times(WasiCall *call, const fnvm_slot *args)
     struct timespec times[2];
     int found;
     WasiErrno error = find(call, args, WASI_RIGHT_PATH_FILESTAT_SET_TIMES, &found);
-    if (error)
-        return error;
+    if (error) return error;
     error = wasi_times(args[4].i64, args[5].i64, args[6].i32, times);
     if (!error && utimensat(found, "", times, AT_EMPTY_PATH) < 0)
         error = errno == EINVAL ? WASI_ENOTSUP : wasi_errno(errno); /* EINVAL: before Linux 5.8 */
@@ -311,14 +280,10 @@ WasiErrno wasi_path_readlink(WasiCall *call, const fnvm_slot *args)
     uint8_t *used_at = guest_bytes(call, args[5].i32, 4);
     WasiErrno error =
         descriptor_get_directory(call->wasi, args[0].i32, WASI_RIGHT_PATH_READLINK, &dir);
-    if (!error)
-        error = path_get(call, args[1].i32, args[2].i32, &path);
-    if (!error && (!out || !used_at))
-        error = WASI_EFAULT;
-    if (!error)
-        error = path_find(dir, path.text, false, 0, &found);
-    if (error)
-        return error;
+    if (!error) error = path_get(call, args[1].i32, args[2].i32, &path);
+    if (!error && (!out || !used_at)) error = WASI_EFAULT;
+    if (!error) error = path_find(dir, path.text, false, 0, &found);
+    if (error) return error;
     ssize_t len = -1;
     if (fstat(found, &st) < 0)
         error = wasi_errno(errno);
@@ -327,8 +292,7 @@ WasiErrno wasi_path_readlink(WasiCall *call, const fnvm_slot *args)
     else if ((len = readlinkat(found, "", text, sizeof text)) < 0)
         error = wasi_errno(errno);
     close(found);
-    if (error)
-        return error;
+    if (error) return error;
     /* What does not fit is cut, as readlink(2) does. */
     uint32_t used = (uint32_t)len < size ? (uint32_t)len : size;
     memcpy(out, text, used);
@@ -343,10 +307,8 @@ WasiErrno wasi_path_create_directory(WasiCall *call, const fnvm_slot *args)
     PathTarget target;
     WasiErrno error = target_open(call, args[0].i32, WASI_RIGHT_PATH_CREATE_DIRECTORY, args[1].i32,
                                   args[2].i32, &target);
-    if (!error && target.end.dots)
-        error = WASI_EEXIST;
-    if (!error && mkdirat(target.end.parent, target.end.name, 0777) < 0)
-        error = wasi_errno(errno);
+    if (!error && target.end.dots) error = WASI_EEXIST;
+    if (!error && mkdirat(target.end.parent, target.end.name, 0777) < 0) error = wasi_errno(errno);
     path_end_close(&target.end);
     return error;
 }
@@ -370,15 +332,12 @@ WasiErrno wasi_path_unlink_file(WasiCall *call, const fnvm_slot *args)
     PathTarget target;
     WasiErrno error = target_open(call, args[0].i32, WASI_RIGHT_PATH_UNLINK_FILE, args[1].i32,
                                   args[2].i32, &target);
-    if (!error && target.end.dots)
-        error = WASI_EISDIR;
+    if (!error && target.end.dots) error = WASI_EISDIR;
     if (!error && target.end.slash) {
         error = path_end_mode(&target.end, &mode);
-        if (!error)
-            error = S_ISDIR(mode) ? WASI_EISDIR : WASI_ENOTDIR;
+        if (!error) error = S_ISDIR(mode) ? WASI_EISDIR : WASI_ENOTDIR;
     }
-    if (!error && unlinkat(target.end.parent, target.end.name, 0) < 0)
-        error = wasi_errno(errno);
+    if (!error && unlinkat(target.end.parent, target.end.name, 0) < 0) error = wasi_errno(errno);
     path_end_close(&target.end);
     return error;
 }
@@ -389,16 +348,12 @@ WasiErrno wasi_path_symlink(WasiCall *call, const fnvm_slot *args)
 {
     GuestPath text;
     PathTarget target;
-    WasiErrno error = target_open(call, args[2].i32, WASI_RIGHT_PATH_SYMLINK, args[3].i32,
-                                  args[4].i32, &target);
-    if (!error)
-        error = path_get(call, args[0].i32, args[1].i32, &text);
-    if (!error && text.text[0] == '/')
-        error = WASI_EPERM;
-    if (!error && target.end.dots)
-        error = WASI_EEXIST;
-    if (!error && target.end.slash)
-        error = slash_refuses_creation(&target.end);
+    WasiErrno error =
+        target_open(call, args[2].i32, WASI_RIGHT_PATH_SYMLINK, args[3].i32, args[4].i32, &target);
+    if (!error) error = path_get(call, args[0].i32, args[1].i32, &text);
+    if (!error && text.text[0] == '/') error = WASI_EPERM;
+    if (!error && target.end.dots) error = WASI_EEXIST;
+    if (!error && target.end.slash) error = slash_refuses_creation(&target.end);
     if (!error && symlinkat(text.text, target.end.parent, target.end.name) < 0)
         error = wasi_errno(errno);
     path_end_close(&target.end);
@@ -411,13 +366,10 @@ WasiErrno wasi_path_symlink(WasiCall *call, const fnvm_slot *args)
 static WasiErrno link_source_errno(const PathEnd *end)
 {
     mode_t mode;
-    if (end->dots)
-        return WASI_EPERM;
-    if (!end->slash)
-        return WASI_SUCCESS;
+    if (end->dots) return WASI_EPERM;
+    if (!end->slash) return WASI_SUCCESS;
     WasiErrno error = path_end_mode(end, &mode);
-    if (error)
-        return error;
+    if (error) return error;
     return S_ISDIR(mode) ? WASI_EPERM : WASI_ENOTDIR;
 }
 
@@ -431,14 +383,10 @@ WasiErrno wasi_path_link(WasiCall *call, const fnvm_slot *args)
         error = target_open(call, args[4].i32, WASI_RIGHT_PATH_LINK_TARGET, args[5].i32,
                             args[6].i32, &to);
     /* The kernel cannot link to what a link led to beneath a directory; nobody supports this. */
-    if (!error && args[1].i32)
-        error = WASI_EINVAL;
-    if (!error)
-        error = link_source_errno(&from.end);
-    if (!error && to.end.dots)
-        error = WASI_EEXIST;
-    if (!error && to.end.slash)
-        error = slash_refuses_creation(&to.end);
+    if (!error && args[1].i32) error = WASI_EINVAL;
+    if (!error) error = link_source_errno(&from.end);
+    if (!error && to.end.dots) error = WASI_EEXIST;
+    if (!error && to.end.slash) error = slash_refuses_creation(&to.end);
     if (!error && linkat(from.end.parent, from.end.name, to.end.parent, to.end.name, 0) < 0)
         error = wasi_errno(errno);
     path_end_close(&from.end);
@@ -456,12 +404,10 @@ WasiErrno wasi_path_rename(WasiCall *call, const fnvm_slot *args)
     if (!error)
         error = target_open(call, args[3].i32, WASI_RIGHT_PATH_RENAME_TARGET, args[4].i32,
                             args[5].i32, &to);
-    if (!error && (from.end.dots || to.end.dots))
-        error = WASI_EBUSY;
+    if (!error && (from.end.dots || to.end.dots)) error = WASI_EBUSY;
     if (!error && (from.end.slash || to.end.slash)) { /* on either side: only directories */
         error = path_end_mode(&from.end, &mode);
-        if (!error && !S_ISDIR(mode))
-            error = WASI_ENOTDIR;
+        if (!error && !S_ISDIR(mode)) error = WASI_ENOTDIR;
     }
     if (!error && renameat(from.end.parent, from.end.name, to.end.parent, to.end.name) < 0)
         error = wasi_errno(errno);

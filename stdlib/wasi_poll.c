@@ -22,10 +22,7 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-static WasiErrno monotonic_now(uint64_t *now)
-{
-    return wasi_clock_now(WASI_CLOCK_MONOTONIC, now);
-}
+static WasiErrno monotonic_now(uint64_t *now) { return wasi_clock_now(WASI_CLOCK_MONOTONIC, now); }
 
 static struct timespec timespec_of(uint64_t nanoseconds)
 {
@@ -37,31 +34,24 @@ WasiErrno wasi_poll(WasiCall *call, struct pollfd *fds, size_t count, uint64_t t
     uint64_t now = 0, deadline = WASI_FOREVER;
     if (timeout_ns != WASI_FOREVER && timeout_ns != 0) {
         WasiErrno error = monotonic_now(&now);
-        if (error)
-            return error;
+        if (error) return error;
         deadline = add_saturated(now, timeout_ns);
     }
     uint64_t left = timeout_ns;
     for (;;) {
-        if (fnvm_caller_interrupted(call->caller))
-            return WASI_EINTR;
+        if (fnvm_caller_interrupted(call->caller)) return WASI_EINTR;
         int interrupt = fnvm_caller_interrupt_fd(call->caller);
         fds[0] = (struct pollfd){.fd = interrupt, .events = POLLIN};
         uint64_t slice = interrupt < 0 && left > POLL_SLICE_NS ? POLL_SLICE_NS : left;
         struct timespec wait = timespec_of(slice);
         int ready = ppoll(fds, count, slice == WASI_FOREVER ? NULL : &wait, NULL);
-        if (ready < 0 && errno != EINTR)
-            return wasi_errno(errno);
-        if (ready > 0)
-            return fds[0].revents ? WASI_EINTR : WASI_SUCCESS;
-        if (timeout_ns == 0)
-            return WASI_EAGAIN;
+        if (ready < 0 && errno != EINTR) return wasi_errno(errno);
+        if (ready > 0) return fds[0].revents ? WASI_EINTR : WASI_SUCCESS;
+        if (timeout_ns == 0) return WASI_EAGAIN;
         if (deadline != WASI_FOREVER) {
             WasiErrno error = monotonic_now(&now);
-            if (error)
-                return error;
-            if (now >= deadline)
-                return WASI_EAGAIN;
+            if (error) return error;
+            if (now >= deadline) return WASI_EAGAIN;
             left = deadline - now;
         }
     }
@@ -80,18 +70,18 @@ typedef struct Subscription {
     uint64_t deadline_ns; /* of a clock, on that clock */
     uint64_t nbytes;      /* of a file that is ready now */
     uint32_t clock_id;
-    uint32_t entry;       /* in Poll.fds; 0: none */
-    WasiErrno error;      /* becomes an event with this errno at once */
+    uint32_t entry;  /* in Poll.fds; 0: none */
+    WasiErrno error; /* becomes an event with this errno at once */
     uint8_t type;
-    bool ready;           /* becomes an event at once */
+    bool ready; /* becomes an event at once */
 } Subscription;
 
 typedef struct Poll {
     Subscription *subscriptions;
     uint32_t count;
-    struct pollfd *fds;   /* [0] is the interrupt */
+    struct pollfd *fds; /* [0] is the interrupt */
     uint32_t fds_count;
-    uint32_t *entry_of;   /* [wasi->count]: a descriptor's place in fds, or 0 */
+    uint32_t *entry_of; /* [wasi->count]: a descriptor's place in fds, or 0 */
 } Poll;
 
 static void poll_free(Poll *poll)
@@ -115,12 +105,10 @@ static WasiErrno poll_allocate(Poll *poll, const Wasi *wasi, uint32_t count)
 static WasiErrno subscribe_clock(Subscription *sub, const AbiSubscription *abi)
 {
     uint64_t now;
-    if (abi->of.clock.flags & ~WASI_SUBCLOCK_ABSTIME)
-        return WASI_EINVAL;
+    if (abi->of.clock.flags & ~WASI_SUBCLOCK_ABSTIME) return WASI_EINVAL;
     sub->clock_id = abi->of.clock.id;
     WasiErrno error = wasi_clock_now(sub->clock_id, &now);
-    if (error)
-        return error;
+    if (error) return error;
     /* CPU time stands still while we wait: such a sleep would never end. */
     if (sub->clock_id != WASI_CLOCK_REALTIME && sub->clock_id != WASI_CLOCK_MONOTONIC)
         return WASI_ENOTSUP;
@@ -139,12 +127,10 @@ static WasiErrno subscribe_file(Poll *poll, Wasi *wasi, Subscription *sub, uint3
     bool reads = sub->type == WASI_EVENT_FD_READ;
     Descriptor *d;
     WasiErrno error = descriptor_get(wasi, fd, 0, &d);
-    if (error)
-        return error;
+    if (error) return error;
     uint64_t rights =
         WASI_RIGHT_POLL_FD_READWRITE | (reads ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE);
-    if (rights & ~d->base)
-        return WASI_ENOTCAPABLE;
+    if (rights & ~d->base) return WASI_ENOTCAPABLE;
     if (!descriptor_is_stream(d)) {
         struct stat st;
         off_t at = lseek(d->host, 0, SEEK_CUR);
@@ -173,8 +159,7 @@ static void subscribe(Poll *poll, Wasi *wasi, Subscription *sub, const AbiSubscr
         sub->error = subscribe_file(poll, wasi, sub, abi->of.readwrite.fd);
     else
         sub->error = WASI_EINVAL;
-    if (sub->error)
-        sub->ready = true;
+    if (sub->error) sub->ready = true;
 }
 
 /* True if subscription `sub` has an event now. */
@@ -182,8 +167,7 @@ static bool collect(const Poll *poll, const Subscription *sub, AbiEvent *event)
 {
     *event = (AbiEvent){
         .userdata = sub->userdata, .error = sub->error, .type = sub->type, .nbytes = sub->nbytes};
-    if (sub->ready)
-        return true;
+    if (sub->ready) return true;
     if (sub->type == WASI_EVENT_CLOCK) {
         uint64_t now;
         event->error = wasi_clock_now(sub->clock_id, &now);
@@ -191,10 +175,8 @@ static bool collect(const Poll *poll, const Subscription *sub, AbiEvent *event)
     }
     const struct pollfd *fd = &poll->fds[sub->entry];
     bool reads = sub->type == WASI_EVENT_FD_READ;
-    if (!(fd->revents & ((reads ? POLLIN : POLLOUT) | POLLHUP | POLLERR | POLLNVAL)))
-        return false;
-    if (fd->revents & POLLNVAL)
-        event->error = WASI_EBADF;
+    if (!(fd->revents & ((reads ? POLLIN : POLLOUT) | POLLHUP | POLLERR | POLLNVAL))) return false;
+    if (fd->revents & POLLNVAL) event->error = WASI_EBADF;
     if (fd->revents & (POLLHUP | POLLERR)) /* an error itself comes with the read or write */
         event->flags = WASI_EVENTRW_HANGUP;
     int available;
@@ -209,15 +191,11 @@ static uint64_t time_left(const Poll *poll)
     uint64_t left = WASI_FOREVER;
     for (uint32_t i = 0; i < poll->count; i++) {
         const Subscription *sub = &poll->subscriptions[i];
-        if (sub->ready)
-            return 0;
-        if (sub->type != WASI_EVENT_CLOCK || sub->deadline_ns == WASI_FOREVER)
-            continue;
+        if (sub->ready) return 0;
+        if (sub->type != WASI_EVENT_CLOCK || sub->deadline_ns == WASI_FOREVER) continue;
         uint64_t now;
-        if (wasi_clock_now(sub->clock_id, &now) || now >= sub->deadline_ns)
-            return 0;
-        if (sub->deadline_ns - now < left)
-            left = sub->deadline_ns - now;
+        if (wasi_clock_now(sub->clock_id, &now) || now >= sub->deadline_ns) return 0;
+        if (sub->deadline_ns - now < left) left = sub->deadline_ns - now;
     }
     return left;
 }
@@ -227,12 +205,10 @@ static WasiErrno poll_run(WasiCall *call, Poll *poll, uint8_t *events, uint32_t 
     *count = 0;
     while (*count == 0) {
         WasiErrno error = wasi_poll(call, poll->fds, poll->fds_count, time_left(poll));
-        if (error && error != WASI_EAGAIN)
-            return error;
+        if (error && error != WASI_EAGAIN) return error;
         for (uint32_t i = 0; i < poll->count; i++) {
             AbiEvent event;
-            if (!collect(poll, &poll->subscriptions[i], &event))
-                continue;
+            if (!collect(poll, &poll->subscriptions[i], &event)) continue;
             memcpy(events + (size_t)*count * sizeof event, &event, sizeof event);
             *count += 1;
         }
@@ -243,13 +219,11 @@ static WasiErrno poll_run(WasiCall *call, Poll *poll, uint8_t *events, uint32_t 
 WasiErrno wasi_poll_oneoff(WasiCall *call, const fnvm_slot *args)
 {
     uint32_t count = args[2].i32, events_count;
-    if (count == 0 || count > WASI_MAX_SUBSCRIPTIONS)
-        return WASI_EINVAL;
+    if (count == 0 || count > WASI_MAX_SUBSCRIPTIONS) return WASI_EINVAL;
     const uint8_t *in = guest_bytes(call, args[0].i32, (uint64_t)count * sizeof(AbiSubscription));
     uint8_t *events = guest_bytes(call, args[1].i32, (uint64_t)count * sizeof(AbiEvent));
     uint8_t *count_at = guest_bytes(call, args[3].i32, sizeof events_count);
-    if (!in || !events || !count_at)
-        return WASI_EFAULT;
+    if (!in || !events || !count_at) return WASI_EFAULT;
     Poll poll = {0};
     WasiErrno error = poll_allocate(&poll, call->wasi, count);
     for (uint32_t i = 0; !error && i < count; i++) {
@@ -257,10 +231,8 @@ WasiErrno wasi_poll_oneoff(WasiCall *call, const fnvm_slot *args)
         memcpy(&abi, in + (size_t)i * sizeof abi, sizeof abi);
         subscribe(&poll, call->wasi, &poll.subscriptions[i], &abi);
     }
-    if (!error)
-        error = poll_run(call, &poll, events, &events_count);
-    if (!error)
-        memcpy(count_at, &events_count, sizeof events_count);
+    if (!error) error = poll_run(call, &poll, events, &events_count);
+    if (!error) memcpy(count_at, &events_count, sizeof events_count);
     poll_free(&poll);
     return error;
 }

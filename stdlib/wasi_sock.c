@@ -16,17 +16,12 @@ static WasiErrno socket_get(Wasi *wasi, uint32_t fd, uint64_t rights, Descriptor
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(wasi, fd, 0, &d);
-    if (error)
-        return error;
-    if (!descriptor_is_socket(d))
-        return WASI_ENOTSOCK;
+    if (error) return error;
+    if (!descriptor_is_socket(d)) return WASI_ENOTSOCK;
     return descriptor_get(wasi, fd, rights, out);
 }
 
-static bool try_again(int host_errno)
-{
-    return host_errno == EAGAIN || host_errno == EINTR;
-}
+static bool try_again(int host_errno) { return host_errno == EAGAIN || host_errno == EINTR; }
 
 WasiErrno wasi_sock_accept(WasiCall *call, const fnvm_slot *args)
 {
@@ -34,24 +29,19 @@ WasiErrno wasi_sock_accept(WasiCall *call, const fnvm_slot *args)
     uint8_t *fd_at = guest_bytes(call, args[2].i32, sizeof fd);
     Descriptor *listener;
     Descriptor accepted = {.host = -1, .flags = (uint16_t)flags};
-    if (!fd_at)
-        return WASI_EFAULT;
-    if (flags & ~(uint32_t)WASI_FDFLAG_NONBLOCK)
-        return WASI_EINVAL;
+    if (!fd_at) return WASI_EFAULT;
+    if (flags & ~(uint32_t)WASI_FDFLAG_NONBLOCK) return WASI_EINVAL;
     /* The number first: a connection that was accepted has to go somewhere. */
     WasiErrno error = descriptor_reserve(call->wasi, &fd);
-    if (!error)
-        error = socket_get(call->wasi, args[0].i32, WASI_RIGHT_SOCK_ACCEPT, &listener);
+    if (!error) error = socket_get(call->wasi, args[0].i32, WASI_RIGHT_SOCK_ACCEPT, &listener);
     while (!error && accepted.host < 0) {
         error = wasi_wait(call, listener, POLLIN);
-        if (error)
-            break;
+        if (error) break;
         accepted.host = accept4(listener->host, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (accepted.host < 0 && !try_again(errno) && errno != ECONNABORTED)
             error = wasi_errno(errno);
     }
-    if (!error)
-        error = descriptor_classify(accepted.host, &accepted.filetype, &accepted.base);
+    if (!error) error = descriptor_classify(accepted.host, &accepted.filetype, &accepted.base);
     if (error) {
         descriptor_close(&accepted);
         return error;
@@ -72,18 +62,15 @@ static WasiErrno receive(WasiCall *call, const Descriptor *d, GuestVectors *vect
     ssize_t got = -1;
     do {
         WasiErrno error = wasi_wait(call, d, POLLIN);
-        if (error)
-            return error;
+        if (error) return error;
         struct msghdr message = {.msg_iov = vectors->at, .msg_iovlen = vectors->count};
         got = recvmsg(d->host, &message, MSG_DONTWAIT | (peeks ? MSG_PEEK : 0));
         if (got < 0) {
-            if (try_again(errno))
-                continue;
+            if (try_again(errno)) continue;
             return wasi_errno(errno);
         }
         *total += (uint32_t)got;
-        if (message.msg_flags & MSG_TRUNC)
-            *result_flags = WASI_ROFLAG_DATA_TRUNCATED;
+        if (message.msg_flags & MSG_TRUNC) *result_flags = WASI_ROFLAG_DATA_TRUNCATED;
         guest_vectors_advance(vectors, (size_t)got);
     } while (got < 0 || (fills && got > 0 && vectors->count));
     return WASI_SUCCESS;
@@ -98,17 +85,12 @@ WasiErrno wasi_sock_recv(WasiCall *call, const fnvm_slot *args)
     Descriptor *d;
     GuestVectors vectors;
     WasiErrno error = socket_get(call->wasi, args[0].i32, WASI_RIGHT_FD_READ, &d);
-    if (!error)
-        error = guest_vectors(call, args[1].i32, args[2].i32, &vectors);
-    if (error)
-        return error;
-    if (!total_at || !flags_at)
-        return WASI_EFAULT;
-    if (flags & ~(uint32_t)WASI_RIFLAGS_ALL)
-        return WASI_EINVAL;
+    if (!error) error = guest_vectors(call, args[1].i32, args[2].i32, &vectors);
+    if (error) return error;
+    if (!total_at || !flags_at) return WASI_EFAULT;
+    if (flags & ~(uint32_t)WASI_RIFLAGS_ALL) return WASI_EINVAL;
     error = receive(call, d, &vectors, flags, &total, &result_flags);
-    if (error && total == 0)
-        return error;
+    if (error && total == 0) return error;
     memcpy(total_at, &total, sizeof total);
     memcpy(flags_at, &result_flags, sizeof result_flags);
     return WASI_SUCCESS;
@@ -124,14 +106,12 @@ WasiErrno wasi_socket_write(WasiCall *call, Descriptor *d, GuestVectors *vectors
         if (sent >= 0) {
             *written += (size_t)sent;
             guest_vectors_advance(vectors, (size_t)sent);
-            if (vectors->count == 0 || (d->flags & WASI_FDFLAG_NONBLOCK))
-                return WASI_SUCCESS;
+            if (vectors->count == 0 || (d->flags & WASI_FDFLAG_NONBLOCK)) return WASI_SUCCESS;
         } else if (!try_again(errno)) {
             return *written ? WASI_SUCCESS : wasi_errno(errno);
         }
         WasiErrno error = wasi_wait(call, d, POLLOUT);
-        if (error)
-            return *written ? WASI_SUCCESS : error;
+        if (error) return *written ? WASI_SUCCESS : error;
     }
 }
 
@@ -143,17 +123,13 @@ WasiErrno wasi_sock_send(WasiCall *call, const fnvm_slot *args)
     GuestVectors vectors;
     size_t written;
     WasiErrno error = socket_get(call->wasi, args[0].i32, WASI_RIGHT_FD_WRITE, &d);
-    if (!error)
-        error = guest_vectors(call, args[1].i32, args[2].i32, &vectors);
-    if (error)
-        return error;
-    if (!total_at)
-        return WASI_EFAULT;
+    if (!error) error = guest_vectors(call, args[1].i32, args[2].i32, &vectors);
+    if (error) return error;
+    if (!total_at) return WASI_EFAULT;
     if (args[3].i32) /* no siflags are defined */
         return WASI_EINVAL;
     error = wasi_socket_write(call, d, &vectors, &written);
-    if (error)
-        return error;
+    if (error) return error;
     total = (uint32_t)written;
     memcpy(total_at, &total, sizeof total);
     return WASI_SUCCESS;
@@ -166,9 +142,7 @@ WasiErrno wasi_sock_shutdown(WasiCall *call, const fnvm_slot *args)
     uint32_t flags = args[1].i32;
     Descriptor *d;
     WasiErrno error = socket_get(call->wasi, args[0].i32, WASI_RIGHT_SOCK_SHUTDOWN, &d);
-    if (error)
-        return error;
-    if (flags == 0 || (flags & ~(uint32_t)WASI_SDFLAGS_ALL))
-        return WASI_EINVAL;
+    if (error) return error;
+    if (flags == 0 || (flags & ~(uint32_t)WASI_SDFLAGS_ALL)) return WASI_EINVAL;
     return shutdown(d->host, how[flags]) < 0 ? wasi_errno(errno) : WASI_SUCCESS;
 }

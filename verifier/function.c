@@ -404,9 +404,6 @@ fnvm_error *verifier_body(Verifier *v, uint32_t func, FuncCode **code)
     const Type *type = module_func_type(v->m, func);
     v->code = (Reader){v->m->bytes, body.start, body.end, NULL};
     v->at = body.start;
-    if (body.end - body.start > LIMIT_BODY_BYTES)
-        reader_fail(&v->code, FNVM_E_LIMIT, v->at, "the body is larger than %u bytes",
-                    (unsigned)LIMIT_BODY_BYTES);
     locals_declare(v, type);
     uint32_t start = v->code.pos;
     if (!verifier_failed(v)) pass(v, start, type);

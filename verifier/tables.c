@@ -3,7 +3,10 @@
  * has the smaller. */
 #include "verifier/state.h"
 
-static ValType table_elem(const Verifier *v, uint32_t table) { return v->m->tables[table].type.elem; }
+static ValType table_elem(const Verifier *v, uint32_t table)
+{
+    return v->m->tables[table].type.elem;
+}
 
 static ValType smaller(ValType a, ValType b) { return a == TYPE_I64 ? b : a; }
 

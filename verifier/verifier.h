@@ -14,8 +14,8 @@
  *           bits 11..0  pop: slots dropped from under the kept ones
  *
  * If keep is SIDE_WIDE, word 1 is an index into FuncCode.wide, which holds the four numbers in
- * full, and the distance in word 0 has but the right sign.  The interpreter keeps `stp`, the entry of the next branch;
- * a branch not taken moves to the next entry, one taken adds the entry's distance.
+ * full; the distance in word 0 has but the right sign.  The interpreter keeps `stp`, the entry of
+ * the next branch; a branch not taken moves to the next entry, one taken adds the entry's distance.
  *
  * Entries, in reachable code only (unreachable instructions have none):
  *   if              1: taken when the condition is 0, to after the else (or to after the end);
@@ -35,8 +35,8 @@
  * The target of a branch to a loop is the loop's first instruction (after its block type), of any
  * other the one after its `end`; of a branch to the function's own label the function's final `end`
  * opcode itself, with the results on top of the locals.  Distances back are negative, so that their
- * sign tells when to poll for interruption: a `br` that is the first instruction of its own loop has
- * the loop's opcode as its target. */
+ * sign tells when to poll for interruption: a `br` that is the first instruction of its own loop
+ * has the loop's opcode as its target. */
 typedef struct SideEntry { uint32_t word[2]; } SideEntry;
 enum { SIDE_WIDE = 0xFF, SIDE_MAX_POP = 0xFFF };
 typedef struct WideSide { int32_t pc, stp; uint32_t keep, pop; } WideSide;

@@ -205,7 +205,7 @@ fnvm_module *fnvm_instance_module(const fnvm_instance *inst) { return inst->modu
 bool fnvm_instance_export(fnvm_instance *inst, const char *name, size_t name_len,
                           fnvm_extern *out)
 {
-    const Export *e = module_find_export(inst->module, name, name_len);
+    const Export *e = module_find_export(inst->module, name_len ? name : "", name_len);
     if (!e) return false;
     *out = instance_extern(inst, (fnvm_externkind)e->kind, e->index);
     return out->kind != FNVM_EXTERN_FUNC || out->of[0] != 0; /* an import that failed to link */

@@ -318,6 +318,18 @@ static fnvm_error *dump_instances(Dump *d)
     return section_close(&s, 0, "coreinstances", d->out);
 }
 
+/* The backtrace made at the trap itself: of errors that wrap others, the innermost's. */
+static size_t trap_frames(const fnvm_error *trap, const fnvm_frame **out)
+{
+    size_t n = 0;
+    for (const fnvm_error *e = trap; e; e = fnvm_error_cause(e)) {
+        const fnvm_frame *frames;
+        size_t found = fnvm_error_frames(e, &frames);
+        if (found) n = found, *out = frames;
+    }
+    return n;
+}
+
 /* The instruction's offset in its function.  The error's backtrace knows where the instruction
  * starts; the frame alone only a byte within. */
 static uint32_t code_offset(const Dump *d, size_t i, const fnvm_error *trap)
@@ -325,8 +337,8 @@ static uint32_t code_offset(const Dump *d, size_t i, const fnvm_error *trap)
     const TrapFrame *f = &d->frames[i];
     const Module *m = d->store->instances[f->instance]->module;
     uint32_t start = m->bodies[f->func - m->n_imported_funcs].start;
-    const fnvm_frame *frames;
-    size_t n = trap ? fnvm_error_frames(trap, &frames) : 0;
+    const fnvm_frame *frames = NULL;
+    size_t n = trap_frames(trap, &frames);
     uint64_t at = i < n && frames[i].func_index == f->func ? frames[i].offset : f->pc;
     return at >= start ? (uint32_t)at - start : 0;
 }

@@ -68,11 +68,6 @@ fnvm_error *fnvm_memory_new(fnvm_store *s, uint64_t min_pages, uint64_t max_page
  * and set in the module before anyone else knows of it. */
 enum { BINARY_FUNCREF = 0x70, BINARY_FUNC = 0x70, BINARY_REF_NULL = 0xD0, BINARY_END = 0x0B };
 
-static void note_ref_type(Module *m, ValType type)
-{
-    if (types_top(&m->engine->types, type_heap(type)) != HEAP_FUNC) m->uses_heap = true;
-}
-
 fnvm_error *fnvm_table_new(fnvm_store *s, fnvm_valtype elem, uint64_t min, uint64_t max,
                            bool is64, fnvm_extern *out)
 {
@@ -86,7 +81,6 @@ fnvm_error *fnvm_table_new(fnvm_store *s, fnvm_valtype elem, uint64_t min, uint6
     fnvm_error *error = make_module(s, SECTION_TABLE, &item, &m);
     if (error) return error;
     m->tables[0].type.elem = elem;
-    note_ref_type(m, elem);
     return make_instance(s, m, FNVM_EXTERN_TABLE, out);
 }
 
@@ -123,7 +117,6 @@ fnvm_error *fnvm_global_new(fnvm_store *s, fnvm_valtype type, bool is_mutable,
     if (error) return error;
     if (type_is_ref(type)) {
         m->globals[0].type.type = type;
-        note_ref_type(m, type);
     }
     error = make_instance(s, m, FNVM_EXTERN_GLOBAL, out);
     if (error) return error;

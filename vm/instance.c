@@ -415,7 +415,6 @@ fnvm_error *instance_new(Store *s, Module *m, const fnvm_extern *imports, void *
         return error;
     }
     inst->linker_state = linker_state;
-    if (m->uses_heap) store_use_heap(s);
     heap_enter(s);
     error = initialise(inst);
     heap_leave(s);

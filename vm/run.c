@@ -77,7 +77,7 @@ fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
     const Slot *results = (Slot *)(void *)owner->stack_base + saved.top;
     Run run = {.store = store, .stack = owner};
 
-    if (!outer && store->uses_heap) heap_enter(store);
+    if (!outer) heap_enter(store);
     store->stack_owner = owner;
     store->host_depth++;
     fnvm_error *error = push_entry(owner, inst, func, slots, result_slots);
@@ -85,6 +85,6 @@ fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
     store->host_depth--;
     store->stack_owner = outer;
     *stack = saved;
-    if (!outer && store->uses_heap) heap_leave(store);
+    if (!outer) heap_leave(store);
     return error;
 }

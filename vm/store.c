@@ -204,17 +204,9 @@ fnvm_refkind fnvm_ref_kind(fnvm_store *s, fnvm_ref ref)
                                                                    : FNVM_REF_ARRAY;
 }
 
-void store_use_heap(Store *s)
-{
-    if (s->uses_heap) return;
-    s->uses_heap = true;
-    if (s->stack_owner) heap_enter(s);
-}
-
 fnvm_error *fnvm_ref_from_host(fnvm_store *s, uint64_t host_value, fnvm_ref *out)
 {
     *out = 0;
-    store_use_heap(s);
     heap_enter(s);
     uint64_t bits = 0;
     fnvm_trap trap = heap_new_host(s, host_value, &bits);

@@ -20,7 +20,6 @@ struct fnvm_store {
     fnvm_engine *engine;
     atomic_bool interrupt;
     _Atomic int interrupt_fd;  /* eventfd, made when first asked for; -1 until then */
-    bool uses_heap;            /* some module does: threads that run it register with the collector */
     int64_t fuel;              /* below zero: out of it */
 
     Instance **instances;      /* by id; [0] is NULL */
@@ -46,10 +45,6 @@ struct fnvm_store {
 fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const char *name,
                                 FuncRef *out);
 const Type *store_func_type(Store *, FuncRef);
-
-/* Sets uses_heap.  In the middle of a call it also enters the heap, which run_call leaves at its
- * end because uses_heap is set then. */
-void store_use_heap(Store *);
 
 /* fnvm_ref handles and the bits that slots hold. */
 fnvm_error *store_ref_handle(Store *, HeapType top, uint64_t bits, fnvm_ref *out);

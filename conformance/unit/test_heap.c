@@ -29,7 +29,6 @@ static Store *store_open(fnvm_engine *engine)
     Store *s = calloc(1, sizeof *s);
     assert_non_null(s);
     s->engine = engine;
-    s->uses_heap = true;
     return s;
 }
 

@@ -118,7 +118,7 @@ static void assert_chain(const World *w, const char *part)
 {
     const fnvm_error *e = w->error;
     while (e && !strstr(fnvm_error_message(e), part)) e = fnvm_error_cause(e);
-    if (!e) fail_msg("nothing in the chain of \"%s\" says \"%s\"", fnvm_error_message(w->error), part);
+    if (!e) fail_msg("nothing behind \"%s\" says \"%s\"", fnvm_error_message(w->error), part);
 }
 
 /* ---- Regions and growing ---- */
@@ -206,7 +206,8 @@ static void test_writes_before_a_failing_segment_stay(void **state)
     define_instance(&w, "a", a);
     assert_null(instantiate(&w,
         "(module (import \"a\" \"memory\" (memory 1))"
-        "  (data (i32.const 5) \"x\") (data (i32.const 65535) \"yz\") (data (i32.const 6) \"w\"))"));
+        "  (data (i32.const 5) \"x\") (data (i32.const 65535) \"yz\")"
+        "  (data (i32.const 6) \"w\"))"));
     assert_error(&w, FNVM_E_TRAP, "out of bounds memory access: data segment 1");
     assert_int_equal(must_call(&w, a, "get", 5), 'x');
     assert_int_equal(must_call(&w, a, "get", 6), 0);
@@ -282,6 +283,23 @@ static void test_import_limits_are_those_of_now(void **state)
     assert_null(instantiate(&w, text));
     must_call(&w, a, "grow", 1);
     must_instantiate(&w, text);
+    world_end(&w);
+}
+
+/* The standard evaluates a segment's items once: every table.init gives the same object. */
+static void test_passive_segments_keep_their_objects(void **state)
+{
+    (void)state;
+    World w = world();
+    fnvm_instance *inst = must_instantiate(&w,
+        "(module (type $s (struct)) (table $t 2 eqref)"
+        "  (elem $e eqref (item struct.new $s) (item struct.new $s))"
+        "  (func (export \"same\") (param $other i32) (result i32)"
+        "    (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))"
+        "    (table.init $t $e (i32.const 1) (local.get $other) (i32.const 1))"
+        "    (ref.eq (table.get $t (i32.const 0)) (table.get $t (i32.const 1)))))");
+    assert_int_equal(must_call(&w, inst, "same", 0), 1);
+    assert_int_equal(must_call(&w, inst, "same", 1), 0);
     world_end(&w);
 }
 
@@ -476,6 +494,25 @@ static void test_lazy_functions_break_cycles(void **state)
     world_end(&w);
 }
 
+static void test_long_chains_of_modules_are_refused(void **state)
+{
+    (void)state;
+    enum { CHAIN = 80 };
+    World w = world();
+    for (int i = 0; i < CHAIN; i++) {
+        char text[200], name[16];
+        snprintf(name, sizeof name, "m%d", i);
+        snprintf(text, sizeof text, "(module (import \"m%d\" \"g\" (global $g i32))"
+                                    "  (export \"g\" (global $g)))", i + 1);
+        fnvm_module *m = compile(&w, text);
+        assert_null(fnvm_linker_define_module(w.linker, name, m));
+        fnvm_module_release(m);
+    }
+    assert_null(instantiate(&w, "(module (import \"m0\" \"g\" (global i32)))"));
+    assert_chain(&w, "imports lead through more than 64 modules");
+    world_end(&w);
+}
+
 static fnvm_error *host_one(fnvm_caller *c, void *env, fnvm_slot *slots)
 {
     (void)c;
@@ -550,6 +587,27 @@ static void test_host_errors_pass_through(void **state)
     assert_false(call(&w, inst, "go", 2, &unused));
     assert_chain(&w, "disk on fire");
     assert_int_equal(must_call(&w, inst, "go", 3), 5);
+    world_end(&w);
+}
+
+/* A module that ends the guest while it starts, at the first call of its function. */
+static void test_exit_while_linking_is_an_exit(void **state)
+{
+    (void)state;
+    World w = world();
+    assert_null(fnvm_linker_define_func(w.linker, "h", "f", "i32 -> i32", host_fail, NULL));
+    fnvm_module *math = compile(&w,
+        "(module (import \"h\" \"f\" (func $f (param i32) (result i32)))"
+        "  (func $start (drop (call $f (i32.const 0)))) (start $start)"
+        "  (func (export \"double\") (param i32) (result i32) (local.get 0)))");
+    assert_null(fnvm_linker_define_module(w.linker, "math", math));
+    fnvm_module_release(math);
+    fnvm_instance *inst = must_instantiate(&w, USES_MATH);
+    int32_t unused;
+    assert_false(call(&w, inst, "go", 1, &unused));
+    assert_error(&w, FNVM_E_EXIT, "42");
+    assert_false(call(&w, inst, "go", 1, &unused));
+    assert_chain(&w, "module \"math\" failed to start before");
     world_end(&w);
 }
 
@@ -681,6 +739,40 @@ static void test_references_are_handles(void **state)
     world_end(&w);
 }
 
+typedef struct Kept { fnvm_valtype type; fnvm_ref ref; } Kept;
+
+static fnvm_error *host_keeps(fnvm_caller *c, void *env, fnvm_slot *slots)
+{
+    Kept *kept = env;
+    fnvm_ref before = kept->ref;
+    fnvm_error *error = fnvm_slot_to_ref(c, &slots[0], kept->type, &kept->ref);
+    return error ? error : fnvm_slot_from_ref(c, before, kept->type, &slots[0]);
+}
+
+static void test_host_functions_keep_references(void **state)
+{
+    (void)state;
+    World w = world();
+    Kept kept = {0};
+    assert_true(fnvm_valtype_parse("externref", &kept.type));
+    assert_null(fnvm_linker_define_func(w.linker, "h", "swap", "externref -> externref",
+                                        host_keeps, &kept));
+    fnvm_instance *inst = must_instantiate(&w,
+        "(module (import \"h\" \"swap\" (func $swap (param externref) (result externref)))"
+        "  (func (export \"swap\") (param externref) (result externref)"
+        "    (call $swap (local.get 0))))");
+    fnvm_extern swap = get_export(inst, "swap");
+    fnvm_val in = {.kind = FNVM_REF}, out;
+    assert_null(fnvm_ref_from_host(w.store, 1234, &in.of.ref));
+    assert_null(fnvm_func_call(w.store, swap, &in, 1, &out, 1));
+    assert_int_equal(out.of.ref, 0);
+    assert_null(fnvm_func_call(w.store, swap, &(fnvm_val){.kind = FNVM_REF}, 1, &out, 1));
+    uint64_t value;
+    assert_true(fnvm_ref_host_value(w.store, out.of.ref, &value));
+    assert_int_equal(value, 1234);
+    world_end(&w);
+}
+
 static void define(World *w, const char *name, fnvm_extern e)
 {
     assert_null(fnvm_linker_define(w->linker, "h", 1, name, strlen(name), e));
@@ -760,6 +852,7 @@ int main(void)
         cmocka_unit_test(test_start_function_runs),
         cmocka_unit_test(test_import_mismatch_names_both_types),
         cmocka_unit_test(test_import_limits_are_those_of_now),
+        cmocka_unit_test(test_passive_segments_keep_their_objects),
         cmocka_unit_test(test_unknown_imports_are_all_listed),
         cmocka_unit_test(test_unknown_imports_trap_when_called),
         cmocka_unit_test(test_module_path_links_at_the_first_call),
@@ -768,14 +861,17 @@ int main(void)
         cmocka_unit_test(test_module_path_stays_in_its_directory),
         cmocka_unit_test(test_cycles_are_named),
         cmocka_unit_test(test_lazy_functions_break_cycles),
+        cmocka_unit_test(test_long_chains_of_modules_are_refused),
         cmocka_unit_test(test_definitions_come_before_instances),
         cmocka_unit_test(test_instances_outlive_their_linker),
         cmocka_unit_test(test_host_errors_pass_through),
+        cmocka_unit_test(test_exit_while_linking_is_an_exit),
         cmocka_unit_test(test_host_functions_see_the_callers_memory),
         cmocka_unit_test(test_interrupt_stops_an_endless_loop),
         cmocka_unit_test(test_call_checks_its_arguments),
         cmocka_unit_test(test_v128_crosses_whole),
         cmocka_unit_test(test_references_are_handles),
+        cmocka_unit_test(test_host_functions_keep_references),
         cmocka_unit_test(test_host_made_definitions),
         cmocka_unit_test(test_externs_name_the_definition),
     };

@@ -218,7 +218,7 @@ static bool parse_pagesize(Parser *p, TextLimits *limits) {
     if (size == 0 || (size & (size - 1)) != 0)
         return parser_fail(p, token, "invalid custom page size: not a power of 2");
     limits->page_log2 = (unsigned)__builtin_ctzll(size);
-    limits->has_pagesize = true;
+    limits->has_pagesize = limits->page_log2 != 16; /* the default is written without */
     return parser_close(p);
 }
 

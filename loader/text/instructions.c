@@ -313,9 +313,11 @@ bool parse_code(Parser *p, uint32_t end) {
 }
 
 bool parse_constant(Parser *p, uint32_t end, Buffer *out) {
+    bool uses_data = p->uses_data; /* by functions: only their uses need the data count section */
     names_clear(&p->locals);
     if (!parse_code(p, end))
         return false;
+    p->uses_data = uses_data;
     buffer_buffer(out, &p->code);
     write_opcode(out, op_end);
     return true;

@@ -133,7 +133,7 @@ uint32_t parser_form_end(const Parser *p) {
 void parser_skip(Parser *p) {
     if (parser_at(p, TOKEN_OPEN))
         p->pos = parser_form_end(p);
-    p->pos++;
+    p->pos += !parser_at(p, TOKEN_END); /* a form of a script may be cut off */
 }
 
 /* ---- Small grammar --------------------------------------------------------------------------- */

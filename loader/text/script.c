@@ -355,7 +355,7 @@ static bool parse_bare_field(WastScript *script, bool joins) {
     if (open->kind != TOKEN_OPEN)
         return parser_expected(p, "a command");
     parser_skip(p);
-    const Token *end = &p->tokens.items[p->pos - 1];
+    const Token *end = parser_peek(p); /* the form was the only one */
     if (!joins) {
         WastCommand *command = command_push(script);
         if (command == NULL)
@@ -370,6 +370,12 @@ static bool parse_bare_field(WastScript *script, bool joins) {
     WastString *body = &script->commands[script->ncommands - 1].module.body;
     body->len = (size_t)(p->text + end->start + end->len - body->bytes);
     return true;
+}
+
+/* The form at the cursor lacks its ")"; only a module's text may. */
+static bool is_cut_off(const Parser *p) {
+    return parser_at(p, TOKEN_OPEN) && p->tokens.items[parser_form_end(p)].kind == TOKEN_END &&
+           command_word_at(p) != NULL && !parser_at_form(p, STR("module"));
 }
 
 /* The form in p->tokens. */
@@ -408,8 +414,8 @@ static bool parse_script(WastScript *script) {
             return false;
         bool done = p->tokens.n == 0;
         p->pos = 0;
-        bool ok = done || parse_command(script, &bare);
         TextFault *fault = &script->lexer.fault;
+        bool ok = done || (!is_cut_off(p) && parse_command(script, &bare));
         if (fault->message != NULL && !fault_is_local(script) && p->error == NULL)
             return parser_fail_code(p, FNVM_E_MALFORMED, fault->at, "%s", fault->message);
         if (!ok || done)

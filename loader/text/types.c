@@ -252,15 +252,18 @@ bool parse_blocktype(Parser *p, Buffer *out) {
     if (!read_typeuse(p, IDS_REFUSED, &has_index, &index, &signature, &nparams, &nresults) ||
         !parser_ok(p))
         return false;
-    if (!has_index && nparams == 0 && nresults <= 1) {
-        if (nresults == 0)
+    Str bytes = {(const char *)signature.bytes, signature.len};
+    if (has_index && index < p->ntypes && p->types[index].is_func)
+        bytes = p->types[index].encoded;
+    /* 0x60, no parameters, at most one result: the short form, even where the text has an index */
+    bool known = !has_index || bytes.bytes != (const char *)signature.bytes;
+    if (known && bytes.bytes[1] == 0 && (uint8_t)bytes.bytes[2] <= 1) {
+        if (bytes.bytes[2] == 0)
             buffer_byte(out, 0x40);
-        else
-            buffer_buffer(out, &p->results);
+        buffer_bytes(out, bytes.bytes + 3, bytes.len - 3);
         return true;
     }
-    Str encoded = {(const char *)signature.bytes, signature.len};
-    if (!has_index && !type_of_signature(p, encoded, nparams, &index))
+    if (!has_index && !type_of_signature(p, bytes, nparams, &index))
         return false;
     write_heap_index(out, index);
     return true;
@@ -394,11 +397,9 @@ bool parse_type_field(Parser *p) {
                 return false;
         }
         p->pos++;
-        if (p->ntypes - first != 1) { /* a group of one needs no marker */
-            buffer_byte(&section->bytes, 0x4E);
-            buffer_u64(&section->bytes, p->ntypes - first);
-            plain = false;
-        }
+        plain &= p->ntypes - first == 1;
+        buffer_byte(&section->bytes, 0x4E);
+        buffer_u64(&section->bytes, p->ntypes - first);
         buffer_buffer(&section->bytes, &group);
     } else if (!parse_typedef(p, &plain, &section->bytes)) {
         return false;
