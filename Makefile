@@ -150,6 +150,7 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 	    $(BUILD)/libfnvm.a $(LIBS)
 
 fuzz: all
+	scripts/install-deps fuzz
 	$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
 	FNVM=$(BUILD)/fnvm BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz \
 	    $(notdir $(FUZZ))

@@ -79,13 +79,15 @@ static bool matches_v128(const WastValue *p, const uint8_t *bytes)
 {
     if (p->shape == WAST_F32X4) {
         for (int i = 0; i < 4; i++)
-            if (!matches_f32(p->nan[i], bits_of_f32(p->of.v128 + 4 * i), bits_of_f32(bytes + 4 * i)))
+            if (!matches_f32(p->nan[i], bits_of_f32(p->of.v128 + 4 * i),
+                             bits_of_f32(bytes + 4 * i)))
                 return false;
         return true;
     }
     if (p->shape == WAST_F64X2) {
         for (int i = 0; i < 2; i++)
-            if (!matches_f64(p->nan[i], bits_of_f64(p->of.v128 + 8 * i), bits_of_f64(bytes + 8 * i)))
+            if (!matches_f64(p->nan[i], bits_of_f64(p->of.v128 + 8 * i),
+                             bits_of_f64(bytes + 8 * i)))
                 return false;
         return true;
     }
@@ -221,8 +223,9 @@ size_t wast_pattern_print(const WastValue *v, char *text, size_t size)
 static void text_add_ref(Text *t, fnvm_store *store, fnvm_ref ref)
 {
     static const char *const kinds[] = {
-        [FNVM_REF_NULL] = "ref.null", [FNVM_REF_FUNC] = "ref.func", [FNVM_REF_EXTERN] = "ref.extern",
-        [FNVM_REF_I31] = "ref.i31", [FNVM_REF_STRUCT] = "ref.struct",
+        [FNVM_REF_NULL] = "ref.null", [FNVM_REF_FUNC] = "ref.func",
+        [FNVM_REF_EXTERN] = "ref.extern", [FNVM_REF_I31] = "ref.i31",
+        [FNVM_REF_STRUCT] = "ref.struct",
         [FNVM_REF_ARRAY] = "ref.array", [FNVM_REF_EXCEPTION] = "ref.exn"};
     uint64_t host;
     int32_t i31;

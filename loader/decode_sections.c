@@ -25,8 +25,10 @@ static void note_ref_func(void *env, Op op, uint32_t immediate)
 
 Range decode_expression(Decoder *d)
 {
-    uint32_t start = d->r.pos;
-    reader_skip_expression(&d->r, note_ref_func, d);
+    uint32_t start = d->r.pos, value;
+    uint32_t end = d->r.error ? 0 : literal_i32(d->r.bytes, start, d->r.end, &value);
+    if (end) d->r.pos = end;
+    else reader_skip_expression(&d->r, note_ref_func, d);
     return (Range){start, d->r.pos};
 }
 

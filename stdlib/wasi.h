@@ -173,7 +173,7 @@ WasiErrno wasi_clock_now(uint32_t clock_id, uint64_t *nanoseconds);
 void wasi_filestat(const struct stat *, AbiFilestat *out);
 /* The two times that utimensat(2) takes. */
 WasiErrno wasi_times(uint64_t atim, uint64_t mtim, uint32_t fst_flags, struct timespec out[2]);
-/* Ends the wait of sock_send and fd_write alike. */
+/* Sends everything, or what fits where the guest does not wait. */
 WasiErrno wasi_socket_write(WasiCall *, Descriptor *, GuestVectors *, size_t *written);
 
 /* ---- The functions --------------------------------------------------------------------------- */

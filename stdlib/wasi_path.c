@@ -96,6 +96,7 @@ static WasiErrno path_end_open(const Descriptor *dir, GuestPath *path, PathEnd *
 static WasiErrno path_end_mode(const PathEnd *end, mode_t *mode)
 {
     struct stat st;
+    *mode = 0;
     if (fstatat(end->parent, end->name, &st, AT_SYMLINK_NOFOLLOW) < 0) return wasi_errno(errno);
     *mode = st.st_mode;
     return WASI_SUCCESS;
@@ -284,13 +285,9 @@ WasiErrno wasi_path_readlink(WasiCall *call, const fnvm_slot *args)
     if (!error && (!out || !used_at)) error = WASI_EFAULT;
     if (!error) error = path_find(dir, path.text, false, 0, &found);
     if (error) return error;
-    ssize_t len = -1;
-    if (fstat(found, &st) < 0)
-        error = wasi_errno(errno);
-    else if (!S_ISLNK(st.st_mode))
-        error = WASI_EINVAL;
-    else if ((len = readlinkat(found, "", text, sizeof text)) < 0)
-        error = wasi_errno(errno);
+    bool is_link = fstat(found, &st) == 0 && S_ISLNK(st.st_mode);
+    ssize_t len = is_link ? readlinkat(found, "", text, sizeof text) : -1;
+    if (len < 0) error = is_link ? wasi_errno(errno) : WASI_EINVAL;
     close(found);
     if (error) return error;
     /* What does not fit is cut, as readlink(2) does. */

@@ -3,6 +3,7 @@
  * was decoded. */
 #include <inttypes.h>
 
+#include "loader/skip.h"
 #include "verifier/state.h"
 
 #define invalid(...) fnvm_error_new(FNVM_E_INVALID, __VA_ARGS__)
@@ -79,7 +80,9 @@ static uint32_t visible_globals(const Module *m, uint32_t n)
 static fnvm_error *verify_initializer(Verifier *v, Range code, ValType expected,
                                       uint32_t globals, const char *what, uint32_t index)
 {
-    uint32_t end;
+    uint32_t end, value;
+    if (expected == TYPE_I32 && literal_i32(v->m->bytes, code.start, v->m->len, &value) == code.end)
+        return NULL;
     fnvm_error *error = verifier_constant(v, code, expected, visible_globals(v->m, globals), &end);
     if (!error && end != code.end)
         error = error_at(FNVM_E_MALFORMED, end, "unexpected content after the expression's end");

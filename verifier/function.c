@@ -245,6 +245,7 @@ void verifier_run(Verifier *v)
 
 static bool locals_add(Verifier *v, uint32_t n, ValType t)
 {
+    if (n == 0) return true;
     if (n > LIMIT_LOCALS - v->nlocals) {
         reader_fail(&v->code, FNVM_E_LIMIT, v->at, "more than %u locals", (unsigned)LIMIT_LOCALS);
         return false;
@@ -255,8 +256,8 @@ static bool locals_add(Verifier *v, uint32_t n, ValType t)
     for (uint32_t i = 0; i < n; i++) added[i] = t;
     v->nlocals += n;
     v->local_slots += n * type_slots(t);
-    if (t == TYPE_V128 && n > 0) v->wide = true;
-    if (!type_is_defaultable(t) && n > 0) v->has_uninitialized = true;
+    if (t == TYPE_V128) v->wide = true;
+    if (!type_is_defaultable(t)) v->has_uninitialized = true;
     return true;
 }
 

@@ -2,6 +2,7 @@
  * texts of type errors.  Below the operands of the innermost block, once the rest of it is
  * unreachable, lie as many TYPE_BOTTOM as anyone asks for. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "verifier/state.h"
 
@@ -17,13 +18,14 @@ bool verifier_grow(Verifier *v, void *array_pointer, uint32_t *size, uint32_t us
     uint64_t wanted = (uint64_t)used + more;
     if (wanted < 2 * (uint64_t)*size) wanted = 2 * (uint64_t)*size;
     if (wanted < 64) wanted = 64;
-    void **array = array_pointer;
-    void *grown = wanted <= UINT32_MAX ? realloc(*array, wanted * item_bytes) : NULL;
-    if (!grown) {
+    void *array; /* the caller's pointer is to another type: only its bytes may be read here */
+    memcpy(&array, array_pointer, sizeof array);
+    array = wanted <= UINT32_MAX ? realloc(array, wanted * item_bytes) : NULL;
+    if (!array) {
         verifier_no_memory(v);
         return false;
     }
-    *array = grown;
+    memcpy(array_pointer, &array, sizeof array);
     *size = (uint32_t)wanted;
     return true;
 }

@@ -124,7 +124,7 @@ fnvm_error *array_new_data(Instance *inst, TypeId type, uint32_t data, uint32_t 
     const Type *t = instance_type(inst, type);
     uint32_t size = storage_size(element_type(t));
     const uint8_t *from;
-    uint64_t array;
+    uint64_t array = 0;
     fnvm_trap trap = data_slice(inst, data, at, n, size, &from);
     if (!trap) trap = heap_new_array(inst->store, t, n, &array);
     if (trap) return trap_error(trap);
@@ -146,7 +146,8 @@ fnvm_error *array_init_data(Instance *inst, TypeId type, uint32_t data, uint64_t
 }
 
 /* Fills a fresh array with items [at, at + n) of a segment, which are there. */
-static fnvm_error *copy_items(Instance *inst, uint32_t elem, uint32_t at, uint64_t array, uint32_t n)
+static fnvm_error *copy_items(Instance *inst, uint32_t elem, uint32_t at, uint64_t array,
+                              uint32_t n)
 {
     uint64_t *items = (uint64_t *)(void *)(array_of(array) + 1);
     fnvm_error *error = NULL;

@@ -7,7 +7,6 @@
 #include "loader/skip.h"
 #include "vm/heap.h"
 
-enum { CODE_I32_CONST = 0x41, CODE_END = 0x0B };
 enum { MAX_OPERANDS = 16384 }; /* slots; array.new_fixed takes 10,000 operands in practice */
 
 typedef struct Eval {
@@ -231,29 +230,15 @@ static fnvm_error *eval_expression(Instance *inst, Range range, Slot out[2], uin
     return NULL;
 }
 
-/* `i32.const n` and nothing else: the offsets of a program's data segments, tens of thousands of
- * them in large ones. */
-static bool eval_single_i32(const Module *m, Range expr, Slot *out)
-{
-    const uint8_t *at = m->bytes + expr.start, *end = m->bytes + expr.end;
-    if (expr.end - expr.start < 3 || *at++ != CODE_I32_CONST) return false;
-    uint32_t value = 0, shift = 0;
-    while (at < end && *at & 0x80 && shift < 28) {
-        value |= (uint32_t)(*at++ & 0x7F) << shift;
-        shift += 7;
-    }
-    if (end - at != 2 || *at & 0x80 || at[1] != CODE_END) return false;
-    value |= (uint32_t)(*at & 0x7F) << shift;
-    if (*at & 0x40 && shift < 25) value |= UINT32_MAX << (shift + 7);
-    out->i64 = value;
-    return true;
-}
-
 fnvm_error *constant_eval(Instance *inst, Range expr, Slot out[2])
 {
-    uint32_t next;
+    const Module *m = inst->module;
+    uint32_t next, literal = 0;
     out[1].i64 = 0;
-    if (eval_single_i32(inst->module, expr, out)) return NULL;
+    if (literal_i32(m->bytes, expr.start, m->len, &literal) == expr.end) {
+        out[0].i64 = literal;
+        return NULL;
+    }
     return eval_expression(inst, expr, out, &next);
 }
 

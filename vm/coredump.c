@@ -280,8 +280,8 @@ static fnvm_error *dump_process(Dump *d)
     if (!body) return error_no_memory();
     putc(0, body);
     const Store *store = d->store; /* the program is what the host called */
-    put_module_name(body, d->nframes
-                              ? store->instances[d->frames[d->nframes - 1].instance]->module : NULL);
+    const TrapFrame *entry = d->nframes ? &d->frames[d->nframes - 1] : NULL;
+    put_module_name(body, entry ? store->instances[entry->instance]->module : NULL);
     return section_close(&s, 0, "core", d->out);
 }
 

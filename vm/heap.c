@@ -1,9 +1,10 @@
 /* Allocation, limits and threads of the managed heap.
  *
  * Boehm's collector is one per process and starts at the first allocation of any store.  It stops
- * only threads it knows, so a thread is registered while it runs a store that has objects, and no
- * longer.  A store's limit is on live bytes: allocation runs on credit until the limit could be
- * passed, then the store's objects that survive a collection are counted. */
+ * only threads it knows (by the signals SIGPWR and SIGXCPU, which are then the process's no more),
+ * so a thread is registered while it runs a store that has objects, and no longer.  A store's limit
+ * is on live bytes: allocation runs on credit until the limit could be passed, then the store's
+ * objects that survive a collection are counted. */
 #include "vm/heap.h"
 
 #define GC_THREADS
@@ -52,7 +53,7 @@ static struct GC_stack_base stack_base_of(void *frame)
     StackBounds s = thread_stack();
     uintptr_t at = (uintptr_t)frame;
     struct GC_stack_base base = {.mem_base = frame};
-    if (at >= s.low && at < s.high) base.mem_base = (void *)s.high; // NOLINT(performance-no-int-to-ptr)
+    if (at >= s.low && at < s.high) base.mem_base = (void *)s.high;
     return base;
 }
 

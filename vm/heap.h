@@ -51,11 +51,16 @@ static inline uint8_t *array_at(Array *a, ValType storage, uint32_t i)
 
 /* Array operations over checked ranges (4.6.11); all check before they change anything. */
 fnvm_trap array_fill(const Type *, uint64_t array, uint32_t at, const Slot *value, uint32_t n);
-fnvm_trap array_copy(const Type *dst_type, uint64_t dst, uint32_t d, uint64_t src, uint32_t s, uint32_t n);
-fnvm_error *array_new_data(Instance *, TypeId, uint32_t data, uint32_t at, uint32_t n, uint64_t *out);
-fnvm_error *array_new_elem(Instance *, TypeId, uint32_t elem, uint32_t at, uint32_t n, uint64_t *out);
-fnvm_error *array_init_data(Instance *, TypeId, uint32_t data, uint64_t array, uint32_t at, uint32_t s, uint32_t n);
-fnvm_error *array_init_elem(Instance *, TypeId, uint32_t elem, uint64_t array, uint32_t at, uint32_t s, uint32_t n);
+fnvm_trap array_copy(const Type *dst_type, uint64_t dst, uint32_t d, uint64_t src, uint32_t s,
+                     uint32_t n);
+fnvm_error *array_new_data(Instance *, TypeId, uint32_t data, uint32_t at, uint32_t n,
+                           uint64_t *out);
+fnvm_error *array_new_elem(Instance *, TypeId, uint32_t elem, uint32_t at, uint32_t n,
+                           uint64_t *out);
+fnvm_error *array_init_data(Instance *, TypeId, uint32_t data, uint64_t array, uint32_t at,
+                            uint32_t s, uint32_t n);
+fnvm_error *array_init_elem(Instance *, TypeId, uint32_t elem, uint64_t array, uint32_t at,
+                            uint32_t s, uint32_t n);
 
 /* Whether a reference (of any hierarchy but func: `top` says) belongs to the heap type. */
 bool ref_matches(Store *, HeapType top, uint64_t ref, HeapType target, bool nullable);

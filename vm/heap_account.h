@@ -6,7 +6,7 @@
 
 typedef struct HeapAccount {
     uint32_t tag;             /* in Object.store of every object of the store */
-    bool registered;          /* heap_enter told the collector of this thread: heap_leave undoes it */
+    bool registered;          /* heap_enter told the collector of this thread */
     bool unblocked;           /* ... and unblocked the suspend signal */
     bool at_rest;             /* the store's thread is in the allocator: no frame is half written */
     uint64_t limit_bytes;

@@ -54,7 +54,8 @@ static void push_stack(const Store *store, const Instance *owner)
     const Frame *inner = frame_at(owner, stack->frames);
     uint64_t end = frame_end(store, inner);
     if (!store->heap->at_rest) {
-        uint64_t outer = stack->size - stack->frames > sizeof *inner ? frame_end(store, inner + 1) : 0;
+        bool is_last = stack->size - stack->frames <= sizeof *inner;
+        uint64_t outer = is_last ? 0 : frame_end(store, inner + 1);
         end = (outer > end ? outer : end) + SLOTS_IN_MOTION * sizeof(Slot);
     }
     push_slots(owner->stack_base, owner->stack_base + (end < stack->frames ? end : stack->frames));

@@ -220,8 +220,8 @@ static void branch_back_to_a_loop(void **state)
     entry_is(v, 0, -2, 0, 0, 0);
     assert_int_equal(v.code->flags, CODE_LEAF | CODE_LOOPS);
     done(v);
-    /* 0 loop (param i32 i32) (result i32); 2 br_if 0 drops what is above the parameter:
-     * local.get 0; local.get 0; loop 1; i32.const 1; i32.const 2; br 0; end; end */
+    /* 0 local.get; 2 loop (param i32) (result i32); 4 i32.const; 6 i32.const; 8 br 0; 10 end;
+     * 11 end: one of the three operands is kept */
     v = verified(B("\2\x60\1\x7f\1\x7f\x60\1\x7f\1\x7f"),
                  B("\0\x20\0\x03\1\x41\1\x41\2\x0c\0\x0b\x0b"));
     entry_is(v, 0, -4, 0, 1, 2);
@@ -315,9 +315,10 @@ static void vector_found_late_restarts_the_pass(void **state)
 {
     (void)state;
 #define V128_CONST "\xfd\x0c" "0123456789abcdef"
-    /* drop before the first vector has its entry too; 5 block; br_if keeps two slots */
-    Verified v = verified(B(TYPE_I32_VOID),
-                          B("\0\x20\0\x1a\x02\x7b\x41\0" V128_CONST "\x20\0\x0d\0\x0c\0\x0b\x1a\x0b"));
+    /* local.get; drop, which has its entry although no vector was seen yet; block (result v128);
+     * i32.const; v128.const; local.get; br_if 0; br 0; end; drop; end */
+    Verified v = verified(B(TYPE_I32_VOID), B("\0\x20\0\x1a\x02\x7b\x41\0" V128_CONST
+                                              "\x20\0\x0d\0\x0c\0\x0b\x1a\x0b"));
     assert_true(v.code->flags & CODE_WIDE);
     assert_int_equal(v.code->nside, 4);
     assert_int_equal(v.code->side[0].word[0] & 0xFF, 1);
