@@ -23,8 +23,7 @@ enum {
 int error_report(fnvm_error *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "Error: ..." for mistakes on the command line, and where to read more; returns STATUS_USAGE. */
-int error_usage(const char *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int error_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What getopt found wrong: ':' (no value) or '?' (no such option), about argv[at]. */
 int error_option(const char *command, int found, const char *text);

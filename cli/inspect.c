@@ -16,17 +16,23 @@ enum { TYPE_TEXT = 512 };
 static const char *const kind_names[] = {"func", "table", "memory", "global", "tag"};
 
 /* What the verifier says of all functions. */
-typedef struct Verified { bool is_valid; uint64_t side_bytes, code_bytes; } Verified;
+typedef struct Verified {
+    bool is_valid;
+    uint64_t side_bytes, code_bytes;
+} Verified;
 
 static const char *section_name(uint8_t id)
 {
-    static const char *const names[] = {"custom", "type",  "import", "function", "table",
-                                        "memory", "global", "export", "start",    "element",
-                                        "code",   "data",  "data count", "tag"};
+    static const char *const names[] = {"custom", "type",   "import",     "function", "table",
+                                        "memory", "global", "export",     "start",    "element",
+                                        "code",   "data",   "data count", "tag"};
     return id < sizeof names / sizeof *names ? names[id] : "unknown";
 }
 
-static const char *bytes_at(const Module *m, Name name) { return (const char *)m->bytes + name.start; }
+static const char *bytes_at(const Module *m, Name name)
+{
+    return (const char *)m->bytes + name.start;
+}
 
 /* The name of the custom section whose payload this is. */
 static Name custom_name(const Module *m, const SectionRange *section)
@@ -42,13 +48,15 @@ static uint32_t section_count(const Module *m, uint8_t id)
     switch (id) {
     case 1: return m->ntypes;
     case 2: return m->nimports;
-    case 3: case 10: return m->nfuncs - m->n_imported_funcs;
+    case 3:
+    case 10: return m->nfuncs - m->n_imported_funcs;
     case 4: return m->ntables - m->n_imported_tables;
     case 5: return m->nmemories - m->n_imported_memories;
     case 6: return m->nglobals - m->n_imported_globals;
     case 7: return m->nexports;
     case 9: return m->nelems;
-    case 11: case 12: return m->ndatas;
+    case 11:
+    case 12: return m->ndatas;
     case 13: return m->ntags - m->n_imported_tags;
     default: return 0;
     }
@@ -68,8 +76,8 @@ static void text_sections(const Module *m)
     printf("\nsections    contents           bytes  items\n");
     for (uint32_t i = 0; i < m->nsections; i++) {
         const SectionRange *s = &m->sections[i];
-        printf("  %-10s 0x%-8" PRIx32 " %12" PRIu32, section_name(s->id),
-               s->payload.start, s->payload.end - s->payload.start);
+        printf("  %-10s 0x%-8" PRIx32 " %12" PRIu32, section_name(s->id), s->payload.start,
+               s->payload.end - s->payload.start);
         Name name = s->id == 0 ? custom_name(m, s) : (Name){0, 0};
         uint32_t count = section_count(m, s->id);
         if (name.len) printf("  "), text_name(bytes_at(m, name), name.len);
@@ -120,12 +128,11 @@ static void text_all_limits(const Module *m)
     if (m->nmemories + m->ntables > 0) printf("\nlimits\n");
     for (uint32_t i = 0; i < m->nmemories; i++) {
         const MemoryType *type = &m->memories[i];
-        text_limits("memory", i, i < m->n_imported_memories, &type->limits,
-                    "page", type->page_log2 == 16 ? " of 64 KiB" : " of one byte");
+        text_limits("memory", i, i < m->n_imported_memories, &type->limits, "page",
+                    type->page_log2 == 16 ? " of 64 KiB" : " of one byte");
     }
     for (uint32_t i = 0; i < m->ntables; i++)
-        text_limits("table", i, i < m->n_imported_tables, &m->tables[i].type.limits, "element",
-                    "");
+        text_limits("table", i, i < m->n_imported_tables, &m->tables[i].type.limits, "element", "");
 }
 
 static void text_report(const Module *m, const char *file, const Verified *verified)
@@ -148,7 +155,8 @@ static void text_report(const Module *m, const char *file, const Verified *verif
                          ? 100.0 * (double)verified->side_bytes / (double)verified->code_bytes
                          : 0;
     printf("\nverifier: valid; %" PRIu64 " bytes of code, %" PRIu64
-           " bytes of side tables (%.1f%%)\n", verified->code_bytes, verified->side_bytes, percent);
+           " bytes of side tables (%.1f%%)\n",
+           verified->code_bytes, verified->side_bytes, percent);
 }
 
 /* ---- JSON ---- */
@@ -327,8 +335,9 @@ int command_inspect(int argc, char **argv)
         }
     }
     if (!file && optind < argc) file = argv[optind];
-    if (status < 0 && !file) status = error_usage("inspect", "which file?");
-    if (status < 0) status = inspect_file(&options, file, as_json);
+    if (status < 0)
+        status =
+            file ? inspect_file(&options, file, as_json) : error_usage("inspect", "which file?");
     options_free(&options);
     return status;
 }

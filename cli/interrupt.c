@@ -35,8 +35,8 @@ void interrupt_install(fnvm_store *store, uint64_t timeout_ns)
     if (timeout_ns == 0) return;
     signal(SIGALRM, on_signal);
     uint64_t us = (timeout_ns + 999) / 1000;
-    struct itimerval timer = {.it_value = {.tv_sec = (time_t)(us / 1000000),
-                                           .tv_usec = (suseconds_t)(us % 1000000)}};
+    struct itimerval timer = {
+        .it_value = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)}};
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 

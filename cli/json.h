@@ -4,7 +4,11 @@
 
 #include "fnvm.h"
 
-typedef struct Json { FILE *out; unsigned depth; bool after_value, after_key; } Json;
+typedef struct Json {
+    FILE *out;
+    unsigned depth;
+    bool after_value, after_key;
+} Json;
 
 void json_open(Json *, char bracket);  /* '{' or '[' */
 void json_close(Json *, char bracket); /* '}' or ']' */

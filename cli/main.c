@@ -92,17 +92,18 @@ static const char *command_name(const void *table, size_t i)
     return i < COMMANDS ? commands[i].name : NULL;
 }
 
-int help_print(const char *name)
+int help_print(const char *command)
 {
-    const Command *command = name ? find_command(name) : NULL;
-    if (command) {
-        fputs(command->help, stdout);
+    const Command *found = command ? find_command(command) : NULL;
+    if (found) {
+        fputs(found->help, stdout);
         return STATUS_OK;
     }
     puts("fnvm runs WebAssembly programs in a sandbox.\n\n"
          "  fnvm FILE [args...]      run a program: .wasm, .wat, or - for standard input\n"
          "  fnvm COMMAND ...\n");
-    for (size_t i = 0; i < COMMANDS; i++) printf("  %-8s  %s\n", commands[i].name, commands[i].what);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-8s  %s\n", commands[i].name, commands[i].what);
     puts("\n`fnvm help COMMAND` says more, with an example.");
     return STATUS_OK;
 }
@@ -142,6 +143,7 @@ int main(int argc, char **argv)
     }
     const char *word = argv[1];
     const Command *command = find_command(word);
+    if (command && argc == 3 && strcmp(argv[2], "--help") == 0) return help_print(word);
     if (command) return command->run(argc - 1, argv + 1);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return command_help(argc - 1, argv + 1);

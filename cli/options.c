@@ -36,10 +36,14 @@ bool parse_size(const char *text, uint64_t *bytes)
     unsigned shift = 0;
     switch (*unit) {
     case '\0': break;
-    case 'k': case 'K': shift = 10; break;
-    case 'm': case 'M': shift = 20; break;
-    case 'g': case 'G': shift = 30; break;
-    case 't': case 'T': shift = 40; break;
+    case 'k':
+    case 'K': shift = 10; break;
+    case 'm':
+    case 'M': shift = 20; break;
+    case 'g':
+    case 'G': shift = 30; break;
+    case 't':
+    case 'T': shift = 40; break;
     default: return false;
     }
     if (*unit && strcmp(unit + 1, "") != 0 && strcmp(unit + 1, "B") != 0 &&
@@ -50,9 +54,11 @@ bool parse_size(const char *text, uint64_t *bytes)
 
 bool parse_duration(const char *text, uint64_t *ns)
 {
-    static const struct { const char *unit; uint64_t ns; } units[] = {
-        {"", 1000000000}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1},
-        {"m", 60000000000}, {"h", 3600000000000}};
+    static const struct {
+        const char *unit;
+        uint64_t ns;
+    } units[] = {{"", 1000000000}, {"s", 1000000000},  {"ms", 1000000},     {"us", 1000},
+                 {"ns", 1},        {"m", 60000000000}, {"h", 3600000000000}};
     uint64_t number;
     const char *unit;
     if (!parse_number(text, &number, &unit)) return false;
@@ -74,20 +80,30 @@ static bool parse_bool(const char *text, bool *out)
 
 /* ---- Groups ---- */
 
-typedef enum ValueKind { VALUE_FLAG, VALUE_COUNT, VALUE_SIZE, VALUE_DURATION, VALUE_TEXT,
-                         VALUE_LIST, VALUE_FEATURE } ValueKind;
+typedef enum ValueKind {
+    VALUE_FLAG,
+    VALUE_COUNT,
+    VALUE_SIZE,
+    VALUE_DURATION,
+    VALUE_TEXT,
+    VALUE_LIST,
+    VALUE_FEATURE
+} ValueKind;
 
 typedef struct GroupKey {
     const char *name;
     ValueKind kind;
-    size_t field;        /* offset in Options */
-    uint32_t feature;    /* VALUE_FEATURE: its bit */
-    const char *value;   /* how help writes the value */
+    size_t field;      /* offset in Options */
+    uint32_t feature;  /* VALUE_FEATURE: its bit */
+    const char *value; /* how help writes the value */
     const char *what;
 } GroupKey;
 
 #define FIELD(member) offsetof(Options, member), 0
-#define FEATURE(name, bit, what) {name, VALUE_FEATURE, 0, FEATURE_##bit, "[=y|n]", what}
+#define FEATURE(name, bit, what)                              \
+    {                                                         \
+        name, VALUE_FEATURE, 0, FEATURE_##bit, "[=y|n]", what \
+    }
 
 static const GroupKey wasm_keys[] = {
     {"fuel", VALUE_COUNT, FIELD(fuel), "=N", "trap after N instructions"},
@@ -157,10 +173,7 @@ static void group_help(char group)
 
 static void *options_field(Options *options, size_t field) { return (char *)options + field; }
 
-static int no_memory(void)
-{
-    return error_report(NULL, "the host is out of memory");
-}
+static int no_memory(void) { return error_report(NULL, "the host is out of memory"); }
 
 static int pairs_add(Pairs *pairs, const char *name, const char *value)
 {
@@ -253,8 +266,15 @@ int options_group(Options *options, char group, char *list)
 
 /* ---- Long options ---- */
 
-enum { OPTION_DIR = 256, OPTION_ENV, OPTION_ARGV0, OPTION_PRELOAD, OPTION_MODULE_PATH,
-       OPTION_ENGINE, OPTION_VERIFY };
+enum {
+    OPTION_DIR = 256,
+    OPTION_ENV,
+    OPTION_ARGV0,
+    OPTION_PRELOAD,
+    OPTION_MODULE_PATH,
+    OPTION_ENGINE,
+    OPTION_VERIFY
+};
 
 static const struct option run_options[] = {
     {"dir", required_argument, NULL, OPTION_DIR},
@@ -272,16 +292,26 @@ static const struct option run_options[] = {
     {NULL, 0, NULL, 0}};
 
 /* What other engines call things, for people who come from there. */
-static const struct { const char *theirs, *ours; } foreign_options[] = {
-    {"mapdir", "--dir HOST::GUEST"}, {"map-dir", "--dir HOST::GUEST"},
-    {"volume", "--dir HOST::GUEST"}, {"function", "--invoke"},
-    {"gas-limit", "-W fuel=N"}, {"fuel", "-W fuel=N"},
-    {"time-limit", "-W timeout=100ms"}, {"timeout", "-W timeout=100ms"},
-    {"max-memory-size", "-W max-memory-size=BYTES"}, {"max-wasm-stack", "-W max-wasm-stack=BYTES"},
-    {"stack-size", "-W max-wasm-stack=BYTES"}, {"forward-host-env", "-S inherit-env"},
-    {"inherit-env", "-S inherit-env"}, {"tcplisten", "-S tcplisten=ADDR"},
-    {"coredump-on-trap", "-D coredump=FILE"}, {"wasm-features", "-W FEATURE=y|n"},
-    {"reactor", "--invoke"}, {"mount", "--dir HOST::GUEST"}};
+static const struct {
+    const char *theirs, *ours;
+} foreign_options[] = {{"mapdir", "--dir HOST::GUEST"},
+                       {"map-dir", "--dir HOST::GUEST"},
+                       {"volume", "--dir HOST::GUEST"},
+                       {"function", "--invoke"},
+                       {"gas-limit", "-W fuel=N"},
+                       {"fuel", "-W fuel=N"},
+                       {"time-limit", "-W timeout=100ms"},
+                       {"timeout", "-W timeout=100ms"},
+                       {"max-memory-size", "-W max-memory-size=BYTES"},
+                       {"max-wasm-stack", "-W max-wasm-stack=BYTES"},
+                       {"stack-size", "-W max-wasm-stack=BYTES"},
+                       {"forward-host-env", "-S inherit-env"},
+                       {"inherit-env", "-S inherit-env"},
+                       {"tcplisten", "-S tcplisten=ADDR"},
+                       {"coredump-on-trap", "-D coredump=FILE"},
+                       {"wasm-features", "-W FEATURE=y|n"},
+                       {"reactor", "--invoke"},
+                       {"mount", "--dir HOST::GUEST"}};
 
 static const char *long_option_name(const void *table, size_t i)
 {
@@ -325,11 +355,11 @@ static int option_dir(Options *options, char *text)
         dir->guest = guest + 2;
     } else if (strchr(text, ':')) {
         size_t host = strcspn(text, ":");
-        return error_usage(options->command,
-                           "--dir %s: which side is the host's? Write HOST::GUEST: `--dir %.*s::%s`,"
-                           " or, if you had the guest first, `--dir %s::%.*s`",
-                           text, (int)host, text, text + host + 1, text + host + 1, (int)host,
-                           text);
+        return error_usage(
+            options->command,
+            "--dir %s: which side is the host's? Write HOST::GUEST: `--dir %.*s::%s`,"
+            " or, if you had the guest first, `--dir %s::%.*s`",
+            text, (int)host, text, text + host + 1, text + host + 1, (int)host, text);
     }
     if (!*dir->host || !*dir->guest || strstr(dir->guest, "::"))
         return error_usage(options->command, "--dir: expected HOST[::GUEST][::ro]");
@@ -369,10 +399,12 @@ static int option_verify(Options *options, const char *when)
 static int run_option(Options *options, int option, char *text)
 {
     switch (option) {
-    case 'W': case 'S': case 'D': return options_group(options, (char)option, text);
+    case 'W':
+    case 'S':
+    case 'D': return options_group(options, (char)option, text);
     case 'f': options->invoke = text; return -1;
-    case 'C': case 'O':
-        return error_usage(options->command, "this version has no -%c options", option);
+    case 'C':
+    case 'O': return error_usage(options->command, "this version has no -%c options", option);
     case OPTION_DIR: return option_dir(options, text);
     case OPTION_ENV:
         return option_pair(options, &options->env, text, false, "--env NAME=VALUE or --env NAME");

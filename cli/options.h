@@ -7,10 +7,18 @@
 
 #include "fnvm.h"
 
-typedef struct Pair { const char *name, *value; } Pair; /* value may be NULL: see the user */
-typedef struct Pairs { Pair *items; size_t n, cap; } Pairs;
+typedef struct Pair {
+    const char *name, *value;
+} Pair; /* value may be NULL: see the user */
+typedef struct Pairs {
+    Pair *items;
+    size_t n, cap;
+} Pairs;
 
-typedef struct Directory { const char *host, *guest; fnvm_dir_access access; } Directory;
+typedef struct Directory {
+    const char *host, *guest;
+    fnvm_dir_access access;
+} Directory;
 
 typedef struct Options {
     const char *command; /* for messages and `fnvm help` */
@@ -21,18 +29,18 @@ typedef struct Options {
     bool unknown_imports_trap;
     /* -S */
     bool inherit_env, inherit_network, listenfd;
-    Pairs listen;        /* addresses to listen on, as names */
+    Pairs listen; /* addresses to listen on, as names */
     /* -D */
     const char *coredump;
     /* long options */
     const char *invoke, *argv0;
     Directory *dirs;
     size_t ndirs;
-    Pairs env;           /* value NULL: inherit if set */
-    Pairs preloads;      /* NAME=FILE */
-    Pairs module_paths;  /* as names */
-    const char *file;    /* NULL only where the command allows it */
-    char **args;         /* the guest's own arguments, after FILE */
+    Pairs env;          /* value NULL: inherit if set */
+    Pairs preloads;     /* NAME=FILE */
+    Pairs module_paths; /* as names */
+    const char *file;   /* NULL only where the command allows it */
+    char **args;        /* the guest's own arguments, after FILE */
     int nargs;
 } Options;
 

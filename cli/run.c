@@ -190,9 +190,10 @@ static int read_arguments(Session *s, const fnvm_valtype *types, size_t n, fnvm_
     for (size_t i = 0; i < n; i++) {
         fnvm_kind kind = fnvm_valtype_kind(types[i]);
         if (kind == FNVM_V128 || kind == FNVM_REF)
-            return error_usage("run", "argument %zu of `%s` is a %s: those cannot be written on "
-                               "the command line", i + 1, o->invoke,
-                               kind == FNVM_V128 ? "vector" : "reference");
+            return error_usage("run",
+                               "argument %zu of `%s` is a %s: those cannot be written on "
+                               "the command line",
+                               i + 1, o->invoke, kind == FNVM_V128 ? "vector" : "reference");
         if (!value_parse(o->args[i], kind, &values[i]))
             return error_usage("run", "argument %zu of `%s`: `%s` is not an %s", i + 1, o->invoke,
                                o->args[i], kind_name(kind));
@@ -208,13 +209,13 @@ typedef struct Call {
 static int invoke_typed(Session *s, fnvm_extern func, Call *call, fnvm_error **error)
 {
     size_t nargs = fnvm_func_params(s->store, func, call->types, VALUES_MAX);
-    if (nargs > VALUES_MAX) return error_usage("run", "`%s` has too many parameters",
-                                               s->options.invoke);
+    if (nargs > VALUES_MAX)
+        return error_usage("run", "`%s` has too many parameters", s->options.invoke);
     int status = read_arguments(s, call->types, nargs, call->args);
     if (status >= 0) return status;
     size_t nresults = fnvm_func_results(s->store, func, call->types, VALUES_MAX);
-    if (nresults > VALUES_MAX) return error_usage("run", "`%s` has too many results",
-                                                  s->options.invoke);
+    if (nresults > VALUES_MAX)
+        return error_usage("run", "`%s` has too many results", s->options.invoke);
     *error = fnvm_func_call(s->store, func, call->args, nargs, call->results, nresults);
     if (*error) {
         *error = fnvm_error_wrap(*error, "failed to invoke `%s`", s->options.invoke);
@@ -314,8 +315,7 @@ static int session_start(Session *s)
 {
     fnvm_error *error = NULL;
     /* Before anything of our own can take the place of a descriptor that is not there. */
-    if (s->options.listenfd || s->options.inherit_network)
-        error = sockets_inherited(&s->inherited);
+    if (s->options.listenfd || s->options.inherit_network) error = sockets_inherited(&s->inherited);
     if (error) return error_report(error, "failed to inherit sockets");
     error = fnvm_engine_new(&s->options.config, &s->engine);
     if (error) return error_report(error, "failed to set up the engine");

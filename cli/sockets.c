@@ -52,14 +52,14 @@ fnvm_error *sockets_inherited(int *count)
     *count = 0;
     if (!said || (pid && strtol(pid, NULL, 10) != (long)getpid())) return NULL;
     long n = strtol(said, NULL, 10);
-    if (n < 0 || n > INHERITED_MAX)
-        return fnvm_error_new(FNVM_E_IO, "LISTEN_FDS is `%s`", said);
+    if (n < 0 || n > INHERITED_MAX) return fnvm_error_new(FNVM_E_IO, "LISTEN_FDS is `%s`", said);
     for (int fd = SOCKETS_FIRST; fd < SOCKETS_FIRST + (int)n; fd++) {
         int type;
         socklen_t size = sizeof type;
         if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
-            return fnvm_error_new(FNVM_E_IO, "LISTEN_FDS is %ld, but descriptor %d is no socket: %s",
-                                  n, fd, strerror(errno));
+            return fnvm_error_new(FNVM_E_IO,
+                                  "LISTEN_FDS is %ld, but descriptor %d is no socket: %s", n, fd,
+                                  strerror(errno));
     }
     *count = (int)n;
     return NULL;

@@ -5,7 +5,10 @@
 #include "cli/commands.h"
 #include "cli/errors.h"
 
-typedef struct Report { const char *file; size_t shown; } Report;
+typedef struct Report {
+    const char *file;
+    size_t shown;
+} Report;
 
 static void report_function(void *env, const fnvm_error *error)
 {

@@ -37,7 +37,8 @@ static const uint16_t ops_by_code[ALL_CODES] = {
     _Static_assert((code) < page##_CODES, "code of " text " is outside its page");
 #include "loader/instructions.def"
 
-Op instruction_decode(uint8_t page, uint32_t code) {
+Op instruction_decode(uint8_t page, uint32_t code)
+{
     size_t start, codes;
     switch (page) {
     case PAGE_BASE: start = BASE_START, codes = BASE_CODES; break;
@@ -46,15 +47,14 @@ Op instruction_decode(uint8_t page, uint32_t code) {
     case PAGE_SIMD: start = SIMD_START, codes = SIMD_CODES; break;
     default: return OP_NONE;
     }
-    if (code >= codes || ops_by_code[start + code] == 0)
-        return OP_NONE;
+    if (code >= codes || ops_by_code[start + code] == 0) return OP_NONE;
     return (Op)(ops_by_code[start + code] - 1);
 }
 
 /* Five features of a keyword, weighted so that the keywords spread over the byte's values (the
  * weights come from a random search; any would be correct). */
-#define FINGERPRINT(text, n)                                                             \
-    ((uint8_t)((n) * 51u + (uint8_t)(text)[(n) / 2] * 174u + (uint8_t)(text)[(n) - 1] * 96u + \
+#define FINGERPRINT(text, n)                                                              \
+    ((uint8_t)((n)*51u + (uint8_t)(text)[(n) / 2] * 174u + (uint8_t)(text)[(n)-1] * 96u + \
                (uint8_t)(text)[(n) / 3] * 87u + (uint8_t)(text)[3 * (n) / 4] * 151u))
 
 #define INSTR(page, code, ident, text, imm, sig, align, feature) \
@@ -63,18 +63,16 @@ static const uint8_t fingerprints[OP_COUNT] = {
 #include "loader/instructions.def"
 };
 
-Op instruction_by_text(const char *text, size_t len) {
-    if (len == 0)
-        return OP_NONE;
+Op instruction_by_text(const char *text, size_t len)
+{
+    if (len == 0) return OP_NONE;
     uint8_t wanted = FINGERPRINT(text, len);
     for (size_t op = 0; op < OP_COUNT; op++) {
         const uint8_t *hit = memchr(fingerprints + op, wanted, OP_COUNT - op);
-        if (hit == NULL)
-            return OP_NONE;
+        if (hit == NULL) return OP_NONE;
         op = (size_t)(hit - fingerprints);
         const char *keyword = instructions[op].text;
-        if (strlen(keyword) == len && memcmp(keyword, text, len) == 0)
-            return (Op)op;
+        if (strlen(keyword) == len && memcmp(keyword, text, len) == 0) return (Op)op;
     }
     return OP_NONE;
 }

@@ -89,7 +89,7 @@ static void GC_CALLBACK push_roots(void)
     for (const Store *s = roots.stores; s; s = s->heap_next) {
         push_slots(&s->heap->newest, &s->heap->newest + 1);
         push_slots(&s->exception, &s->exception + 1);
-        push_slots(s->refs, s->refs + s->nrefs);
+        if (s->nrefs) push_slots(s->refs, s->refs + s->nrefs);
         for (uint32_t i = 1; i < s->ninstances; i++)
             if (s->instances[i]) push_instance(s, s->instances[i]);
     }

@@ -7,10 +7,11 @@
  * a table of handlers; other tables serve functions with v128 (locals of two widths) and metering.
  *
  * State: `pc` in the module's bytes, `sp` the next free slot, `fp` the first local, `side` the next
- * branch's entry.  The top of the operand stack is in memory or cached in the register `top`, as the
- * last instruction left it: NEXT dispatches to handlers for the one case, L_..., NEXT_TOP to those for
- * the other, T_..., or to `spill`, which writes it to memory first.  (M. A. Ertl, "Stack caching for
- * interpreters", 1995, with two states.)  Slots of i32 hold it zero-extended.  Frames are complete in memory but for these
+ * branch's entry.  None, one or two of the topmost operands are cached in the registers `under` and
+ * `top`, as the last instruction left them: NEXT dispatches to handlers for the first case, L_...,
+ * NEXT_TOP and NEXT_PAIR to those for the others, T_... and P_..., or to where they are written to
+ * memory first.  (M. A. Ertl, "Stack caching for interpreters", 1995.)  Slots of i32 hold it
+ * zero-extended.  Frames are complete in memory but for these
  * four, which SAVE writes back before anything that may look at frames: calls, allocation, traps. */
 #include "vm/interpreter.h"
 
@@ -18,6 +19,7 @@
 #include "loader/linker.h"
 #include "vm/frames.h"
 #include "vm/heap.h"
+#include "vm/interpreter_registers.h"
 #include "vm/interpreter_rows.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -34,6 +36,12 @@ static __attribute__((noinline)) Leb signed_slow(const uint8_t *pc) { return leb
 static inline uint32_t word_at(const uint8_t *pc)
 {
     uint32_t w;
+    memcpy(&w, pc, sizeof w);
+    return w;
+}
+static inline uint64_t double_word_at(const uint8_t *pc)
+{
+    uint64_t w;
     memcpy(&w, pc, sizeof w);
     return w;
 }
@@ -122,8 +130,8 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
 /* Writes the registers to the frame: everybody else may now look. */
 #define SAVE()                                                                                    \
     do {                                                                                          \
-        frame->pc = (uint32_t)(pc - bytes);                                                       \
-        frame->stp = (uint32_t)(side - code->side);                                               \
+        cur.frame->pc = (uint32_t)(pc - cur.bytes);                                                       \
+        cur.frame->stp = (uint32_t)(side - cur.code->side);                                               \
         stack->top = (uint32_t)(sp - base);                                                       \
     } while (0)
 
@@ -151,7 +159,7 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
             pc = (opcode) + ((int32_t)first_ >> 8);                                               \
             side += (int32_t)second_ >> 12;                                                       \
         } else {                                                                                  \
-            Landing to_ = branch_slow(code, side, opcode, sp);                                    \
+            Landing to_ = branch_slow(cur.code, side, opcode, sp);                                    \
             sp = to_.sp;                                                                          \
             pc = to_.pc;                                                                          \
             side = to_.side;                                                                      \
@@ -168,7 +176,7 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
 #define STEP(call)                                                                                \
     do {                                                                                          \
         SAVE();                                                                                   \
-        Step step_ = {.inst = inst, .pc = pc, .sp = sp};                                          \
+        Step step_ = {.inst = cur.inst, .pc = pc, .sp = sp};                                          \
         trap = call;                                                                              \
         pc = step_.pc;                                                                            \
         if (unlikely(trap)) goto trapped;                                                         \
@@ -242,32 +250,31 @@ static fnvm_error *call_host(Store *store, Instance *caller_instance, FuncRef re
 
 RunExit interpreter_run(Run *run)
 {
-    /* 256 handlers for a top of stack in memory, 256 for a cached one. */
+    /* 256 handlers for each number of cached operands. */
 #define IN_GC(code, ident, kind)
 #define IN_MISC(code, ident, kind)
 #define IN_SIMD(code, ident, kind)
-#define IN_BASE(code, ident, kind) [code] = &&L_##ident, [256 + code] = CACHED_##kind(ident),
+#define IN_BASE(code, ident, kind) [code] = &&L_##ident, CACHED_##kind(code, ident)
 #define INSTR(page, code, ident, text, imm, sig, align, feature) IN_##page(code, ident, imm##_##sig)
-#define CACHED_ROWS                                                                               \
-    [256 + 0x01] = &&T_nop, [256 + 0x02] = &&T_block, [256 + 0x03] = &&T_block,                   \
-    [256 + 0x04] = &&T_if, [256 + 0x0B] = &&T_end, [256 + 0x0D] = &&T_br_if,                      \
-    [256 + 0x41] = &&T_i32_const, [256 + 0x42] = &&T_i64_const, [256 + 0x44] = &&T_f64_const
-    static const void *const narrow[512] = {
-        [0 ... 255] = &&L_unreachable, /* verified code has no other bytes here */
-        [256 ... 511] = &&spill,
+#define FIRST_ROWS /* verified code has no other bytes */                                         \
+    [0 ... 255] = &&L_unreachable, [256 ... 511] = &&spill, [512 ... 767] = &&spill_pair
+#define LAST_ROWS                                                                                 \
+    [PAGE_GC] = &&prefix_gc, [PAGE_MISC] = &&prefix_misc, [PAGE_SIMD] = &&prefix_simd,            \
+    CACHED(0x01, nop) CACHED(0x02, block) CACHED(0x03, block) CACHED(0x04, if)                    \
+    CACHED(0x0B, end) CACHED(0x0D, br_if) CACHED(0x41, i32_const) CACHED(0x42, i64_const)         \
+    CACHED(0x44, f64_const)
+    static const void *const narrow[768] = {
+        FIRST_ROWS,
 #include "loader/instructions.def"
-        [PAGE_GC] = &&prefix_gc, [PAGE_MISC] = &&prefix_misc, [PAGE_SIMD] = &&prefix_simd,
-        CACHED_ROWS,
-        [256 + 0x1A] = &&T_drop, [256 + 0x1B] = &&T_select, [256 + 0x20] = &&T_local_get,
-        [256 + 0x21] = &&T_local_set, [256 + 0x22] = &&T_local_tee};
+        LAST_ROWS CACHED(0x1A, drop) CACHED(0x1B, select) CACHED(0x20, local_get)
+        CACHED(0x21, local_set) CACHED(0x22, local_tee) CACHED(0x23, global_get)
+        CACHED(0x24, global_set)};
     /* Functions with v128: locals, drop and select come in two widths. */
 #define INSTR(page, code, ident, text, imm, sig, align, feature) IN_##page(code, ident, imm##_##sig)
-    static const void *const wide[512] = {
-        [0 ... 255] = &&L_unreachable,
-        [256 ... 511] = &&spill,
+    static const void *const wide[768] = {
+        FIRST_ROWS,
 #include "loader/instructions.def"
-        [PAGE_GC] = &&prefix_gc, [PAGE_MISC] = &&prefix_misc, [PAGE_SIMD] = &&prefix_simd,
-        CACHED_ROWS,
+        LAST_ROWS
         [0x1A] = &&wide_drop, [0x1B] = &&wide_select, [0x20] = &&wide_local_get,
         [0x21] = &&wide_local_set, [0x22] = &&wide_local_tee, [0x23] = &&wide_global_get,
         [0x24] = &&wide_global_set};
@@ -281,15 +288,15 @@ RunExit interpreter_run(Run *run)
 #include "loader/instructions.def"
     };
     /* Metering: every instruction costs one, but those that only mark structure. */
+#define FREE(code, ident) [code] = &&L_##ident, CACHED(code, ident)
 #define FREE_ROWS                                                                                 \
-    [0x00] = &&L_unreachable, [0x01] = &&L_nop, [0x02] = &&L_block, [0x03] = &&L_loop,            \
-    [0x05] = &&L_else_, [0x0B] = &&L_end, [256 + 0x00] = &&L_unreachable,                         \
-    [256 + 0x01] = &&T_nop, [256 + 0x02] = &&T_block, [256 + 0x03] = &&T_block,                   \
-    [256 + 0x05] = &&spill, [256 + 0x0B] = &&T_end
-    static const void *const metered[512] = {
-        [0 ... 255] = &&meter, [256 ... 511] = &&meter_top, FREE_ROWS};
-    static const void *const metered_wide[512] = {
-        [0 ... 255] = &&meter_wide, [256 ... 511] = &&meter_wide_top, FREE_ROWS};
+    FREE(0x01, nop) FREE(0x02, block) FREE(0x03, block) FREE(0x0B, end)                           \
+    [0x00] = &&L_unreachable, [0x05] = &&L_else_, [256 + 0x05] = &&spill, [512 + 0x05] = &&spill_pair
+    static const void *const metered[768] = {
+        [0 ... 255] = &&meter, [256 ... 511] = &&meter_top, [512 ... 767] = &&meter_pair, FREE_ROWS};
+    static const void *const metered_wide[768] = {
+        [0 ... 255] = &&meter_wide, [256 ... 511] = &&meter_wide_top,
+        [512 ... 767] = &&meter_wide_pair, FREE_ROWS};
 
     Store *const store = run->store;
     Stack *const stack = &run->stack->context->stack;
@@ -297,16 +304,21 @@ RunExit interpreter_run(Run *run)
     const bool metering = store->engine->config.fuel;
     const uint32_t never = metering ? 256 : 0; /* metered instructions are not fused */
 
-    Frame *frame;
-    Instance *inst;
+    /* Where the machine is, but for its registers.  Its address is made known, so that it stays in
+     * memory and leaves the processor's registers to those. */
+    struct {
+        Frame *frame;
+        Instance *inst;
+        const FuncCode *code;
+        const uint8_t *bytes, *code_end;
+    } cur;
+    __asm__ volatile("" : "=m"(cur) : "r"(&cur) : "memory");
     const MemoryRef *memories;
-    const uint8_t *bytes, *code_end;
-    const FuncCode *code;
-    const void *const *dispatch;
+    register const void *const *dispatch REGISTER_DISPATCH;
 
-    const uint8_t *pc;
-    Slot *sp, *fp;
-    uint64_t top = 0;
+    register const uint8_t *pc REGISTER_PC;
+    register Slot *sp REGISTER_SP, *fp REGISTER_FP;
+    register uint64_t under REGISTER_UNDER = 0, top REGISTER_TOP = 0;
     const SideEntry *side;
 
     fnvm_trap trap;
@@ -316,19 +328,19 @@ RunExit interpreter_run(Run *run)
 
     /* Takes up the innermost frame where it was left. */
 resume:
-    frame = stack_top_frame(run->stack);
+    cur.frame = stack_top_frame(run->stack);
     sp = base + stack->top;
 reload:
-    inst = store->instances[frame->instance];
-    bytes = inst->module->bytes;
-    memories = inst->memories;
-    code = frame_code(inst, frame);
+    cur.inst = store->instances[cur.frame->instance];
+    cur.bytes = cur.inst->module->bytes;
+    memories = cur.inst->memories;
+    cur.code = frame_code(cur.inst, cur.frame);
 refresh:
-    fp = base + frame->fp;
-    pc = bytes + frame->pc;
-    side = code->side + frame->stp;
-    code_end = bytes + code->end;
-    dispatch = !(code->flags & CODE_WIDE) ? (metering ? metered : narrow)
+    fp = base + cur.frame->fp;
+    pc = cur.bytes + cur.frame->pc;
+    side = cur.code->side + cur.frame->stp;
+    cur.code_end = cur.bytes + cur.code->end;
+    dispatch = !(cur.code->flags & CODE_WIDE) ? (metering ? metered : narrow)
                                           : (metering ? metered_wide : wide);
     NEXT();
 
@@ -340,6 +352,8 @@ L_nop:
     NEXT();
 T_nop:
     NEXT_TOP();
+P_nop:
+    NEXT_PAIR();
 L_block:
 L_loop:
     SKIP_BLOCK_TYPE();
@@ -347,6 +361,12 @@ L_loop:
 T_block:
     SKIP_BLOCK_TYPE();
     NEXT_TOP();
+P_block:
+    SKIP_BLOCK_TYPE();
+    NEXT_PAIR();
+P_if:
+    (sp++)->i64 = under;
+    goto T_if;
 L_if_:
     top = (--sp)->i64;
 T_if: {
@@ -362,32 +382,38 @@ T_if: {
 L_else_:
     BRANCH(pc - 1);
     NEXT();
+P_end:
+    if (likely(pc != cur.code_end)) NEXT_PAIR();
+    (sp++)->i64 = under;
 T_end:
-    if (likely(pc != code_end)) NEXT_TOP();
+    if (likely(pc != cur.code_end)) NEXT_TOP();
     (sp++)->i64 = top;
     goto L_return_;
 L_end:
-    if (likely(pc != code_end)) NEXT();
+    if (likely(pc != cur.code_end)) NEXT();
 L_return_: {
-    uint32_t n = code->result_slots;
+    uint32_t n = cur.code->result_slots;
     Slot *from = sp - n;
     sp = fp;
     for (uint32_t i = 0; i < n; i++) sp[i] = from[i];
     sp += n;
-    bool entry = frame->flags & FRAME_ENTRY;
-    frame++;
-    stack->frames = frame_offset(run->stack, frame);
+    bool entry = cur.frame->flags & FRAME_ENTRY;
+    cur.frame++;
+    stack->frames = frame_offset(run->stack, cur.frame);
     if (unlikely(entry)) {
         stack->top = (uint32_t)(sp - base);
         return RUN_DONE;
     }
-    if (unlikely(frame->instance != inst->id)) goto reload;
-    code = frame_code(inst, frame);
+    if (unlikely(cur.frame->instance != cur.inst->id)) goto reload;
+    cur.code = frame_code(cur.inst, cur.frame);
     goto refresh;
 }
 L_br:
     BRANCH(pc - 1);
     NEXT();
+P_br_if:
+    (sp++)->i64 = under;
+    goto T_br_if;
 L_br_if:
     top = (--sp)->i64;
 T_br_if:
@@ -408,9 +434,9 @@ L_br_table: {
 }
 L_throw_: {
     READ_U32(tag);
-    uint32_t n = types_get(&store->engine->types, inst->module->tags[tag])->param_slots;
+    uint32_t n = types_get(&store->engine->types, cur.inst->module->tags[tag])->param_slots;
     SAVE();
-    trap = heap_new_exception(store, inst->tags[tag], sp - n, n, &run->exception);
+    trap = heap_new_exception(store, cur.inst->tags[tag], sp - n, n, &run->exception);
     if (unlikely(trap)) goto trapped;
     goto thrown;
 }
@@ -426,38 +452,38 @@ L_try_table:
     /* ---- Calls ---- */
 L_call: {
     READ_U32(func);
-    if (unlikely(func < inst->module->n_imported_funcs)) {
-        callee_ref = inst->imported_funcs[func];
+    if (unlikely(func < cur.inst->module->n_imported_funcs)) {
+        callee_ref = cur.inst->imported_funcs[func];
         if (unlikely(!callee_ref)) {
             SAVE();
-            run->error = linker_resolve_func(inst, func);
+            run->error = linker_resolve_func(cur.inst, func);
             if (run->error) goto failed;
-            callee_ref = inst->imported_funcs[func];
+            callee_ref = cur.inst->imported_funcs[func];
         }
         goto call_ref;
     }
-    const FuncCode *callee = callee_code(inst, func, &run->error);
+    const FuncCode *callee = callee_code(cur.inst, func, &run->error);
     if (unlikely(!callee)) {
         SAVE();
         goto failed;
     }
     SAVE();
-    Frame *inner = frame_push(run->stack, frame, sp - callee->param_slots, inst, callee, 0);
+    Frame *inner = frame_push(run->stack, cur.frame, sp - callee->param_slots, cur.inst, callee, 0);
     TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
-    frame = inner;
-    code = callee;
-    stack->frames = frame_offset(run->stack, frame);
-    sp += code->local_slots - code->param_slots;
+    cur.frame = inner;
+    cur.code = callee;
+    stack->frames = frame_offset(run->stack, cur.frame);
+    sp += cur.code->local_slots - cur.code->param_slots;
     goto refresh;
 }
 L_call_indirect: {
     READ_U32(type);
     READ_U32(table);
-    const TableRef *t = &inst->tables[table];
+    const TableRef *t = &cur.inst->tables[table];
     uint64_t i = (--sp)->i64;
     TRAP_IF(i >= t->state->size, UNDEFINED_ELEMENT);
     callee_ref = t->elems[i];
-    trap = check_indirect(store, callee_ref, inst->module->types[type]);
+    trap = check_indirect(store, callee_ref, cur.inst->module->types[type]);
     if (unlikely(trap)) goto trapped;
     goto call_ref;
 }
@@ -475,7 +501,7 @@ call_ref: {
         stack->top = (uint32_t)(args - base) +
                      (type->param_slots > type->result_slots ? type->param_slots
                                                              : type->result_slots);
-        run->error = call_host(store, inst, callee_ref, args, type);
+        run->error = call_host(store, cur.inst, callee_ref, args, type);
         sp = args + type->result_slots;
         if (unlikely(run->error)) goto host_failed;
         TRAP_IF(INTERRUPTED(), INTERRUPTED);
@@ -485,38 +511,38 @@ call_ref: {
     const FuncCode *callee = callee_code(target, funcref_func(callee_ref), &run->error);
     SAVE();
     if (unlikely(!callee)) goto failed;
-    Frame *inner = frame_push(run->stack, frame, sp - callee->param_slots, target, callee, 0);
+    Frame *inner = frame_push(run->stack, cur.frame, sp - callee->param_slots, target, callee, 0);
     TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
-    frame = inner;
-    code = callee;
-    stack->frames = frame_offset(run->stack, frame);
-    sp += code->local_slots - code->param_slots;
-    if (target == inst) goto refresh;
+    cur.frame = inner;
+    cur.code = callee;
+    stack->frames = frame_offset(run->stack, cur.frame);
+    sp += cur.code->local_slots - cur.code->param_slots;
+    if (target == cur.inst) goto refresh;
     goto reload;
 }
 L_return_call: {
     READ_U32(func);
-    if (unlikely(func < inst->module->n_imported_funcs)) {
-        callee_ref = inst->imported_funcs[func];
+    if (unlikely(func < cur.inst->module->n_imported_funcs)) {
+        callee_ref = cur.inst->imported_funcs[func];
         if (unlikely(!callee_ref)) {
             SAVE();
-            run->error = linker_resolve_func(inst, func);
+            run->error = linker_resolve_func(cur.inst, func);
             if (run->error) goto failed;
-            callee_ref = inst->imported_funcs[func];
+            callee_ref = cur.inst->imported_funcs[func];
         }
     } else {
-        callee_ref = funcref_make(inst->id, func);
+        callee_ref = funcref_make(cur.inst->id, func);
     }
     goto tail_call;
 }
 L_return_call_indirect: {
     READ_U32(type);
     READ_U32(table);
-    const TableRef *t = &inst->tables[table];
+    const TableRef *t = &cur.inst->tables[table];
     uint64_t i = (--sp)->i64;
     TRAP_IF(i >= t->state->size, UNDEFINED_ELEMENT);
     callee_ref = t->elems[i];
-    trap = check_indirect(store, callee_ref, inst->module->types[type]);
+    trap = check_indirect(store, callee_ref, cur.inst->module->types[type]);
     if (unlikely(trap)) goto trapped;
     goto tail_call;
 }
@@ -532,8 +558,8 @@ tail_call: { /* the arguments take the place of this frame's locals */
         Slot *args = sp - type->param_slots;
         if (type->result_slots > type->param_slots)
             stack->top = (uint32_t)(args - base) + type->result_slots;
-        TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)frame, STACK_EXHAUSTED);
-        run->error = call_host(store, inst, callee_ref, args, type);
+        TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
+        run->error = call_host(store, cur.inst, callee_ref, args, type);
         if (unlikely(run->error)) goto host_failed;
         sp = args + type->result_slots;
         goto L_return_;
@@ -542,12 +568,12 @@ tail_call: { /* the arguments take the place of this frame's locals */
     const FuncCode *callee = callee_code(target, funcref_func(callee_ref), &run->error);
     if (unlikely(!callee)) goto failed;
     TRAP_IF(INTERRUPTED(), INTERRUPTED);
-    TRAP_IF((uint8_t *)(fp + callee->frame_slots) > (uint8_t *)frame, STACK_EXHAUSTED);
+    TRAP_IF((uint8_t *)(fp + callee->frame_slots) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
     memmove(fp, sp - callee->param_slots, callee->param_slots * sizeof *fp);
-    frame = frame_push(run->stack, frame + 1, fp, target, callee, frame->flags);
+    cur.frame = frame_push(run->stack, cur.frame + 1, fp, target, callee, cur.frame->flags);
     sp = fp + callee->local_slots;
-    code = callee;
-    if (target == inst) goto refresh;
+    cur.code = callee;
+    if (target == cur.inst) goto refresh;
     goto reload;
 }
 
@@ -562,12 +588,12 @@ L_ref_is_null:
 L_ref_func: {
     READ_U32(func);
     SAVE();
-    FuncRef ref = func < inst->module->n_imported_funcs ? inst->imported_funcs[func]
-                                                        : funcref_make(inst->id, func);
+    FuncRef ref = func < cur.inst->module->n_imported_funcs ? cur.inst->imported_funcs[func]
+                                                        : funcref_make(cur.inst->id, func);
     if (unlikely(!ref)) {
-        run->error = linker_resolve_func(inst, func);
+        run->error = linker_resolve_func(cur.inst, func);
         if (run->error) goto failed;
-        ref = inst->imported_funcs[func];
+        ref = cur.inst->imported_funcs[func];
     }
     (sp++)->i64 = ref;
     NEXT();
@@ -603,11 +629,16 @@ L_drop:
     sp--;
 T_drop:
     NEXT();
+P_drop:
+    top = under;
+    NEXT_TOP();
 L_select:
     top = (--sp)->i64;
 T_select:
-    sp -= 2;
-    top = TOP_i ? sp[0].i64 : sp[1].i64;
+    under = (--sp)->i64;
+P_select:
+    sp--;
+    top = TOP_i ? sp->i64 : under;
     NEXT_TOP();
 L_select_t:
     pc++; /* one type */
@@ -621,15 +652,22 @@ L_select_t:
         if (!sp[1].i32) sp[-1] = sp[0];
     }
     NEXT();
-T_local_get:
-    (sp++)->i64 = top;
+P_local_get:
+    (sp++)->i64 = under;
+T_local_get: {
+    READ_U32(i);
+    under = top;
+    top = fp[i].i64;
+    NEXT_PAIR();
+}
 L_local_get: {
     READ_U32(i);
     top = fp[i].i64;
     if (NEXT_IS(0x20) && pc[1] < 0x80) { /* another */
-        (sp++)->i64 = top;
+        under = top;
         top = fp[pc[1]].i64;
         pc += 2;
+        NEXT_PAIR();
     }
     NEXT_TOP();
 }
@@ -638,11 +676,17 @@ L_local_set:
 T_local_set: {
     READ_U32(i);
     fp[i].i64 = top;
-    if (NEXT_IS(0x20)) {
+    if (NEXT_IS(0x20)) { /* the next statement */
         pc++;
         goto L_local_get;
     }
     NEXT();
+}
+P_local_set: {
+    READ_U32(i);
+    fp[i].i64 = top;
+    top = under;
+    NEXT_TOP();
 }
 L_local_tee:
     top = (--sp)->i64;
@@ -651,23 +695,44 @@ T_local_tee: {
     fp[i].i64 = top;
     NEXT_TOP();
 }
+P_local_tee: {
+    READ_U32(i);
+    fp[i].i64 = top;
+    NEXT_PAIR();
+}
 #define GLOBAL_SLOT(x)                                                                            \
-    (likely((x) >= inst->module->n_imported_globals)                                              \
-         ? inst->globals + 2 * (size_t)((x)-inst->module->n_imported_globals)                     \
-         : inst->imported_globals[x].value)
+    (likely((x) >= cur.inst->module->n_imported_globals)                                              \
+         ? cur.inst->globals + 2 * (size_t)((x)-cur.inst->module->n_imported_globals)                     \
+         : cur.inst->imported_globals[x].value)
+P_global_get:
+    (sp++)->i64 = under;
+T_global_get: {
+    READ_U32(x);
+    under = top;
+    top = GLOBAL_SLOT(x)->i64;
+    NEXT_PAIR();
+}
 L_global_get: {
     READ_U32(x);
-    *sp++ = *GLOBAL_SLOT(x);
-    NEXT();
+    top = GLOBAL_SLOT(x)->i64;
+    NEXT_TOP();
 }
-L_global_set: {
+P_global_set: {
     READ_U32(x);
-    *GLOBAL_SLOT(x) = *--sp;
+    GLOBAL_SLOT(x)->i64 = top;
+    top = under;
+    NEXT_TOP();
+}
+L_global_set:
+    top = (--sp)->i64;
+T_global_set: {
+    READ_U32(x);
+    GLOBAL_SLOT(x)->i64 = top;
     NEXT();
 }
 L_table_get: {
     READ_U32(x);
-    const TableRef *t = &inst->tables[x];
+    const TableRef *t = &cur.inst->tables[x];
     uint64_t i = sp[-1].i64;
     TRAP_IF(i >= t->state->size, TABLE_OUT_OF_BOUNDS);
     sp[-1].i64 = t->elems[i];
@@ -675,7 +740,7 @@ L_table_get: {
 }
 L_table_set: {
     READ_U32(x);
-    const TableRef *t = &inst->tables[x];
+    const TableRef *t = &cur.inst->tables[x];
     uint64_t i = sp[-2].i64;
     TRAP_IF(i >= t->state->size, TABLE_OUT_OF_BOUNDS);
     t->elems[i] = sp[-1].i64;
@@ -696,21 +761,21 @@ wide_select: {
 }
 wide_local_get: {
     READ_U32(i);
-    uint32_t at = code->local_map[i];
+    uint32_t at = cur.code->local_map[i];
     *sp++ = fp[at >> 1];
     if (at & 1) *sp++ = fp[(at >> 1) + 1];
     NEXT();
 }
 wide_local_set: {
     READ_U32(i);
-    uint32_t at = code->local_map[i];
+    uint32_t at = cur.code->local_map[i];
     if (at & 1) fp[(at >> 1) + 1] = *--sp;
     fp[at >> 1] = *--sp;
     NEXT();
 }
 wide_local_tee: {
     READ_U32(i);
-    uint32_t at = code->local_map[i];
+    uint32_t at = cur.code->local_map[i];
     memcpy(fp + (at >> 1), sp - 1 - (at & 1), (1 + (at & 1)) * sizeof *sp);
     NEXT();
 }
@@ -718,13 +783,13 @@ wide_global_get: {
     READ_U32(x);
     const Slot *g = GLOBAL_SLOT(x);
     *sp++ = g[0];
-    if (inst->module->globals[x].type.type == TYPE_V128) *sp++ = g[1];
+    if (cur.inst->module->globals[x].type.type == TYPE_V128) *sp++ = g[1];
     NEXT();
 }
 wide_global_set: {
     READ_U32(x);
     Slot *g = GLOBAL_SLOT(x);
-    if (inst->module->globals[x].type.type == TYPE_V128) g[1] = *--sp;
+    if (cur.inst->module->globals[x].type.type == TYPE_V128) g[1] = *--sp;
     g[0] = *--sp;
     NEXT();
 }
@@ -740,7 +805,7 @@ L_memory_grow: {
     READ_U32(x);
     uint64_t old;
     SAVE();
-    if (memory_grow(&inst->memories[x], sp[-1].i64, &old)) {
+    if (memory_grow(&cur.inst->memories[x], sp[-1].i64, &old)) {
         sp[-1].i64 = old;
     } else {
         TRAP_IF(store->engine->config.trap_on_grow_failure, GROW_FAILED);
@@ -748,24 +813,42 @@ L_memory_grow: {
     }
     NEXT();
 }
-T_i32_const: {
+P_i32_const: {
     READ_SIGNED(int32_t, x)
     if (NEXT_IS(0x6A)) { /* i32.add */
         pc++;
         top = (uint32_t)top + (uint32_t)x;
+        NEXT_PAIR();
+    }
+    (sp++)->i64 = under;
+    under = top;
+    top = (uint32_t)x;
+    NEXT_PAIR();
+}
+T_i32_const: {
+    READ_SIGNED(int32_t, x)
+    if (NEXT_IS(0x6A)) {
+        pc++;
+        top = (uint32_t)top + (uint32_t)x;
         NEXT_TOP();
     }
-    (sp++)->i64 = top;
+    under = top;
     top = (uint32_t)x;
-    NEXT_TOP();
+    NEXT_PAIR();
 }
 L_i32_const: {
     READ_SIGNED(int32_t, x)
     top = (uint32_t)x;
     NEXT_TOP();
 }
-T_i64_const:
-    (sp++)->i64 = top;
+P_i64_const:
+    (sp++)->i64 = under;
+T_i64_const: {
+    READ_SIGNED(int64_t, x)
+    under = top;
+    top = (uint64_t)x;
+    NEXT_PAIR();
+}
 L_i64_const: {
     READ_SIGNED(int64_t, x)
     top = (uint64_t)x;
@@ -776,10 +859,15 @@ L_f32_const:
     pc += 4;
     sp++;
     NEXT();
+P_f64_const:
+    (sp++)->i64 = under;
 T_f64_const:
-    (sp++)->i64 = top;
+    under = top;
+    top = double_word_at(pc);
+    pc += 8;
+    NEXT_PAIR();
 L_f64_const:
-    memcpy(&top, pc, 8);
+    top = double_word_at(pc);
     pc += 8;
     NEXT_TOP();
 L_v128_const:
@@ -816,7 +904,7 @@ prefix_gc: {
         bool nullable = *pc & 2;
         Leb l = leb_unsigned(pc + 1);         /* label */
         l = leb_signed(l.pc);                 /* source type */
-        l = leb_heap_type(inst->module, l.pc);
+        l = leb_heap_type(cur.inst->module, l.pc);
         HeapType target = (HeapType)l.value;
         bool matches = ref_matches(store, types_top(&store->engine->types, target), sp[-1].i64,
                                    target, nullable);
@@ -832,22 +920,27 @@ prefix_gc: {
     NEXT();
 }
 
-    /* ---- The other way of caching; metering ---- */
+    /* ---- Cached operands back to memory; metering ---- */
+spill_pair:
+    (sp++)->i64 = under;
 spill:
     (sp++)->i64 = top;
-    goto *(code->flags & CODE_WIDE ? wide : narrow)[pc[-1]];
+    goto *(cur.code->flags & CODE_WIDE ? wide : narrow)[pc[-1]];
+#define METER(table, cached)                                                                      \
+    if (unlikely(--store->fuel < 0)) goto out_of_fuel;                                            \
+    goto *table[(cached) + pc[-1]]
 meter:
-    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
-    goto *narrow[pc[-1]];
+    METER(narrow, 0);
 meter_top:
-    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
-    goto *narrow[256 + pc[-1]];
+    METER(narrow, 256);
+meter_pair:
+    METER(narrow, 512);
 meter_wide:
-    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
-    goto *wide[pc[-1]];
+    METER(wide, 0);
 meter_wide_top:
-    if (unlikely(--store->fuel < 0)) goto out_of_fuel;
-    goto *wide[256 + pc[-1]];
+    METER(wide, 256);
+meter_wide_pair:
+    METER(wide, 512);
 
     /* ---- All rows that compute ---- */
 #define INSTR(page, code, ident, text, imm, sig, align, feature) ROW_##imm##_##sig(ident, align)

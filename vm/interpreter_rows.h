@@ -3,11 +3,12 @@
  * L_<ident>, by way of the arithmetic num_<ident>.  Rows with a typing rule of their own expand to
  * nothing: interpreter.c spells them out.
  *
- * Each handler comes twice, as the top of the stack may be in memory (L_<ident>) or in the register
- * `top`, above what `sp` counts (T_<ident>).
+ * Each handler comes three times: for all operands in memory (L_<ident>), for the topmost in the
+ * register `top` (T_<ident>), and for the two topmost in `under` and `top` (P_<ident>); `sp` counts
+ * those in memory only.
  *
- * The handlers use the registers of interpreter_run: pc, sp, top, memories, dispatch, trap and the
- * label `trapped`; this header is for vm/interpreter.c alone. */
+ * The handlers use the registers of interpreter_run: pc, sp, top, under, memories, dispatch, trap,
+ * and the labels `trapped` and `T_br_if`; this header is for vm/interpreter.c alone. */
 #ifndef FNVM_VM_INTERPRETER_ROWS_H
 #define FNVM_VM_INTERPRETER_ROWS_H
 
@@ -22,7 +23,7 @@
 #define GET_f(s) ((s)->f32)
 #define GET_F(s) ((s)->f64)
 
-/* The cached top of the stack, as the same types. */
+/* The cached operands, as the same types. */
 static inline float as_f32(uint64_t bits)
 {
     uint32_t low = (uint32_t)bits;
@@ -52,6 +53,10 @@ static inline uint64_t from_f64(double f)
 #define TOP_I top
 #define TOP_f as_f32(top)
 #define TOP_F as_f64(top)
+#define UNDER_i ((uint32_t)under)
+#define UNDER_I under
+#define UNDER_f as_f32(under)
+#define UNDER_F as_f64(under)
 #define SET_TOP_i(x) top = (uint32_t)(x)
 #define SET_TOP_I(x) top = (x)
 #define SET_TOP_f(x) top = from_f32(x)
@@ -67,24 +72,52 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
 
 /* ---- Handlers ---- */
 
+/* Dispatch after an instruction that leaves none, one or two of its operands cached. */
 #define NEXT() goto *dispatch[*pc++]
 #define NEXT_TOP() goto *dispatch[256 + *pc++]
+#define NEXT_PAIR() goto *dispatch[512 + *pc++]
 
 /* The numeric rows: operands popped, the result left in `top`. */
 #define UNARY(ident, A, R)                                                                        \
-    L_##ident : sp--;                                                                             \
-    SET_TOP_##R(num_##ident(GET_##A(sp)));                                                        \
-    NEXT_TOP();                                                                                   \
+    L_##ident : top = (--sp)->i64;                                                                \
     T_##ident : SET_TOP_##R(num_##ident(TOP_##A));                                                \
-    NEXT_TOP();
+    NEXT_TOP();                                                                                   \
+    P_##ident : SET_TOP_##R(num_##ident(TOP_##A));                                                \
+    NEXT_PAIR();
 #define BINARY(ident, A, B, R)                                                                    \
     L_##ident : sp -= 2;                                                                          \
     SET_TOP_##R(num_##ident(GET_##A(sp), GET_##B(sp + 1)));                                       \
     NEXT_TOP();                                                                                   \
     T_##ident : sp--;                                                                             \
     SET_TOP_##R(num_##ident(GET_##A(sp), TOP_##B));                                               \
+    NEXT_TOP();                                                                                   \
+    P_##ident : SET_TOP_##R(num_##ident(UNDER_##A, TOP_##B));                                     \
     NEXT_TOP();
+
+/* Tests and comparisons, which usually decide the branch that follows. */
+#define TEST(ident, A, R)                                                                         \
+    P_##ident : (sp++)->i64 = under;                                                              \
+    goto T_##ident;                                                                               \
+    L_##ident : top = (--sp)->i64;                                                                \
+    T_##ident : SET_TOP_##R(num_##ident(TOP_##A));                                                \
+    NEXT_TEST();
+#define COMPARE(ident, A, B, R)                                                                   \
+    L_##ident : top = (--sp)->i64;                                                                \
+    T_##ident : sp--;                                                                             \
+    SET_TOP_##R(num_##ident(GET_##A(sp), TOP_##B));                                               \
+    NEXT_TEST();                                                                                  \
+    P_##ident : SET_TOP_##R(num_##ident(UNDER_##A, TOP_##B));                                     \
+    NEXT_TEST();
+#define NEXT_TEST()                                                                               \
+    if (NEXT_IS(0x0D)) {                                                                          \
+        pc++;                                                                                     \
+        goto T_br_if;                                                                             \
+    }                                                                                             \
+    NEXT_TOP()
+
 #define UNARY_TRAPS(ident, A, R)                                                                  \
+    P_##ident : (sp++)->i64 = under;                                                              \
+    goto T_##ident;                                                                               \
     L_##ident : top = (--sp)->i64;                                                                \
     T_##ident : trap = num_##ident(TOP_##A, &result_##R);                                         \
     if (unlikely(trap)) goto trapped;                                                             \
@@ -92,14 +125,31 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
     NEXT_TOP();
 #define BINARY_TRAPS(ident, A, B, R)                                                              \
     L_##ident : top = (--sp)->i64;                                                                \
-    T_##ident : sp--;                                                                             \
-    trap = num_##ident(GET_##A(sp), TOP_##B, &result_##R);                                        \
+    T_##ident : under = (--sp)->i64;                                                              \
+    P_##ident : trap = num_##ident(UNDER_##A, TOP_##B, &result_##R);                              \
     if (unlikely(trap)) goto trapped;                                                             \
     SET_TOP_##R(result_##R);                                                                      \
     NEXT_TOP();
 
-#define U(ident, A, R) NUMERIC_IF_TRAPPING(ident, UNARY_TRAPS, UNARY)(ident, A, R)
-#define B(ident, A, C, R) NUMERIC_IF_TRAPPING(ident, BINARY_TRAPS, BINARY)(ident, A, C, R)
+/* IS_TEST_<ident> is a comma for the integer rows that test or compare (see NUMERIC_IF_TRAPPING). */
+#define IS_TEST_i32_eqz ,
+#define IS_TEST_i64_eqz ,
+#define IS_TEST_i32_eq ,
+#define IS_TEST_i32_ne ,
+#define IS_TEST_i32_lt_s ,
+#define IS_TEST_i32_lt_u ,
+#define IS_TEST_i32_gt_s ,
+#define IS_TEST_i32_gt_u ,
+#define IS_TEST_i32_le_s ,
+#define IS_TEST_i32_le_u ,
+#define IS_TEST_i32_ge_s ,
+#define IS_TEST_i32_ge_u ,
+#define IF_TEST(ident, yes, no) NUMERIC_PROBE(IS_TEST_##ident, yes, no)
+
+#define U(ident, A, R)                                                                            \
+    NUMERIC_IF_TRAPPING(ident, UNARY_TRAPS, IF_TEST(ident, TEST, UNARY))(ident, A, R)
+#define B(ident, A, C, R)                                                                         \
+    NUMERIC_IF_TRAPPING(ident, BINARY_TRAPS, IF_TEST(ident, COMPARE, BINARY))(ident, A, C, R)
 
 #define ROW_NONE_x(ident, n)
 #define ROW_NONE__(ident, n)
@@ -120,9 +170,9 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
 #define ROW_NONE_f_F(ident, n) U(ident, f, F)
 #define ROW_NONE_F_F(ident, n) U(ident, F, F)
 #define ROW_NONE_ii_i(ident, n) B(ident, i, i, i)
-#define ROW_NONE_II_i(ident, n) B(ident, I, I, i)
-#define ROW_NONE_ff_i(ident, n) B(ident, f, f, i)
-#define ROW_NONE_FF_i(ident, n) B(ident, F, F, i)
+#define ROW_NONE_II_i(ident, n) COMPARE(ident, I, I, i)
+#define ROW_NONE_ff_i(ident, n) COMPARE(ident, f, f, i)
+#define ROW_NONE_FF_i(ident, n) COMPARE(ident, F, F, i)
 #define ROW_NONE_II_I(ident, n) B(ident, I, I, I)
 #define ROW_NONE_ff_f(ident, n) B(ident, f, f, f)
 #define ROW_NONE_FF_F(ident, n) B(ident, F, F, F)
@@ -218,18 +268,18 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
         ADDRESS(top, n)                                                                           \
         SET_TOP_##R(num_##ident(at));                                                             \
         NEXT_TOP();                                                                               \
+    }                                                                                             \
+    P_##ident : {                                                                                 \
+        ADDRESS(top, n)                                                                           \
+        SET_TOP_##R(num_##ident(at));                                                             \
+        NEXT_PAIR();                                                                              \
     }
 #define STORE(ident, A, n)                                                                        \
-    L_##ident : {                                                                                 \
-        ADDRESS(sp[-2].i64, n)                                                                    \
-        num_##ident(at, GET_##A(sp - 1));                                                         \
-        sp -= 2;                                                                                  \
-        NEXT();                                                                                   \
-    }                                                                                             \
-    T_##ident : {                                                                                 \
-        ADDRESS(sp[-1].i64, n)                                                                    \
+    L_##ident : top = (--sp)->i64;                                                                \
+    T_##ident : under = (--sp)->i64;                                                              \
+    P_##ident : {                                                                                 \
+        ADDRESS(under, n)                                                                         \
         num_##ident(at, TOP_##A);                                                                 \
-        sp--;                                                                                     \
         NEXT();                                                                                   \
     }
 #define ROW_MEMARG_a_i(ident, n) LOAD(ident, i, n)
@@ -305,11 +355,12 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
 #define ROW_HEAPTYPE_x ROW_NONE_x
 #define ROW_VALTYPES_x ROW_NONE_x
 
-/* ---- The handler of a row while the top of the stack is cached ----
+/* ---- The handlers of a row while operands are cached ----
  *
- * CACHED_<imm>_<sig>(ident): T_<ident> where one is made above, else `spill`. */
-#define CACHED(ident) &&T_##ident
-#define UNCACHED(ident) &&spill
+ * CACHED_<imm>_<sig>(code, ident): the table's rows for T_<ident> and P_<ident> where they are made
+ * above; nothing, which leaves `spill` and `spill_pair`, elsewhere. */
+#define CACHED(code, ident) [256 + code] = &&T_##ident, [512 + code] = &&P_##ident,
+#define UNCACHED(code, ident)
 #define CACHED_NONE_x UNCACHED
 #define CACHED_NONE__ UNCACHED
 #define CACHED_NONE_i_i CACHED

@@ -40,9 +40,9 @@ typedef struct Buffer {
 void buffer_init(Buffer *, Arena *);
 void buffer_bytes(Buffer *, const void *bytes, size_t len);
 void buffer_byte(Buffer *, uint8_t);
-void buffer_u64(Buffer *, uint64_t);          /* unsigned LEB128 */
-void buffer_s64(Buffer *, int64_t);           /* signed LEB128 */
-void buffer_little(Buffer *, uint64_t, unsigned bytes); /* fixed width, little-endian */
+void buffer_u64(Buffer *, uint64_t);                       /* unsigned LEB128 */
+void buffer_s64(Buffer *, int64_t);                        /* signed LEB128 */
+void buffer_little(Buffer *, uint64_t, unsigned width);    /* fixed width, little-endian */
 void buffer_name(Buffer *, const void *bytes, size_t len); /* length, then the bytes */
 void buffer_buffer(Buffer *, const Buffer *);
 

@@ -7,7 +7,8 @@
 /* ---- First reading --------------------------------------------------------------------------- */
 
 /* The next item of an index space; its identifier, if it has one, is at the cursor. */
-static bool declare(Parser *p, Space which) {
+static bool declare(Parser *p, Space which)
+{
     IndexSpace *space = &p->spaces[which];
     Str id, name = {NULL, 0};
     uint32_t token = p->pos, index = space->count++;
@@ -16,10 +17,8 @@ static bool declare(Parser *p, Space which) {
             return parser_fail(p, token, "duplicate identifier $%.*s", STR_SHOWN(id));
         name = id;
     }
-    if (!annotation_name(p, &name))
-        return false;
-    if (name.len != 0)
-        name_map_add(&space->names, &space->nnames, index, name);
+    if (!annotation_name(p, &name)) return false;
+    if (name.len != 0) name_map_add(&space->names, &space->nnames, index, name);
     return parser_ok(p);
 }
 
@@ -36,33 +35,31 @@ static const ExternWord extern_words[] = {
 };
 
 /* The kind whose form is at the cursor, or NULL. */
-static const ExternWord *extern_word_at(const Parser *p) {
+static const ExternWord *extern_word_at(const Parser *p)
+{
     for (size_t i = 0; i < sizeof extern_words / sizeof *extern_words; i++) {
-        if (parser_at_form(p, extern_words[i].word))
-            return &extern_words[i];
+        if (parser_at_form(p, extern_words[i].word)) return &extern_words[i];
     }
     return NULL;
 }
 
-static bool declare_import(Parser *p, uint32_t token) {
+static bool declare_import(Parser *p, uint32_t token)
+{
     if (p->has_definition)
         return parser_fail(p, token, "import after a definition: imports come first");
     return true;
 }
 
 /* "(func ...", "(table ..." and so on; an abbreviated segment gets its index here too. */
-static bool declare_extern(Parser *p, const ExternWord *word) {
+static bool declare_extern(Parser *p, const ExternWord *word)
+{
     uint32_t token = p->pos, end = parser_form_end(p);
     p->pos += 2;
-    if (!declare(p, word->space))
-        return false;
-    while (parser_at_form(p, STR("export")))
-        parser_skip(p);
-    if (parser_at_form(p, STR("import")))
-        return declare_import(p, token);
+    if (!declare(p, word->space)) return false;
+    while (parser_at_form(p, STR("export"))) parser_skip(p);
+    if (parser_at_form(p, STR("import"))) return declare_import(p, token);
     p->has_definition = true;
-    if (word->space != SPACE_TABLE && word->space != SPACE_MEMORY)
-        return true;
+    if (word->space != SPACE_TABLE && word->space != SPACE_MEMORY) return true;
     bool is_table = word->space == SPACE_TABLE;
     for (; p->pos < end; parser_skip(p)) {
         if (parser_at_form(p, is_table ? STR("elem") : STR("data")))
@@ -71,51 +68,42 @@ static bool declare_extern(Parser *p, const ExternWord *word) {
     return true;
 }
 
-static bool declare_rec(Parser *p, uint32_t end) {
+static bool declare_rec(Parser *p, uint32_t end)
+{
     p->pos += 2;
     while (p->pos < end) {
         uint32_t type_end = parser_form_end(p);
-        if (!parser_expect_form(p, STR("type"), "(type") || !declare(p, SPACE_TYPE))
-            return false;
+        if (!parser_expect_form(p, STR("type"), "(type") || !declare(p, SPACE_TYPE)) return false;
         p->pos = type_end + 1;
     }
     return true;
 }
 
-static bool declare_field(Parser *p, uint32_t end) {
+static bool declare_field(Parser *p, uint32_t end)
+{
     const ExternWord *word = extern_word_at(p);
-    if (word != NULL)
-        return declare_extern(p, word);
-    if (parser_at_form(p, STR("rec")))
-        return declare_rec(p, end);
-    if (parser_accept_form(p, STR("type")))
-        return declare(p, SPACE_TYPE);
-    if (parser_accept_form(p, STR("elem")))
-        return declare(p, SPACE_ELEM);
-    if (parser_accept_form(p, STR("data")))
-        return declare(p, SPACE_DATA);
-    if (parser_at_form(p, STR("export")) || parser_at_form(p, STR("start")))
-        return true;
+    if (word != NULL) return declare_extern(p, word);
+    if (parser_at_form(p, STR("rec"))) return declare_rec(p, end);
+    if (parser_accept_form(p, STR("type"))) return declare(p, SPACE_TYPE);
+    if (parser_accept_form(p, STR("elem"))) return declare(p, SPACE_ELEM);
+    if (parser_accept_form(p, STR("data"))) return declare(p, SPACE_DATA);
+    if (parser_at_form(p, STR("export")) || parser_at_form(p, STR("start"))) return true;
     uint32_t token = p->pos;
-    if (!parser_accept_form(p, STR("import")))
-        return parser_expected(p, "a module field");
-    while (parser_at(p, TOKEN_STRING))
-        p->pos++;
+    if (!parser_accept_form(p, STR("import"))) return parser_expected(p, "a module field");
+    while (parser_at(p, TOKEN_STRING)) p->pos++;
     word = extern_word_at(p);
-    if (word == NULL)
-        return parser_expected(p, "(func, (table, (memory, (global or (tag");
+    if (word == NULL) return parser_expected(p, "(func, (table, (memory, (global or (tag");
     p->pos += 2;
     return declare_import(p, token) && declare(p, word->space);
 }
 
-bool declare_fields(Parser *p, uint32_t end) {
+bool declare_fields(Parser *p, uint32_t end)
+{
     uint32_t start = p->pos;
     while (p->pos < end) {
-        if (!parser_at(p, TOKEN_OPEN))
-            return parser_expected(p, "a module field");
+        if (!parser_at(p, TOKEN_OPEN)) return parser_expected(p, "a module field");
         uint32_t field_end = parser_form_end(p);
-        if (!declare_field(p, field_end))
-            return false;
+        if (!declare_field(p, field_end)) return false;
         p->pos = field_end + 1;
     }
     for (p->pos = start; p->pos < end;) {
@@ -129,7 +117,8 @@ bool declare_fields(Parser *p, uint32_t end) {
 
 /* ---- Imports and exports --------------------------------------------------------------------- */
 
-static void write_export(Parser *p, Str name, uint8_t kind, uint32_t index) {
+static void write_export(Parser *p, Str name, uint8_t kind, uint32_t index)
+{
     Section *section = &p->sections[SECTION_EXPORT];
     buffer_name(&section->bytes, name.bytes, name.len);
     buffer_byte(&section->bytes, kind);
@@ -138,7 +127,8 @@ static void write_export(Parser *p, Str name, uint8_t kind, uint32_t index) {
 }
 
 /* Where a definition's type goes: to its section, or behind the names of an import. */
-static Section *import_section(Parser *p, Str module, Str name, uint8_t kind) {
+static Section *import_section(Parser *p, Str module, Str name, uint8_t kind)
+{
     Section *section = &p->sections[SECTION_IMPORT];
     buffer_name(&section->bytes, module.bytes, module.len);
     buffer_name(&section->bytes, name.bytes, name.len);
@@ -149,38 +139,35 @@ static Section *import_section(Parser *p, Str module, Str name, uint8_t kind) {
 /* The start of a definition: "(kind id? (export "n")* (import "m" "n")?".  *section is where the
  * type is to be written. */
 static bool parse_head(Parser *p, const ExternWord *word, SectionOrder own, uint32_t *index,
-                       Section **section) {
+                       Section **section)
+{
     Str id, name, module;
     p->pos += 2;
     *index = p->spaces[word->space].next++;
     *section = &p->sections[own];
     parser_accept_id(p, &id);
     while (parser_accept_form(p, STR("export"))) {
-        if (!parser_name(p, &name) || !parser_close(p))
-            return false;
+        if (!parser_name(p, &name) || !parser_close(p)) return false;
         write_export(p, name, word->kind, *index);
     }
     if (parser_accept_form(p, STR("import"))) {
-        if (!parser_name(p, &module) || !parser_name(p, &name) || !parser_close(p))
-            return false;
+        if (!parser_name(p, &module) || !parser_name(p, &name) || !parser_close(p)) return false;
         *section = import_section(p, module, name, word->kind);
     }
     (*section)->count++;
     return true;
 }
 
-static bool parse_export(Parser *p) {
+static bool parse_export(Parser *p)
+{
     Str name;
     uint32_t index;
     p->pos += 2;
-    if (!parser_name(p, &name))
-        return false;
+    if (!parser_name(p, &name)) return false;
     const ExternWord *word = extern_word_at(p);
-    if (word == NULL)
-        return parser_expected(p, "(func, (table, (memory, (global or (tag");
+    if (word == NULL) return parser_expected(p, "(func, (table, (memory, (global or (tag");
     p->pos += 2;
-    if (!parser_index(p, word->space, &index) || !parser_close(p))
-        return false;
+    if (!parser_index(p, word->space, &index) || !parser_close(p)) return false;
     write_export(p, name, word->kind, index);
     return parser_close(p);
 }
@@ -193,28 +180,26 @@ typedef struct TextLimits {
     unsigned page_log2;
 } TextLimits;
 
-static void parse_address_type(Parser *p, TextLimits *limits) {
+static void parse_address_type(Parser *p, TextLimits *limits)
+{
     *limits = (TextLimits){.page_log2 = 16};
     limits->is64 = parser_accept_keyword(p, STR("i64"));
-    if (!limits->is64)
-        parser_accept_keyword(p, STR("i32"));
+    if (!limits->is64) parser_accept_keyword(p, STR("i32"));
 }
 
-static bool parse_limits(Parser *p, TextLimits *limits) {
-    if (!parser_unsigned(p, UINT64_MAX, "a minimum size", &limits->min))
-        return false;
+static bool parse_limits(Parser *p, TextLimits *limits)
+{
+    if (!parser_unsigned(p, UINT64_MAX, "a minimum size", &limits->min)) return false;
     limits->has_max = parser_at(p, TOKEN_NUMBER);
-    return !limits->has_max ||
-           parser_unsigned(p, UINT64_MAX, "a maximum size", &limits->max);
+    return !limits->has_max || parser_unsigned(p, UINT64_MAX, "a maximum size", &limits->max);
 }
 
-static bool parse_pagesize(Parser *p, TextLimits *limits) {
+static bool parse_pagesize(Parser *p, TextLimits *limits)
+{
     uint64_t size;
-    if (!parser_accept_form(p, STR("pagesize")))
-        return true;
+    if (!parser_accept_form(p, STR("pagesize"))) return true;
     uint32_t token = p->pos;
-    if (!parser_unsigned(p, UINT32_MAX, "a page size", &size))
-        return false;
+    if (!parser_unsigned(p, UINT32_MAX, "a page size", &size)) return false;
     if (size == 0 || (size & (size - 1)) != 0)
         return parser_fail(p, token, "invalid custom page size: not a power of 2");
     limits->page_log2 = (unsigned)__builtin_ctzll(size);
@@ -222,24 +207,23 @@ static bool parse_pagesize(Parser *p, TextLimits *limits) {
     return parser_close(p);
 }
 
-static void write_limits(Buffer *out, const TextLimits *limits) {
+static void write_limits(Buffer *out, const TextLimits *limits)
+{
     buffer_byte(out, (uint8_t)(limits->has_max | limits->is64 << 2 | limits->has_pagesize << 3));
     buffer_u64(out, limits->min);
-    if (limits->has_max)
-        buffer_u64(out, limits->max);
-    if (limits->has_pagesize)
-        buffer_u64(out, limits->page_log2);
+    if (limits->has_max) buffer_u64(out, limits->max);
+    if (limits->has_pagesize) buffer_u64(out, limits->page_log2);
 }
 
-static bool parse_table(Parser *p, const ExternWord *word, uint32_t end) {
+static bool parse_table(Parser *p, const ExternWord *word, uint32_t end)
+{
     uint32_t index;
     Section *section;
     TextLimits limits;
     Buffer type, init;
     buffer_init(&type, &p->arena);
     buffer_init(&init, &p->arena);
-    if (!parse_head(p, word, SECTION_TABLE, &index, &section))
-        return false;
+    if (!parse_head(p, word, SECTION_TABLE, &index, &section)) return false;
     bool imported = section == &p->sections[SECTION_IMPORT];
     parse_address_type(p, &limits);
     if (parser_at_reftype(p) && !imported) {
@@ -250,10 +234,8 @@ static bool parse_table(Parser *p, const ExternWord *word, uint32_t end) {
         limits.has_max = true;
         limits.min = limits.max = count;
     } else {
-        if (!parse_limits(p, &limits) || !parse_encoded_reftype(p, &type))
-            return false;
-        if (p->pos < end && !imported && !parse_constant(p, end, &init))
-            return false;
+        if (!parse_limits(p, &limits) || !parse_encoded_reftype(p, &type)) return false;
+        if (p->pos < end && !imported && !parse_constant(p, end, &init)) return false;
     }
     if (init.len != 0)
         buffer_bytes(&section->bytes, "\x40\x00", 2); /* 5.5.7: a table with an initializer */
@@ -263,13 +245,13 @@ static bool parse_table(Parser *p, const ExternWord *word, uint32_t end) {
     return parser_close(p);
 }
 
-static bool parse_memory(Parser *p, const ExternWord *word, uint32_t end) {
+static bool parse_memory(Parser *p, const ExternWord *word, uint32_t end)
+{
     uint32_t index;
     Section *section;
     TextLimits limits;
     (void)end;
-    if (!parse_head(p, word, SECTION_MEMORY, &index, &section))
-        return false;
+    if (!parse_head(p, word, SECTION_MEMORY, &index, &section)) return false;
     bool imported = section == &p->sections[SECTION_IMPORT];
     parse_address_type(p, &limits);
     if (!imported && (parser_at_form(p, STR("data")) || parser_at_form(p, STR("pagesize")))) {
@@ -286,19 +268,20 @@ static bool parse_memory(Parser *p, const ExternWord *word, uint32_t end) {
     return parser_close(p);
 }
 
-static bool parse_global(Parser *p, const ExternWord *word, uint32_t end) {
+static bool parse_global(Parser *p, const ExternWord *word, uint32_t end)
+{
     uint32_t index;
     Section *section;
     if (!parse_head(p, word, SECTION_GLOBAL, &index, &section) ||
         !parse_globaltype(p, &section->bytes))
         return false;
     bool imported = section == &p->sections[SECTION_IMPORT];
-    if (!imported && !parse_constant(p, end, &section->bytes))
-        return false;
+    if (!imported && !parse_constant(p, end, &section->bytes)) return false;
     return parser_close(p);
 }
 
-static bool parse_tag(Parser *p, const ExternWord *word, uint32_t end) {
+static bool parse_tag(Parser *p, const ExternWord *word, uint32_t end)
+{
     uint32_t index, type, nparams;
     Section *section;
     (void)end;
@@ -312,7 +295,8 @@ static bool parse_tag(Parser *p, const ExternWord *word, uint32_t end) {
 
 /* ---- Functions ------------------------------------------------------------------------------- */
 
-static void function_begin(Parser *p) {
+static void function_begin(Parser *p)
+{
     names_clear(&p->locals);
     p->body_names.len = p->body_labels.len = p->body_hints.len = 0;
     p->nbody_names = p->nbody_labels = p->nbody_hints = p->nseen_labels = 0;
@@ -324,16 +308,17 @@ typedef struct LocalRuns {
     uint32_t nruns, length;
 } LocalRuns;
 
-static void local_runs_finish(LocalRuns *runs) {
-    if (runs->length == 0)
-        return;
+static void local_runs_finish(LocalRuns *runs)
+{
+    if (runs->length == 0) return;
     buffer_u64(&runs->bytes, runs->length);
     buffer_buffer(&runs->bytes, &runs->type);
     runs->nruns++;
     runs->length = 0;
 }
 
-static void local_runs_add(LocalRuns *runs, const Buffer *type) {
+static void local_runs_add(LocalRuns *runs, const Buffer *type)
+{
     bool same = runs->length != 0 && runs->type.len == type->len &&
                 memcmp(runs->type.bytes, type->bytes, type->len) == 0;
     if (!same) {
@@ -345,7 +330,8 @@ static void local_runs_add(LocalRuns *runs, const Buffer *type) {
 }
 
 /* "(local id? t*)"*; the first one has index `index`. */
-static bool parse_locals(Parser *p, uint32_t index, Buffer *out) {
+static bool parse_locals(Parser *p, uint32_t index, Buffer *out)
+{
     LocalRuns runs = {0};
     Buffer type;
     buffer_init(&runs.bytes, &p->arena);
@@ -354,19 +340,16 @@ static bool parse_locals(Parser *p, uint32_t index, Buffer *out) {
     while (parser_accept_form(p, STR("local"))) {
         Str id = {NULL, 0}, name = {NULL, 0};
         bool named = parser_accept_id(p, &id);
-        if (!annotation_name(p, &name))
-            return false;
+        if (!annotation_name(p, &name)) return false;
         while (named || !parser_at(p, TOKEN_CLOSE)) {
             type.len = 0;
             if (!parse_valtype(p, &type) || !parser_local_name(p, index++, id, name) ||
                 !parser_ok(p))
                 return false;
             local_runs_add(&runs, &type);
-            if (named)
-                break;
+            if (named) break;
         }
-        if (!parser_close(p))
-            return false;
+        if (!parser_close(p)) return false;
     }
     local_runs_finish(&runs);
     buffer_u64(out, runs.nruns);
@@ -375,9 +358,9 @@ static bool parse_locals(Parser *p, uint32_t index, Buffer *out) {
 }
 
 /* Hints are written by offsets from the start of the local declarations. */
-static void write_function_hints(Parser *p, uint32_t index, size_t locals_len) {
-    if (p->nbody_hints == 0)
-        return;
+static void write_function_hints(Parser *p, uint32_t index, size_t locals_len)
+{
+    if (p->nbody_hints == 0) return;
     buffer_u64(&p->hints, index);
     buffer_u64(&p->hints, p->nbody_hints);
     for (size_t i = 0; i < p->body_hints.len;) {
@@ -385,8 +368,7 @@ static void write_function_hints(Parser *p, uint32_t index, size_t locals_len) {
         for (unsigned shift = 0;; shift += 7) {
             uint8_t byte = p->body_hints.bytes[i++];
             offset |= (uint64_t)(byte & 0x7F) << shift;
-            if (byte < 0x80)
-                break;
+            if (byte < 0x80) break;
         }
         buffer_u64(&p->hints, locals_len + offset);
         buffer_u64(&p->hints, 1);
@@ -395,7 +377,8 @@ static void write_function_hints(Parser *p, uint32_t index, size_t locals_len) {
     p->nhinted++;
 }
 
-static bool parse_function(Parser *p, const ExternWord *word, uint32_t end) {
+static bool parse_function(Parser *p, const ExternWord *word, uint32_t end)
+{
     uint32_t index, type, nparams;
     Section *section;
     function_begin(p);
@@ -403,20 +386,17 @@ static bool parse_function(Parser *p, const ExternWord *word, uint32_t end) {
         !parse_typeuse(p, IDS_BOUND, &type, &nparams))
         return false;
     buffer_u64(&section->bytes, type);
-    if (section == &p->sections[SECTION_IMPORT])
-        return parser_close(p);
+    if (section == &p->sections[SECTION_IMPORT]) return parser_close(p);
     Section *bodies = &p->sections[SECTION_CODE];
     Buffer locals;
     buffer_init(&locals, &p->arena);
-    if (!parse_locals(p, nparams, &locals) || !parse_code(p, end))
-        return false;
+    if (!parse_locals(p, nparams, &locals) || !parse_code(p, end)) return false;
     write_opcode(&p->code, op_end);
     buffer_u64(&bodies->bytes, locals.len + p->code.len);
     buffer_buffer(&bodies->bytes, &locals);
     buffer_buffer(&bodies->bytes, &p->code);
     bodies->count++;
-    if (!parser_ok(p))
-        return false;
+    if (!parser_ok(p)) return false;
     write_function_hints(p, index, locals.len);
     name_groups_add(&p->local_names, index, &p->body_names, p->nbody_names);
     name_groups_add(&p->label_names, index, &p->body_labels, p->nbody_labels);
@@ -431,16 +411,15 @@ static ExternParser *const extern_parsers[] = {parse_function, parse_table, pars
                                                parse_global, parse_tag}; /* by kind */
 
 /* "(import "m" "n" (kind ...))": the same as "(kind ... (import "m" "n") ...)" turned round. */
-static bool parse_import(Parser *p) {
+static bool parse_import(Parser *p)
+{
     Str module, name, id;
     uint32_t type, nparams;
     TextLimits limits;
     p->pos += 2;
-    if (!parser_name(p, &module) || !parser_name(p, &name))
-        return false;
+    if (!parser_name(p, &module) || !parser_name(p, &name)) return false;
     const ExternWord *word = extern_word_at(p);
-    if (word == NULL)
-        return parser_expected(p, "(func, (table, (memory, (global or (tag");
+    if (word == NULL) return parser_expected(p, "(func, (table, (memory, (global or (tag");
     p->pos += 2;
     parser_accept_id(p, &id);
     p->spaces[word->space].next++;
@@ -465,47 +444,41 @@ static bool parse_import(Parser *p) {
     case SPACE_GLOBAL: ok = parse_globaltype(p, &section->bytes); break;
     default:
         ok = parse_typeuse(p, IDS_IGNORED, &type, &nparams);
-        if (ok && word->space == SPACE_TAG)
-            buffer_byte(&section->bytes, 0);
-        if (ok)
-            buffer_u64(&section->bytes, type);
+        if (ok && word->space == SPACE_TAG) buffer_byte(&section->bytes, 0);
+        if (ok) buffer_u64(&section->bytes, type);
     }
     return ok && parser_close(p) && parser_close(p);
 }
 
-static bool parse_start(Parser *p) {
+static bool parse_start(Parser *p)
+{
     uint32_t func;
-    if (p->has_start)
-        return parser_fail(p, p->pos, "multiple start sections");
+    if (p->has_start) return parser_fail(p, p->pos, "multiple start sections");
     p->has_start = true;
     p->pos += 2;
-    if (!parser_index(p, SPACE_FUNC, &func))
-        return false;
+    if (!parser_index(p, SPACE_FUNC, &func)) return false;
     buffer_u64(&p->sections[SECTION_START].bytes, func);
     return parser_close(p);
 }
 
-static bool parse_field(Parser *p) {
+static bool parse_field(Parser *p)
+{
     const ExternWord *word = extern_word_at(p);
-    if (word != NULL)
-        return extern_parsers[word->kind](p, word, parser_form_end(p));
+    if (word != NULL) return extern_parsers[word->kind](p, word, parser_form_end(p));
     if (parser_at_form(p, STR("type")) || parser_at_form(p, STR("rec"))) {
         parser_skip(p); /* done in the first reading */
         return true;
     }
-    if (parser_at_form(p, STR("import")))
-        return parse_import(p);
-    if (parser_at_form(p, STR("export")))
-        return parse_export(p);
-    if (parser_at_form(p, STR("start")))
-        return parse_start(p);
+    if (parser_at_form(p, STR("import"))) return parse_import(p);
+    if (parser_at_form(p, STR("export"))) return parse_export(p);
+    if (parser_at_form(p, STR("start"))) return parse_start(p);
     return parser_at_form(p, STR("elem")) ? parse_elem(p) : parse_data(p);
 }
 
-bool parse_fields(Parser *p, uint32_t end) {
+bool parse_fields(Parser *p, uint32_t end)
+{
     while (p->pos < end) {
-        if (!annotation_customs(p) || !parse_field(p) || !parser_ok(p))
-            return false;
+        if (!annotation_customs(p) || !parse_field(p) || !parser_ok(p)) return false;
     }
     return annotation_customs(p);
 }

@@ -17,7 +17,10 @@ typedef struct Str { /* not NUL-terminated */
     size_t len;
 } Str;
 
-#define STR_INIT(literal) {literal, sizeof(literal) - 1} /* where a constant is needed */
+#define STR_INIT(literal)            \
+    {                                \
+        literal, sizeof(literal) - 1 \
+    } /* where a constant is needed */
 #define STR(literal) ((Str)STR_INIT(literal))
 /* For "%.*s" in a message. */
 #define STR_SHOWN(s) (int)((s).len > 100 ? 100 : (s).len), (s).bytes
@@ -41,11 +44,11 @@ typedef struct Token {
 } Token;
 
 typedef struct Annotation {
-    Str name;       /* "custom", "name", "metadata.code.branch_hint" */
-    uint32_t at;    /* index of the token that follows it */
-    uint32_t start; /* in the text */
+    Str name;              /* "custom", "name", "metadata.code.branch_hint" */
+    uint32_t at;           /* index of the token that follows it */
+    uint32_t start;        /* in the text */
     uint32_t first, count; /* its contents, in Tokens.payload; partners are not set */
-    bool used;      /* the parser found it in a place where it means something */
+    bool used;             /* the parser found it in a place where it means something */
 } Annotation;
 
 typedef struct Tokens {

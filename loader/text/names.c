@@ -4,34 +4,34 @@
 
 #include <string.h>
 
-static uint64_t key_hash(Str key) {
+static uint64_t key_hash(Str key)
+{
     uint64_t hash = 0xCBF29CE484222325u ^ key.len; /* FNV-1a, then mixed */
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (uint8_t)key.bytes[i]) * 0x100000001B3u;
+    for (size_t i = 0; i < key.len; i++) hash = (hash ^ (uint8_t)key.bytes[i]) * 0x100000001B3u;
     return hash ^ hash >> 29;
 }
 
 /* The slot that holds the key, or the free one where it belongs.  The map has slots. */
-static NameSlot *slot_of(const NameMap *map, Str key) {
+static NameSlot *slot_of(const NameMap *map, Str key)
+{
     uint32_t mask = map->size - 1;
     uint32_t i = (uint32_t)key_hash(key) & mask;
-    while (map->slots[i].age == map->age && !str_equal(map->slots[i].key, key))
-        i = (i + 1) & mask;
+    while (map->slots[i].age == map->age && !str_equal(map->slots[i].key, key)) i = (i + 1) & mask;
     return &map->slots[i];
 }
 
-uint32_t names_find(const NameMap *map, Str key) {
-    if (map->n == 0)
-        return NAME_UNKNOWN;
+uint32_t names_find(const NameMap *map, Str key)
+{
+    if (map->n == 0) return NAME_UNKNOWN;
     const NameSlot *slot = slot_of(map, key);
     return slot->age == map->age ? slot->value : NAME_UNKNOWN;
 }
 
-static bool names_enlarge(NameMap *map, Arena *arena) {
+static bool names_enlarge(NameMap *map, Arena *arena)
+{
     NameMap bigger = {.size = map->size == 0 ? 16 : map->size * 2, .age = 1};
     bigger.slots = arena_alloc(arena, bigger.size * sizeof(NameSlot));
-    if (bigger.slots == NULL)
-        return false;
+    if (bigger.slots == NULL) return false;
     for (uint32_t i = 0; i < map->size; i++) {
         NameSlot *old = &map->slots[i];
         if (old->age == map->age)
@@ -42,20 +42,19 @@ static bool names_enlarge(NameMap *map, Arena *arena) {
     return true;
 }
 
-bool names_add(NameMap *map, Arena *arena, Str key, uint32_t value) {
-    if (map->n >= map->size / 2 && !names_enlarge(map, arena))
-        return false;
+bool names_add(NameMap *map, Arena *arena, Str key, uint32_t value)
+{
+    if (map->n >= map->size / 2 && !names_enlarge(map, arena)) return false;
     NameSlot *slot = slot_of(map, key);
-    if (slot->age == map->age)
-        return false;
+    if (slot->age == map->age) return false;
     *slot = (NameSlot){key, value, map->age};
     map->n++;
     return true;
 }
 
-void names_clear(NameMap *map) {
-    if (map->n == 0)
-        return;
+void names_clear(NameMap *map)
+{
+    if (map->n == 0) return;
     map->n = 0;
     if (++map->age == 0) { /* wrapped: the slots' ages would come back to life */
         memset(map->slots, 0, map->size * sizeof(NameSlot));

@@ -20,7 +20,8 @@ struct WastScript {
 };
 
 /* Line and column of a token; tokens are asked about in ascending order. */
-static void script_position(WastScript *script, uint32_t at, uint32_t *line, uint32_t *column) {
+static void script_position(WastScript *script, uint32_t at, uint32_t *line, uint32_t *column)
+{
     for (; script->seen < at; script->seen++) {
         if (script->p.text[script->seen] == '\n') {
             script->seen_line++;
@@ -31,27 +32,25 @@ static void script_position(WastScript *script, uint32_t at, uint32_t *line, uin
     *column = at - script->seen_start + 1;
 }
 
-static WastString wast_string(Str s) {
-    return (WastString){s.bytes, s.len};
-}
+static WastString wast_string(Str s) { return (WastString){s.bytes, s.len}; }
 
 /* "$m" where it is given. */
-static WastString parse_module_id(Parser *p) {
+static WastString parse_module_id(Parser *p)
+{
     Str id;
     Buffer out;
-    if (!parser_accept_id(p, &id))
-        return (WastString){NULL, 0};
+    if (!parser_accept_id(p, &id)) return (WastString){NULL, 0};
     buffer_init(&out, &p->arena);
     buffer_byte(&out, '$');
     buffer_bytes(&out, id.bytes, id.len);
     return (WastString){(const char *)out.bytes, out.len};
 }
 
-static bool parse_text(Parser *p, WastString *out) {
+static bool parse_text(Parser *p, WastString *out)
+{
     Buffer bytes;
     buffer_init(&bytes, &p->arena);
-    if (!parser_string(p, &bytes))
-        return false;
+    if (!parser_string(p, &bytes)) return false;
     *out = (WastString){(const char *)bytes.bytes, bytes.len};
     return true;
 }
@@ -64,7 +63,8 @@ enum { EITHER_DEPTH_MAX = 16 };
 static bool parse_values(Parser *p, unsigned depth, const WastValue **out, size_t *n);
 
 /* A literal, or for floats one of the two patterns. */
-static bool parse_lane(Parser *p, unsigned bits, bool is_float, WastNan *nan, uint64_t *out) {
+static bool parse_lane(Parser *p, unsigned bits, bool is_float, WastNan *nan, uint64_t *out)
+{
     *out = 0;
     *nan = WAST_NAN_NONE;
     if (is_float && parser_accept_keyword(p, STR("nan:canonical")))
@@ -76,7 +76,8 @@ static bool parse_lane(Parser *p, unsigned bits, bool is_float, WastNan *nan, ui
     return true;
 }
 
-static bool parse_scalar(Parser *p, WastKind kind, WastValue *value) {
+static bool parse_scalar(Parser *p, WastKind kind, WastValue *value)
+{
     unsigned bits = kind == WAST_I32 || kind == WAST_F32 ? 32 : 64;
     uint64_t number;
     if (!parse_lane(p, bits, kind == WAST_F32 || kind == WAST_F64, &value->nan[0], &number))
@@ -88,25 +89,24 @@ static bool parse_scalar(Parser *p, WastKind kind, WastValue *value) {
     return true;
 }
 
-static bool parse_vector(Parser *p, WastValue *value) {
+static bool parse_vector(Parser *p, WastValue *value)
+{
     const Shape *shape = parse_shape(p);
-    if (shape == NULL)
-        return false;
+    if (shape == NULL) return false;
     value->shape = (WastShape)(shape - vector_shapes);
     for (unsigned i = 0; i < 128 / shape->bits; i++) {
         uint64_t lane;
         WastNan nan;
-        if (!parse_lane(p, shape->bits, shape->is_float, &nan, &lane))
-            return false;
-        if (shape->is_float)
-            value->nan[i] = nan;
+        if (!parse_lane(p, shape->bits, shape->is_float, &nan, &lane)) return false;
+        if (shape->is_float) value->nan[i] = nan;
         for (unsigned byte = 0; byte < shape->bits / 8; byte++)
             value->of.v128[i * shape->bits / 8 + byte] = (uint8_t)(lane >> (8 * byte));
     }
     return true;
 }
 
-static bool parse_reference(Parser *p, WastKind kind, WastValue *value) {
+static bool parse_reference(Parser *p, WastKind kind, WastValue *value)
+{
     switch (kind) {
     case WAST_REF_NULL:
         if (parser_at(p, TOKEN_KEYWORD)) {
@@ -121,8 +121,7 @@ static bool parse_reference(Parser *p, WastKind kind, WastValue *value) {
         value->has_host = true;
         return parser_unsigned(p, UINT64_MAX, "a number", &value->host);
     case WAST_REF_FUNC: /* an index may follow; it identifies nothing outside of the module */
-        if (parser_at(p, TOKEN_NUMBER))
-            p->pos++;
+        if (parser_at(p, TOKEN_NUMBER)) p->pos++;
         return true;
     default: return true;
     }
@@ -134,17 +133,18 @@ typedef struct ValueWord {
 } ValueWord;
 
 static const ValueWord value_words[] = {
-    {STR_INIT("i32.const"), WAST_I32},      {STR_INIT("i64.const"), WAST_I64},
-    {STR_INIT("f32.const"), WAST_F32},      {STR_INIT("f64.const"), WAST_F64},
-    {STR_INIT("v128.const"), WAST_V128},    {STR_INIT("ref.null"), WAST_REF_NULL},
-    {STR_INIT("ref.host"), WAST_REF_HOST},  {STR_INIT("ref.extern"), WAST_REF_EXTERN},
-    {STR_INIT("ref.func"), WAST_REF_FUNC},  {STR_INIT("ref.any"), WAST_REF_ANY},
-    {STR_INIT("ref.eq"), WAST_REF_EQ},      {STR_INIT("ref.i31"), WAST_REF_I31},
+    {STR_INIT("i32.const"), WAST_I32},         {STR_INIT("i64.const"), WAST_I64},
+    {STR_INIT("f32.const"), WAST_F32},         {STR_INIT("f64.const"), WAST_F64},
+    {STR_INIT("v128.const"), WAST_V128},       {STR_INIT("ref.null"), WAST_REF_NULL},
+    {STR_INIT("ref.host"), WAST_REF_HOST},     {STR_INIT("ref.extern"), WAST_REF_EXTERN},
+    {STR_INIT("ref.func"), WAST_REF_FUNC},     {STR_INIT("ref.any"), WAST_REF_ANY},
+    {STR_INIT("ref.eq"), WAST_REF_EQ},         {STR_INIT("ref.i31"), WAST_REF_I31},
     {STR_INIT("ref.struct"), WAST_REF_STRUCT}, {STR_INIT("ref.array"), WAST_REF_ARRAY},
-    {STR_INIT("ref.exn"), WAST_REF_EXN},    {STR_INIT("either"), WAST_EITHER},
+    {STR_INIT("ref.exn"), WAST_REF_EXN},       {STR_INIT("either"), WAST_EITHER},
 };
 
-static bool parse_value(Parser *p, unsigned depth, WastValue *value) {
+static bool parse_value(Parser *p, unsigned depth, WastValue *value)
+{
     const ValueWord *found = NULL;
     for (size_t i = 0; i < sizeof value_words / sizeof *value_words && found == NULL; i++)
         found = parser_accept_form(p, value_words[i].word) ? &value_words[i] : NULL;
@@ -164,20 +164,17 @@ static bool parse_value(Parser *p, unsigned depth, WastValue *value) {
 }
 
 /* Values up to the ")" of the form around them. */
-static bool parse_values(Parser *p, unsigned depth, const WastValue **out, size_t *n) {
+static bool parse_values(Parser *p, unsigned depth, const WastValue **out, size_t *n)
+{
     uint32_t start = p->pos;
     size_t count = 0;
-    if (depth > EITHER_DEPTH_MAX)
-        return parser_fail(p, start, "(either is nested too deep");
-    for (; parser_at(p, TOKEN_OPEN); parser_skip(p))
-        count++;
+    if (depth > EITHER_DEPTH_MAX) return parser_fail(p, start, "(either is nested too deep");
+    for (; parser_at(p, TOKEN_OPEN); parser_skip(p)) count++;
     p->pos = start;
     WastValue *values = arena_alloc(&p->arena, (count == 0 ? 1 : count) * sizeof *values);
-    if (values == NULL)
-        return false;
+    if (values == NULL) return false;
     for (size_t i = 0; i < count; i++) {
-        if (!parse_value(p, depth, &values[i]))
-            return false;
+        if (!parse_value(p, depth, &values[i])) return false;
     }
     *out = values;
     *n = count;
@@ -187,7 +184,8 @@ static bool parse_values(Parser *p, unsigned depth, const WastValue **out, size_
 /* ---- Modules and actions --------------------------------------------------------------------- */
 
 /* "(module ...)" at the cursor. */
-static bool parse_module(WastScript *script, WastCommand *command) {
+static bool parse_module(WastScript *script, WastCommand *command)
+{
     Parser *p = &script->p;
     WastModule *module = &command->module;
     const Token *open = parser_peek(p);
@@ -209,14 +207,14 @@ static bool parse_module(WastScript *script, WastCommand *command) {
     buffer_init(&bytes, &p->arena);
     module->kind = is_binary ? WAST_MODULE_BINARY : WAST_MODULE_QUOTE;
     while (parser_at(p, TOKEN_STRING)) {
-        if (!parser_string(p, &bytes))
-            return false;
+        if (!parser_string(p, &bytes)) return false;
     }
     module->body = (WastString){(const char *)bytes.bytes, bytes.len};
     return parser_close(p);
 }
 
-static bool parse_action(WastScript *script, WastCommand *command) {
+static bool parse_action(WastScript *script, WastCommand *command)
+{
     Parser *p = &script->p;
     WastAction *action = &command->action;
     if (parser_accept_form(p, STR("get")))
@@ -226,8 +224,7 @@ static bool parse_action(WastScript *script, WastCommand *command) {
     else
         return parser_expected(p, "(invoke or (get");
     action->module = parse_module_id(p);
-    if (!parse_text(p, &action->name))
-        return false;
+    if (!parse_text(p, &action->name)) return false;
     if (action->kind == WAST_INVOKE && !parse_values(p, 0, &action->args, &action->nargs))
         return false;
     return parser_close(p);
@@ -237,9 +234,9 @@ static bool parse_action(WastScript *script, WastCommand *command) {
 
 /* What follows the keyword of a command. */
 typedef enum Operands {
-    OPERANDS_MODULE,         /* the form itself is the module */
+    OPERANDS_MODULE, /* the form itself is the module */
     OPERANDS_REGISTER,
-    OPERANDS_ACTION,         /* the form itself is the action */
+    OPERANDS_ACTION, /* the form itself is the action */
     OPERANDS_ACTION_RESULTS,
     OPERANDS_ACTION_MESSAGE,
     OPERANDS_ACTION_ONLY,
@@ -270,15 +267,16 @@ static const CommandWord command_words[] = {
     {STR_INIT("assert_malformed_custom"), WAST_ASSERT_MALFORMED_CUSTOM, OPERANDS_MODULE_MESSAGE},
 };
 
-const char *wast_command_name(WastCommandKind kind) {
+const char *wast_command_name(WastCommandKind kind)
+{
     for (size_t i = 0; i < sizeof command_words / sizeof *command_words; i++) {
-        if (command_words[i].kind == kind)
-            return command_words[i].word.bytes;
+        if (command_words[i].kind == kind) return command_words[i].word.bytes;
     }
     return "command";
 }
 
-static const CommandWord *command_word_at(const Parser *p) {
+static const CommandWord *command_word_at(const Parser *p)
+{
     for (size_t i = 0; i < sizeof command_words / sizeof *command_words; i++) {
         if (command_words[i].kind != WAST_INSTANCE && parser_at_form(p, command_words[i].word))
             return &command_words[i];
@@ -287,22 +285,24 @@ static const CommandWord *command_word_at(const Parser *p) {
 }
 
 /* "(module instance $i? $m?)", with the cursor behind `instance`. */
-static bool parse_instance(WastScript *script, WastCommand *command) {
+static bool parse_instance(WastScript *script, WastCommand *command)
+{
     command->kind = WAST_INSTANCE;
     command->id = parse_module_id(&script->p);
     command->definition = parse_module_id(&script->p);
     return parser_close(&script->p);
 }
 
-static bool parse_module_or_action(WastScript *script, WastCommand *command) {
+static bool parse_module_or_action(WastScript *script, WastCommand *command)
+{
     return parser_at_form(&script->p, STR("module")) ? parse_module(script, command)
                                                      : parse_action(script, command);
 }
 
-static bool parse_operands(WastScript *script, Operands operands, WastCommand *command) {
+static bool parse_operands(WastScript *script, Operands operands, WastCommand *command)
+{
     Parser *p = &script->p;
-    if (operands == OPERANDS_ACTION)
-        return parse_action(script, command);
+    if (operands == OPERANDS_ACTION) return parse_action(script, command);
     if (operands == OPERANDS_MODULE) {
         const Token *next = parser_peek(p) + 2;
         if (next->kind == TOKEN_KEYWORD && str_equal(parser_text(p, next), STR("instance"))) {
@@ -330,18 +330,17 @@ static bool parse_operands(WastScript *script, Operands operands, WastCommand *c
         ok = parse_module_or_action(script, command) && parse_text(p, &command->message);
         break;
     default:
-        if (!parser_at_form(p, STR("module")))
-            return parser_expected(p, "(module");
+        if (!parser_at_form(p, STR("module"))) return parser_expected(p, "(module");
         ok = parse_module(script, command) && parse_text(p, &command->message);
     }
     return ok && parser_close(p);
 }
 
-static WastCommand *command_push(WastScript *script) {
+static WastCommand *command_push(WastScript *script)
+{
     WastCommand *moved = arena_reserve(&script->p.arena, script->commands, script->ncommands,
                                        &script->commands_cap, sizeof *moved);
-    if (moved == NULL)
-        return NULL;
+    if (moved == NULL) return NULL;
     script->commands = moved;
     script->commands[script->ncommands] = (WastCommand){0};
     return &script->commands[script->ncommands++];
@@ -349,17 +348,16 @@ static WastCommand *command_push(WastScript *script) {
 
 /* A form that is no command is a field of a module without "(module": it joins the one before, if
  * that is such a module too. */
-static bool parse_bare_field(WastScript *script, bool joins) {
+static bool parse_bare_field(WastScript *script, bool joins)
+{
     Parser *p = &script->p;
     const Token *open = parser_peek(p);
-    if (open->kind != TOKEN_OPEN)
-        return parser_expected(p, "a command");
+    if (open->kind != TOKEN_OPEN) return parser_expected(p, "a command");
     parser_skip(p);
     const Token *end = parser_peek(p); /* the form was the only one */
     if (!joins) {
         WastCommand *command = command_push(script);
-        if (command == NULL)
-            return false;
+        if (command == NULL) return false;
         command->kind = WAST_MODULE;
         command->has_module = true;
         command->module.kind = WAST_MODULE_TEXT;
@@ -373,22 +371,22 @@ static bool parse_bare_field(WastScript *script, bool joins) {
 }
 
 /* The form at the cursor lacks its ")"; only a module's text may. */
-static bool is_cut_off(const Parser *p) {
+static bool is_cut_off(const Parser *p)
+{
     return parser_at(p, TOKEN_OPEN) && p->tokens.items[parser_form_end(p)].kind == TOKEN_END &&
            command_word_at(p) != NULL && !parser_at_form(p, STR("module"));
 }
 
 /* The form in p->tokens. */
-static bool parse_command(WastScript *script, bool *bare) {
+static bool parse_command(WastScript *script, bool *bare)
+{
     Parser *p = &script->p;
     const CommandWord *word = command_word_at(p);
     bool joins = *bare;
     *bare = word == NULL;
-    if (word == NULL)
-        return parse_bare_field(script, joins);
+    if (word == NULL) return parse_bare_field(script, joins);
     WastCommand *command = command_push(script);
-    if (command == NULL)
-        return false;
+    if (command == NULL) return false;
     uint32_t column;
     command->kind = word->kind;
     script_position(script, parser_peek(p)->start, &command->line, &column);
@@ -396,48 +394,46 @@ static bool parse_command(WastScript *script, bool *bare) {
 }
 
 /* A lexical fault is the module's own business if it lies in the text of the last command's. */
-static bool fault_is_local(const WastScript *script) {
-    if (script->ncommands == 0)
-        return false;
+static bool fault_is_local(const WastScript *script)
+{
+    if (script->ncommands == 0) return false;
     const WastModule *module = &script->commands[script->ncommands - 1].module;
     const char *at = script->p.text + script->lexer.fault.at;
-    return module->kind == WAST_MODULE_TEXT && module->body.len != 0 &&
-           at >= module->body.bytes && at < module->body.bytes + module->body.len;
+    return module->kind == WAST_MODULE_TEXT && module->body.len != 0 && at >= module->body.bytes &&
+           at < module->body.bytes + module->body.len;
 }
 
-static bool parse_script(WastScript *script) {
+static bool parse_script(WastScript *script)
+{
     Parser *p = &script->p;
     bool bare = false;
     for (;;) {
         tokens_read(&script->lexer, &p->arena, &p->tokens, true);
-        if (p->arena.failed)
-            return false;
+        if (p->arena.failed) return false;
         bool done = p->tokens.n == 0;
         p->pos = 0;
         TextFault *fault = &script->lexer.fault;
         bool ok = done || (!is_cut_off(p) && parse_command(script, &bare));
         if (fault->message != NULL && !fault_is_local(script) && p->error == NULL)
             return parser_fail_code(p, FNVM_E_MALFORMED, fault->at, "%s", fault->message);
-        if (!ok || done)
-            return ok;
+        if (!ok || done) return ok;
         *fault = (TextFault){NULL, 0};
     }
 }
 
-fnvm_error *wast_parse(const char *text, size_t len, WastScript **out) {
+fnvm_error *wast_parse(const char *text, size_t len, WastScript **out)
+{
     if (len > TEXT_MAX_BYTES)
         return fnvm_error_new(FNVM_E_LIMIT, "the script is larger than 1 GiB");
     WastScript *script = malloc(sizeof *script);
-    if (script == NULL)
-        return error_no_memory();
+    if (script == NULL) return error_no_memory();
     memset(script, 0, sizeof *script);
     parser_init(&script->p, len == 0 ? "" : text, 1, 1);
     script->lexer = (Lexer){.text = script->p.text, .len = (uint32_t)len};
     script->seen_line = 1;
     bool ok = parse_script(script);
     fnvm_error *error = script->p.error;
-    if (error == NULL && (!ok || script->p.arena.failed))
-        error = error_no_memory();
+    if (error == NULL && (!ok || script->p.arena.failed)) error = error_no_memory();
     if (error != NULL) {
         wast_free(script);
         return error;
@@ -446,31 +442,30 @@ fnvm_error *wast_parse(const char *text, size_t len, WastScript **out) {
     return NULL;
 }
 
-void wast_free(WastScript *script) {
-    if (script == NULL)
-        return;
+void wast_free(WastScript *script)
+{
+    if (script == NULL) return;
     arena_free(&script->p.arena);
     free(script);
 }
 
-const WastCommand *wast_commands(const WastScript *script, size_t *n) {
+const WastCommand *wast_commands(const WastScript *script, size_t *n)
+{
     *n = script->ncommands;
     return script->commands;
 }
 
-fnvm_error *wast_module_bytes(const WastModule *module, uint8_t **bytes, size_t *len) {
+fnvm_error *wast_module_bytes(const WastModule *module, uint8_t **bytes, size_t *len)
+{
     WatInput input = {module->body.bytes, module->body.len, 1, 1};
     if (module->kind == WAST_MODULE_TEXT) {
         input.line = module->line;
         input.column = module->column;
     }
-    if (module->kind != WAST_MODULE_BINARY)
-        return wat_to_wasm(input, bytes, len);
+    if (module->kind != WAST_MODULE_BINARY) return wat_to_wasm(input, bytes, len);
     *bytes = malloc(input.len == 0 ? 1 : input.len);
-    if (*bytes == NULL)
-        return error_no_memory();
-    if (input.len != 0)
-        memcpy(*bytes, input.text, input.len);
+    if (*bytes == NULL) return error_no_memory();
+    if (input.len != 0) memcpy(*bytes, input.text, input.len);
     *len = input.len;
     return NULL;
 }

@@ -41,7 +41,7 @@ typedef enum WastKind {
     WAST_REF_STRUCT,
     WAST_REF_ARRAY,
     WAST_REF_EXN,
-    WAST_EITHER      /* (either p ...): any one of `choices` */
+    WAST_EITHER /* (either p ...): any one of `choices` */
 } WastKind;
 
 /* How a float lane is compared; WAST_NAN_NONE: bit for bit. */
@@ -54,22 +54,27 @@ typedef enum WastNan {
 /* Shape of a v128, which says how `nan` divides its lanes: only the f32x4 and f64x2 shapes have
  * patterns; the bytes of `v128` are little-endian as in memory whatever the shape. */
 typedef enum WastShape {
-    WAST_I8X16, WAST_I16X8, WAST_I32X4, WAST_I64X2, WAST_F32X4, WAST_F64X2
+    WAST_I8X16,
+    WAST_I16X8,
+    WAST_I32X4,
+    WAST_I64X2,
+    WAST_F32X4,
+    WAST_F64X2
 } WastShape;
 
 typedef struct WastValue WastValue;
 struct WastValue {
     WastKind kind;
-    WastShape shape;  /* of WAST_V128 */
-    WastNan nan[4];   /* [0] of WAST_F32 and WAST_F64; per lane of a v128 of floats */
+    WastShape shape; /* of WAST_V128 */
+    WastNan nan[4];  /* [0] of WAST_F32 and WAST_F64; per lane of a v128 of floats */
     union {
         uint32_t i32; /* also the bits of an f32 */
         uint64_t i64; /* also the bits of an f64 */
         uint8_t v128[16];
     } of;
-    bool has_host;    /* WAST_REF_EXTERN */
-    uint64_t host;    /* WAST_REF_HOST, WAST_REF_EXTERN */
-    WastString heap;  /* WAST_REF_NULL: "func", "extern", "any", ...; empty if none is given */
+    bool has_host;   /* WAST_REF_EXTERN */
+    uint64_t host;   /* WAST_REF_HOST, WAST_REF_EXTERN */
+    WastString heap; /* WAST_REF_NULL: "func", "extern", "any", ...; empty if none is given */
     const WastValue *choices; /* WAST_EITHER */
     size_t nchoices;
 };
@@ -84,10 +89,10 @@ typedef enum WastModuleKind {
 
 typedef struct WastModule {
     WastModuleKind kind;
-    bool is_definition; /* (module definition ...): not instantiated by the command */
-    WastString id;      /* "$m", with the dollar; empty if none */
+    bool is_definition;    /* (module definition ...): not instantiated by the command */
+    WastString id;         /* "$m", with the dollar; empty if none */
     uint32_t line, column; /* of its opening parenthesis, from 1 */
-    WastString body;    /* TEXT: the source of the module; else all strings concatenated */
+    WastString body;       /* TEXT: the source of the module; else all strings concatenated */
 } WastModule;
 
 /* The module in the binary format.  On success *bytes is freed with free().  For text and quoted
@@ -108,25 +113,25 @@ typedef struct WastAction {
 } WastAction;
 
 typedef enum WastCommandKind {
-    WAST_MODULE,           /* `module`: define; unless it is only a definition, instantiate */
-    WAST_INSTANCE,         /* (module instance $i? $m?): instantiate definition `definition` (empty:
+    WAST_MODULE,        /* `module`: define; unless it is only a definition, instantiate */
+    WAST_INSTANCE,      /* (module instance $i? $m?): instantiate definition `definition` (empty:
                               the most recent module) under the name `id` */
-    WAST_REGISTER,         /* exports of instance `id` (empty: most recent) as module `name` */
-    WAST_ACTION,           /* `action`, which must return; results are ignored */
-    WAST_ASSERT_RETURN,    /* `action`, `results` */
-    WAST_ASSERT_TRAP,      /* `action`, or if has_module instantiating `module`; `message` */
-    WAST_ASSERT_EXHAUSTION,/* `action`, `message` */
-    WAST_ASSERT_EXCEPTION, /* `action` */
-    WAST_ASSERT_INVALID,   /* `module`, `message`: decodes, but is not valid */
-    WAST_ASSERT_MALFORMED, /* `module`, `message`: wast_module_bytes or the decoder refuses it */
-    WAST_ASSERT_UNLINKABLE,/* `module`, `message`: valid, but an import does not match */
-    WAST_ASSERT_INVALID_CUSTOM,   /* `module`, `message`: about custom sections, annotations */
+    WAST_REGISTER,      /* exports of instance `id` (empty: most recent) as module `name` */
+    WAST_ACTION,        /* `action`, which must return; results are ignored */
+    WAST_ASSERT_RETURN, /* `action`, `results` */
+    WAST_ASSERT_TRAP,   /* `action`, or if has_module instantiating `module`; `message` */
+    WAST_ASSERT_EXHAUSTION, /* `action`, `message` */
+    WAST_ASSERT_EXCEPTION,  /* `action` */
+    WAST_ASSERT_INVALID,    /* `module`, `message`: decodes, but is not valid */
+    WAST_ASSERT_MALFORMED,  /* `module`, `message`: wast_module_bytes or the decoder refuses it */
+    WAST_ASSERT_UNLINKABLE, /* `module`, `message`: valid, but an import does not match */
+    WAST_ASSERT_INVALID_CUSTOM, /* `module`, `message`: about custom sections, annotations */
     WAST_ASSERT_MALFORMED_CUSTOM
 } WastCommandKind;
 
 typedef struct WastCommand {
     WastCommandKind kind;
-    uint32_t line;  /* of the command's opening parenthesis, from 1 */
+    uint32_t line; /* of the command's opening parenthesis, from 1 */
     bool has_module;
     WastModule module;
     WastAction action;

@@ -3,39 +3,41 @@
  * (appendix A.3 and the extended-name-section proposal) from the identifiers. */
 #include "loader/text/parser.h"
 
-void name_map_add(Buffer *map, uint32_t *count, uint32_t index, Str name) {
+void name_map_add(Buffer *map, uint32_t *count, uint32_t index, Str name)
+{
     buffer_u64(map, index);
     buffer_name(map, name.bytes, name.len);
     ++*count;
 }
 
-void name_groups_add(NameGroups *groups, uint32_t index, const Buffer *map, uint32_t count) {
-    if (count == 0)
-        return;
+void name_groups_add(NameGroups *groups, uint32_t index, const Buffer *map, uint32_t count)
+{
+    if (count == 0) return;
     buffer_u64(&groups->bytes, index);
     buffer_u64(&groups->bytes, count);
     buffer_buffer(&groups->bytes, map);
     groups->count++;
 }
 
-static unsigned length_of_u64(uint64_t value) {
+static unsigned length_of_u64(uint64_t value)
+{
     unsigned n = 1;
-    while (value >>= 7)
-        n++;
+    while (value >>= 7) n++;
     return n;
 }
 
 /* id, size, count and entries: a section, or a subsection of the name section. */
-static void write_vector(Buffer *out, uint8_t id, uint32_t count, const Buffer *entries) {
-    if (count == 0)
-        return;
+static void write_vector(Buffer *out, uint8_t id, uint32_t count, const Buffer *entries)
+{
+    if (count == 0) return;
     buffer_byte(out, id);
     buffer_u64(out, length_of_u64(count) + entries->len);
     buffer_u64(out, count);
     buffer_buffer(out, entries);
 }
 
-static void write_custom(Buffer *out, Str contents) {
+static void write_custom(Buffer *out, Str contents)
+{
     buffer_byte(out, 0);
     buffer_name(out, contents.bytes, contents.len);
 }
@@ -43,15 +45,27 @@ static void write_custom(Buffer *out, Str contents) {
 /* ---- Name section ---------------------------------------------------------------------------- */
 
 enum { /* subsections */
-    NAMES_MODULE, NAMES_FUNCS, NAMES_LOCALS, NAMES_LABELS, NAMES_TYPES, NAMES_TABLES,
-    NAMES_MEMORIES, NAMES_GLOBALS, NAMES_ELEMS, NAMES_DATAS, NAMES_FIELDS, NAMES_TAGS
+       NAMES_MODULE,
+       NAMES_FUNCS,
+       NAMES_LOCALS,
+       NAMES_LABELS,
+       NAMES_TYPES,
+       NAMES_TABLES,
+       NAMES_MEMORIES,
+       NAMES_GLOBALS,
+       NAMES_ELEMS,
+       NAMES_DATAS,
+       NAMES_FIELDS,
+       NAMES_TAGS
 };
 
-static void write_space_names(const Parser *p, Buffer *out, uint8_t id, Space space) {
+static void write_space_names(const Parser *p, Buffer *out, uint8_t id, Space space)
+{
     write_vector(out, id, p->spaces[space].nnames, &p->spaces[space].names);
 }
 
-static void write_names(Parser *p, Buffer *out) {
+static void write_names(Parser *p, Buffer *out)
+{
     Buffer section;
     buffer_init(&section, &p->arena);
     buffer_name(&section, "name", 4);
@@ -79,22 +93,23 @@ static void write_names(Parser *p, Buffer *out) {
 /* ---- Module ---------------------------------------------------------------------------------- */
 
 static const uint8_t section_ids[SECTION_COUNT] = {
-    [SECTION_TYPE] = 1,   [SECTION_IMPORT] = 2,  [SECTION_FUNC] = 3,   [SECTION_TABLE] = 4,
-    [SECTION_MEMORY] = 5, [SECTION_TAG] = 13,    [SECTION_GLOBAL] = 6, [SECTION_EXPORT] = 7,
-    [SECTION_START] = 8,  [SECTION_ELEM] = 9,    [SECTION_DATACOUNT] = 12,
-    [SECTION_CODE] = 10,  [SECTION_DATA] = 11,
+    [SECTION_TYPE] = 1,   [SECTION_IMPORT] = 2, [SECTION_FUNC] = 3,       [SECTION_TABLE] = 4,
+    [SECTION_MEMORY] = 5, [SECTION_TAG] = 13,   [SECTION_GLOBAL] = 6,     [SECTION_EXPORT] = 7,
+    [SECTION_START] = 8,  [SECTION_ELEM] = 9,   [SECTION_DATACOUNT] = 12, [SECTION_CODE] = 10,
+    [SECTION_DATA] = 11,
 };
 
-static void write_customs(const Parser *p, Buffer *out, uint8_t section, bool after) {
+static void write_customs(const Parser *p, Buffer *out, unsigned section, bool after)
+{
     for (uint32_t i = 0; i < p->ncustoms; i++) {
         if (p->customs[i].section == section && p->customs[i].after == after)
             write_custom(out, p->customs[i].bytes);
     }
 }
 
-static void write_branch_hints(Parser *p, Buffer *out) {
-    if (p->nhinted == 0)
-        return;
+static void write_branch_hints(Parser *p, Buffer *out)
+{
+    if (p->nhinted == 0) return;
     Buffer section;
     buffer_init(&section, &p->arena);
     buffer_name(&section, "metadata.code.branch_hint", 25);
@@ -103,14 +118,14 @@ static void write_branch_hints(Parser *p, Buffer *out) {
     write_custom(out, (Str){(const char *)section.bytes, section.len});
 }
 
-static void write_section(Parser *p, Buffer *out, uint8_t s) {
+static void write_section(Parser *p, Buffer *out, unsigned s)
+{
     const Section *section = &p->sections[s];
     if (s == SECTION_START && p->has_start) {
         buffer_byte(out, section_ids[s]);
         buffer_name(out, section->bytes.bytes, section->bytes.len);
     } else if (s == SECTION_DATACOUNT) {
-        if (!p->uses_data)
-            return;
+        if (!p->uses_data) return;
         uint32_t count = p->sections[SECTION_DATA].count;
         buffer_byte(out, section_ids[s]);
         buffer_u64(out, length_of_u64(count));
@@ -120,13 +135,13 @@ static void write_section(Parser *p, Buffer *out, uint8_t s) {
     }
 }
 
-void write_module(Parser *p, Buffer *out) {
+void write_module(Parser *p, Buffer *out)
+{
     buffer_bytes(out, "\0asm\1\0\0\0", 8);
     write_customs(p, out, SECTION_COUNT, false);
-    for (uint8_t s = 0; s < SECTION_COUNT; s++) {
+    for (unsigned s = 0; s < SECTION_COUNT; s++) {
         write_customs(p, out, s, false);
-        if (s == SECTION_CODE)
-            write_branch_hints(p, out);
+        if (s == SECTION_CODE) write_branch_hints(p, out);
         write_section(p, out, s);
         write_customs(p, out, s, true);
     }
