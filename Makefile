@@ -2,8 +2,8 @@
 #
 #   make            build/fnvm, build/libfnvm.a, build/libfnvm.so.0
 #   make demo       install what is missing, build, run real programs and show what happened
-#   make check      install what is missing, build, run every test
-#   make debug      the same build under ASan and UBSan, in build/debug/; make check-debug tests it
+#   make check      install what is missing, build, run every test, also under the sanitizers
+#   make debug      build with ASan and UBSan, in build/debug/
 #   make fuzz       build the fuzz targets with clang and run each for FUZZ_SECONDS
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make uninstall | format | lint | clean
@@ -70,7 +70,7 @@ Q := @
 endif
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all debug check-debug demo check check-built unit examples fuzz fuzz-targets install \
+.PHONY: all debug demo check tests unit examples fuzz fuzz-targets install \
         uninstall format lint clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -115,10 +115,7 @@ $(BUILD)/libfnvm.so: $(BUILD)/libfnvm.so.$(SOVERSION)
 	$(Q)ln -sf $(<F) $@
 
 debug:
-	$(MAKE) --no-print-directory BUILD=$(BUILD)/debug SANITIZE=address,undefined all unit examples
-
-check-debug:
-	$(MAKE) --no-print-directory BUILD=$(BUILD)/debug SANITIZE=address,undefined check-built
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/debug SANITIZE=address,undefined all
 
 # ---- Demo and tests.  A second make, because the first may run before there is a compiler. ----
 
@@ -131,10 +128,12 @@ demo:
 check:
 	scripts/install-deps build
 	scripts/install-deps test
-	$(MAKE) --no-print-directory -j$(JOBS) check-built
+	$(MAKE) --no-print-directory -j$(JOBS) tests
+	$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/debug SANITIZE=address,undefined tests
+	WASM_TESTSUITE=$(WASM_TESTSUITE) conformance/check $(BUILD) $(BUILD)/debug
 
-check-built: all unit examples $(ALONE)
-	BUILD=$(BUILD) WASM_TESTSUITE=$(WASM_TESTSUITE) conformance/check
+# All that the tests run.
+tests: all unit examples $(ALONE)
 
 unit: $(UNIT)
 $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)

@@ -137,6 +137,7 @@ static int unknown_command(const char *word)
 
 int main(int argc, char **argv)
 {
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* one system call per line, not per character */
     if (argc < 2) {
         help_print(NULL);
         return STATUS_USAGE;

@@ -306,7 +306,12 @@ static int session_outcome(Session *s, fnvm_error *error)
     if (is_interrupt && interrupt_timed_out())
         error = fnvm_error_wrap(error, "the timeout of %gs was hit (-W timeout)",
                                 (double)s->options.timeout_ns / 1e9);
+    bool unlinked = fnvm_error_code(error) == FNVM_E_LINK && !s->instance;
     int status = error_report(error, "failed to run main module `%s`", s->options.file);
+    if (unlinked) {
+        fputs("\nImported modules come from `--preload NAME=FILE` or `--module-path DIR`; with\n"
+              "`-W unknown-imports-trap`, functions that are missing trap when called.\n", stderr);
+    }
     /* A file that something else misses is not the file we were asked to run. */
     return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }

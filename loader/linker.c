@@ -456,8 +456,6 @@ static fnvm_error *unknown_imports_error(UnknownImports *u)
         fputs("\n(wasi: names belong to WASI 0.2 components, which are not supported yet)", u->f);
     }
     if (u->wasi) fputs("\n(WASI functions of this name are not defined here)", u->f);
-    fputs("\n(--preload NAME=FILE or --module-path DIR provide modules; "
-          "-W unknown-imports-trap lets functions trap when called)", u->f);
     bool failed = ferror(u->f) != 0;
     failed |= fclose(u->f) != 0;
     u->f = NULL;

@@ -239,6 +239,7 @@ static fnvm_error *call_host(Store *store, Instance *caller_instance, FuncRef re
 {
     HostFunc *h = &store->host_funcs[funcref_func(ref)];
     fnvm_caller caller = {store, caller_instance};
+    store->exception = 0; /* only what this call throws is thrown on */
     fnvm_error *error = h->fn(&caller, h->env, args);
     if (!error) normalise_results(type, args);
     return error;
@@ -559,6 +560,7 @@ tail_call: { /* the arguments take the place of this frame's locals */
         if (type->result_slots > type->param_slots)
             stack->top = (uint32_t)(args - base) + type->result_slots;
         TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
+        cur.frame->pc = cur.code->end; /* as good as gone: none of its handlers is entered */
         run->error = call_host(store, cur.inst, callee_ref, args, type);
         if (unlikely(run->error)) goto host_failed;
         sp = args + type->result_slots;
@@ -641,7 +643,7 @@ P_select:
     top = TOP_i ? sp->i64 : under;
     NEXT_TOP();
 L_select_t:
-    pc++; /* one type */
+    SKIP_LEB(); /* the count of types: 1, perhaps padded */
     if (*pc == 0x7B) {
         pc++;
         sp -= 3;
@@ -970,8 +972,10 @@ host_failed:
     }
     if (run->error->nframes == 0) backtrace_attach(run, run->error);
     return RUN_FAILED;
-thrown:
+thrown: /* a handler may lead back to a loop's start: this is a step back like a branch's */
+    TRAP_IF(INTERRUPTED(), INTERRUPTED);
     if (unwind_to_handler(run, run->exception)) goto resume;
+    TRAP_IF(INTERRUPTED(), INTERRUPTED);
     return RUN_THROW;
 }
 

@@ -8,12 +8,16 @@
 #include "vm/heap.h"
 #include "vm/tunables.h"
 
-/* A host function called by the host itself: no guest stack is involved. */
+/* A host function called by the host itself: no guest stack is involved.  It counts as a nested
+ * call all the same, since the guest may have exported to a host function that very function. */
 static fnvm_error *call_host(Store *store, FuncRef func, Slot *slots)
 {
     HostFunc *h = &store->host_funcs[funcref_func(func)];
     fnvm_caller caller = {store, NULL};
-    return h->fn(&caller, h->env, slots);
+    store->host_depth++;
+    fnvm_error *error = h->fn(&caller, h->env, slots);
+    store->host_depth--;
+    return error;
 }
 
 static fnvm_error *exhausted(void)
@@ -66,8 +70,8 @@ static fnvm_error *run_frames(Run *run, const Slot *results, Slot *slots, uint32
 fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
 {
     if (!func) return fnvm_error_new(FNVM_E_USAGE, "the function is a null reference");
-    if (funcref_instance(func) == 0) return call_host(store, func, slots);
     if (store->host_depth >= TUNE_HOST_CALL_DEPTH) return exhausted();
+    if (funcref_instance(func) == 0) return call_host(store, func, slots);
 
     Instance *inst = store->instances[funcref_instance(func)];
     Instance *outer = store->stack_owner, *owner = outer ? outer : inst;
@@ -85,6 +89,9 @@ fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
     store->host_depth--;
     store->stack_owner = outer;
     *stack = saved;
-    if (!outer) heap_leave(store);
+    if (!outer) {
+        store->exception = 0; /* nobody is left who could catch it */
+        heap_leave(store);
+    }
     return error;
 }

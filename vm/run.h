@@ -29,7 +29,8 @@ typedef struct Run {
 RunExit interpreter_run(Run *);
 
 /* Walks the frames of the current call for a handler of `exception`; if there is one, unwinds to
- * it, places its operands and makes it the innermost frame (true); else leaves all as it is. */
+ * it, places its operands and makes it the innermost frame (true); else leaves all as it is.  Gives
+ * up when the store is interrupted. */
 bool unwind_to_handler(Run *, uint64_t exception);
 
 /* Adds the guest backtrace of the innermost call's frames to an error. */

@@ -28,7 +28,7 @@ struct fnvm_store {
     uint32_t nhost_funcs, host_funcs_cap;
 
     Instance *stack_owner;     /* whose stack runs now; NULL while no guest code does */
-    uint32_t host_depth;       /* host-to-guest calls nested in it */
+    uint32_t host_depth;       /* calls by the host nested in one another */
 
     uint64_t exception;        /* thrown through a host function: an exnref, else 0 */
     RefHandle *refs;           /* fnvm_ref handles: index + 1; scanned by the collector */

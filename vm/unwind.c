@@ -59,9 +59,11 @@ static bool frame_catches(Run *run, Frame *f, uint64_t exception)
     return false;
 }
 
+/* A long way, over many frames with many handlers each, can be cut short by an interrupt. */
 bool unwind_to_handler(Run *run, uint64_t exception)
 {
     for (Frame *f = stack_top_frame(run->stack);; f++) {
+        if (atomic_load_explicit(&run->store->interrupt, memory_order_relaxed)) return false;
         if (frame_catches(run, f, exception)) return true;
         if (f->flags & FRAME_ENTRY) return false;
     }
