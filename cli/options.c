@@ -102,7 +102,7 @@ typedef struct GroupKey {
 #define FIELD(member) offsetof(Options, member), 0
 #define FEATURE(name, bit, what)                              \
     {                                                         \
-        name, VALUE_FEATURE, 0, FEATURE_##bit, "[=y|n]", what \
+        name, VALUE_FEATURE, 0, FNVM_FEATURE_##bit, "[=y|n]", what \
     }
 
 static const GroupKey wasm_keys[] = {

@@ -90,24 +90,24 @@ FNVM_API fnvm_error *fnvm_error_exit(int status);
 
 /* Proposals, as bits.  FNVM_FEATURES_3_0 is the whole of WebAssembly 3.0. */
 enum {
-    FEATURE_MVP = 0,
-    FEATURE_SIGN_EXTENSION = 1 << 0,
-    FEATURE_SAT_FLOAT = 1 << 1,
-    FEATURE_MULTI_VALUE = 1 << 2,
-    FEATURE_BULK = 1 << 3,
-    FEATURE_REFERENCES = 1 << 4,
-    FEATURE_SIMD = 1 << 5,
-    FEATURE_RELAXED_SIMD = 1 << 6,
-    FEATURE_TAIL_CALL = 1 << 7,
-    FEATURE_EXTENDED_CONST = 1 << 8,
-    FEATURE_EXCEPTIONS = 1 << 9,
-    FEATURE_FUNCTION_REFS = 1 << 10,
-    FEATURE_GC = 1 << 11,
-    FEATURE_MULTI_MEMORY = 1 << 12,
-    FEATURE_MEMORY64 = 1 << 13,
+    FNVM_FEATURE_MVP = 0,
+    FNVM_FEATURE_SIGN_EXTENSION = 1 << 0,
+    FNVM_FEATURE_SAT_FLOAT = 1 << 1,
+    FNVM_FEATURE_MULTI_VALUE = 1 << 2,
+    FNVM_FEATURE_BULK = 1 << 3,
+    FNVM_FEATURE_REFERENCES = 1 << 4,
+    FNVM_FEATURE_SIMD = 1 << 5,
+    FNVM_FEATURE_RELAXED_SIMD = 1 << 6,
+    FNVM_FEATURE_TAIL_CALL = 1 << 7,
+    FNVM_FEATURE_EXTENDED_CONST = 1 << 8,
+    FNVM_FEATURE_EXCEPTIONS = 1 << 9,
+    FNVM_FEATURE_FUNCTION_REFS = 1 << 10,
+    FNVM_FEATURE_GC = 1 << 11,
+    FNVM_FEATURE_MULTI_MEMORY = 1 << 12,
+    FNVM_FEATURE_MEMORY64 = 1 << 13,
     FNVM_FEATURES_3_0 = (1 << 14) - 1,
-    FEATURE_WIDE_ARITHMETIC = 1 << 14,
-    FEATURE_CUSTOM_PAGE_SIZES = 1 << 15,
+    FNVM_FEATURE_WIDE_ARITHMETIC = 1 << 14,
+    FNVM_FEATURE_CUSTOM_PAGE_SIZES = 1 << 15,
 };
 
 typedef enum fnvm_verify {
@@ -132,7 +132,7 @@ FNVM_API void fnvm_config_default(fnvm_config *);
 FNVM_API fnvm_error *fnvm_engine_new(const fnvm_config *, fnvm_engine **out); /* NULL: defaults */
 FNVM_API void fnvm_engine_free(fnvm_engine *); /* modules and stores keep it alive */
 
-/* ---- Types ------------------------------------------------------------------------------------ */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 /* A value type: numbers and v128 are constants, references come from modules. */
 typedef uint32_t fnvm_valtype;
@@ -163,7 +163,7 @@ typedef struct fnvm_export {
     uint32_t index;
 } fnvm_export;
 
-/* ---- Modules ----------------------------------------------------------------------------------- */
+/* ---- Modules --------------------------------------------------------------------------------- */
 
 /* Binary or text; decided by the first bytes.  A file is mapped read-only and never copied; the
  * bytes given to fnvm_module_new are copied unless they are text.  In lazy mode function bodies
@@ -190,7 +190,7 @@ FNVM_API size_t fnvm_module_export_type(const fnvm_module *, size_t i, char *tex
 FNVM_API fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **bytes,
                                       size_t *bytes_len);
 
-/* ---- Stores ------------------------------------------------------------------------------------ */
+/* ---- Stores ---------------------------------------------------------------------------------- */
 
 FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out);
 FNVM_API void fnvm_store_free(fnvm_store *);
@@ -201,7 +201,7 @@ FNVM_API void fnvm_store_clear_interrupt(fnvm_store *);
 FNVM_API void fnvm_store_set_fuel(fnvm_store *, uint64_t instructions);
 FNVM_API uint64_t fnvm_store_fuel(const fnvm_store *); /* what is left */
 
-/* ---- Values ------------------------------------------------------------------------------------ */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 /* A reference: an opaque handle, 0 is null.  It stays valid (and its object alive) until the
  * store is freed or fnvm_store_drop_refs() drops all handles of the store. */
@@ -227,12 +227,11 @@ FNVM_API bool fnvm_ref_i31_value(fnvm_store *, fnvm_ref, int32_t *out);
 FNVM_API bool fnvm_ref_is_extern(fnvm_store *, fnvm_ref); /* a host value or externalised any */
 FNVM_API void fnvm_store_drop_refs(fnvm_store *);
 
-/* ---- Host functions ---------------------------------------------------------------------------- */
+/* ---- Host functions -------------------------------------------------------------------------- */
 
 /* The home slots of a call: arguments come in slots[0..], results go to slots[0..]; 8 bytes each,
- * a v128 takes two.  i32 and f32 lie in the low half; write them through the members, which a host
- * function must do with the upper half cleared (assign .i64 = (uint32_t)x, or .i32 after .i64 = 0
- * is not needed: engines read only the member of the type). */
+ * a v128 takes two.  Read and write each through the member of its type; what is in the upper half
+ * of an i32 or f32 result does not matter. */
 typedef union fnvm_slot {
     uint32_t i32; uint64_t i64; float f32; double f64; fnvm_ref ref;
 } fnvm_slot;
@@ -258,7 +257,7 @@ FNVM_API bool fnvm_caller_memory(fnvm_caller *, uint8_t **base, uint64_t *size);
 FNVM_API bool fnvm_caller_interrupted(fnvm_caller *);
 FNVM_API int fnvm_caller_interrupt_fd(fnvm_caller *); /* -1 where none could be made */
 
-/* ---- Linking and instances --------------------------------------------------------------------- */
+/* ---- Linking and instances ------------------------------------------------------------------- */
 
 typedef struct fnvm_extern { /* a function, table, memory, global or tag of a store */
     fnvm_externkind kind;
@@ -321,7 +320,7 @@ FNVM_API void fnvm_store_keep_trap_state(fnvm_store *, bool);
  * the call that traps. */
 FNVM_API fnvm_error *fnvm_store_coredump(fnvm_store *, const fnvm_error *trap, FILE *out);
 
-/* ---- WASI preview 1 ---------------------------------------------------------------------------- */
+/* ---- WASI preview 1 -------------------------------------------------------------------------- */
 
 typedef struct fnvm_wasi fnvm_wasi;
 

@@ -28,7 +28,7 @@ static void import_table(Decoder *d, uint32_t at)
 {
     Module *m = d->m;
     TableType type = decode_table_type(d);
-    if (m->ntables == 1) decode_need(d, FEATURE_REFERENCES, at, "a second table");
+    if (m->ntables == 1) decode_need(d, FNVM_FEATURE_REFERENCES, at, "a second table");
     if (!import_fits(d, at, "tables", m->ntables, LIMIT_TABLES)) return;
     m->tables = decode_grow(d, m->tables, m->ntables, sizeof *m->tables);
     if (!d->r.error) m->tables[m->ntables++] = (Table){.type = type};
@@ -39,7 +39,7 @@ static void import_memory(Decoder *d, uint32_t at)
 {
     Module *m = d->m;
     MemoryType type = decode_memory_type(d);
-    if (m->nmemories == 1) decode_need(d, FEATURE_MULTI_MEMORY, at, "a second memory");
+    if (m->nmemories == 1) decode_need(d, FNVM_FEATURE_MULTI_MEMORY, at, "a second memory");
     if (!import_fits(d, at, "memories", m->nmemories, LIMIT_MEMORIES)) return;
     m->memories = decode_grow(d, m->memories, m->nmemories, sizeof *m->memories);
     if (!d->r.error) m->memories[m->nmemories++] = type;

@@ -51,7 +51,7 @@ static void decode_table(Decoder *d, Table *t)
         uint8_t reserved = read_byte(&d->r, "a table");
         if (reserved != 0)
             reader_fail(&d->r, FNVM_E_MALFORMED, at + 1, "malformed table 0x40 0x%02x", reserved);
-        decode_need(d, FEATURE_FUNCTION_REFS, at, "a table initializer");
+        decode_need(d, FNVM_FEATURE_FUNCTION_REFS, at, "a table initializer");
     }
     t->type = decode_table_type(d);
     if (has_init) t->init = decode_expression(d);
@@ -61,7 +61,7 @@ void decode_table_section(Decoder *d)
 {
     Module *m = d->m;
     uint32_t at = d->r.pos, n = decode_count(d, "tables", 3, m->ntables, LIMIT_TABLES);
-    if (m->ntables + n > 1) decode_need(d, FEATURE_REFERENCES, at, "a second table");
+    if (m->ntables + n > 1) decode_need(d, FNVM_FEATURE_REFERENCES, at, "a second table");
     m->tables = decode_extend(d, m->tables, m->ntables, n, sizeof *m->tables);
     for (uint32_t i = 0; i < n && !d->r.error; i++) decode_table(d, &m->tables[m->ntables++]);
 }
@@ -70,7 +70,7 @@ void decode_memory_section(Decoder *d)
 {
     Module *m = d->m;
     uint32_t at = d->r.pos, n = decode_count(d, "memories", 2, m->nmemories, LIMIT_MEMORIES);
-    if (m->nmemories + n > 1) decode_need(d, FEATURE_MULTI_MEMORY, at, "a second memory");
+    if (m->nmemories + n > 1) decode_need(d, FNVM_FEATURE_MULTI_MEMORY, at, "a second memory");
     m->memories = decode_extend(d, m->memories, m->nmemories, n, sizeof *m->memories);
     for (uint32_t i = 0; i < n && !d->r.error; i++)
         m->memories[m->nmemories++] = decode_memory_type(d);
@@ -106,7 +106,7 @@ void decode_start_section(Decoder *d)
 
 void decode_data_count_section(Decoder *d)
 {
-    decode_need(d, FEATURE_BULK, d->r.pos, "a data count section");
+    decode_need(d, FNVM_FEATURE_BULK, d->r.pos, "a data count section");
     d->data_count = read_u32(&d->r, "a count of data segments");
     d->m->has_data_count = true;
 }

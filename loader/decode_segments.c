@@ -32,7 +32,7 @@ static void decode_elem(Decoder *d, Elem *e)
     uint32_t at = d->r.pos, flags = read_u32(&d->r, "an element segment's kind");
     if (flags > 7)
         reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed element segment kind %u", flags);
-    if (flags != 0) decode_need(d, FEATURE_BULK, at, "an element segment of this kind");
+    if (flags != 0) decode_need(d, FNVM_FEATURE_BULK, at, "an element segment of this kind");
     bool is_active = !(flags & ELEM_NOT_ACTIVE);
     e->is_funcs = !(flags & ELEM_EXPRESSIONS);
     e->type = type_ref(HEAP_FUNC, !e->is_funcs); /* function indices are never null */
@@ -67,7 +67,7 @@ static void decode_data(Decoder *d, Data *data)
 {
     uint32_t at = d->r.pos, kind = read_u32(&d->r, "a data segment's kind");
     if (kind > 2) reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed data segment kind %u", kind);
-    if (kind != 0) decode_need(d, FEATURE_BULK, at, "a data segment of this kind");
+    if (kind != 0) decode_need(d, FNVM_FEATURE_BULK, at, "a data segment of this kind");
     data->mode = kind == 1 ? SEGMENT_PASSIVE : SEGMENT_ACTIVE;
     if (kind != 1) {
         uint32_t memory_at = d->r.pos;

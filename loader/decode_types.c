@@ -31,7 +31,7 @@ TypeId decode_tag_type(Decoder *d)
     uint8_t attribute = read_byte(&d->r, "a tag's attribute");
     if (attribute != 0)
         reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed tag attribute 0x%02x", attribute);
-    decode_need(d, FEATURE_EXCEPTIONS, at, "a tag");
+    decode_need(d, FNVM_FEATURE_EXCEPTIONS, at, "a tag");
     uint32_t type_at = d->r.pos;
     TypeId id = decode_func_type(d);
     if (!d->r.error && types_get(&d->m->engine->types, id)->nresults > 0)
@@ -50,7 +50,7 @@ static Limits decode_limits(Decoder *d, uint8_t allowed, uint8_t *flags)
         reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed limits flags 0x%02x", *flags);
     if (*flags & LIMITS_SHARED)
         reader_fail(&d->r, FNVM_E_UNSUPPORTED, at, "a shared memory: threads are not supported");
-    if (*flags & LIMITS_64) decode_need(d, FEATURE_MEMORY64, at, "64-bit limits");
+    if (*flags & LIMITS_64) decode_need(d, FNVM_FEATURE_MEMORY64, at, "64-bit limits");
     Limits l = {.max = UINT64_MAX, .has_max = *flags & LIMITS_MAX, .is64 = *flags & LIMITS_64};
     l.min = read_u64(&d->r, "a minimum");
     if (l.has_max) l.max = read_u64(&d->r, "a maximum");
@@ -69,7 +69,7 @@ MemoryType decode_memory_type(Decoder *d)
 {
     uint8_t flags, allowed = LIMITS_MAX | LIMITS_SHARED | LIMITS_64;
     /* While the proposal is off the flag is as malformed as the standard has it. */
-    if (d->m->engine->config.features & FEATURE_CUSTOM_PAGE_SIZES) allowed |= LIMITS_PAGE_SIZE;
+    if (d->m->engine->config.features & FNVM_FEATURE_CUSTOM_PAGE_SIZES) allowed |= LIMITS_PAGE_SIZE;
     MemoryType t = {.limits = decode_limits(d, allowed, &flags), .page_log2 = 16};
     if (!(flags & LIMITS_PAGE_SIZE)) return t;
     uint32_t at = d->r.pos, log2 = read_u32(&d->r, "the logarithm of a page size");
@@ -156,7 +156,7 @@ static void decode_comp_type(Decoder *d, Group *g, TypeDef *def, uint32_t at, ui
         def->comp = COMP_FUNC;
         def->nparams = decode_result_type(d, g, "parameters", LIMIT_PARAMS);
         def->nresults = decode_result_type(d, g, "results", LIMIT_RESULTS);
-        if (def->nresults > 1) decode_need(d, FEATURE_MULTI_VALUE, at, "several results");
+        if (def->nresults > 1) decode_need(d, FNVM_FEATURE_MULTI_VALUE, at, "several results");
         return;
     case 0x5F:
         def->comp = COMP_STRUCT;
@@ -173,7 +173,7 @@ static void decode_comp_type(Decoder *d, Group *g, TypeDef *def, uint32_t at, ui
                     code);
         return;
     }
-    decode_need(d, FEATURE_GC, at, "a structure or array type");
+    decode_need(d, FNVM_FEATURE_GC, at, "a structure or array type");
     for (uint32_t i = 0; i < def->nfields && !d->r.error; i++) decode_field(d, g);
 }
 
@@ -183,7 +183,7 @@ static void decode_sub_type(Decoder *d, Group *g, uint32_t member, uint32_t at, 
     TypeDef *def = &g->defs[member];
     *def = (TypeDef){.is_final = code != 0x50, .super = TYPE_ID_NONE};
     if (code == 0x50 || code == 0x4F) {
-        decode_need(d, FEATURE_GC, at, "a sub type");
+        decode_need(d, FNVM_FEATURE_GC, at, "a sub type");
         uint32_t supers_at = d->r.pos, n = decode_count(d, "supertypes", 1, 0, UINT32_MAX);
         if (n > 1)
             reader_fail(&d->r, FNVM_E_INVALID, supers_at,
@@ -226,7 +226,7 @@ static void decode_group(Decoder *d, Group *g, uint32_t *types_cap)
     uint8_t code = read_byte(&d->r, "a type");
     bool is_explicit = code == 0x4E;
     if (is_explicit) {
-        decode_need(d, FEATURE_GC, at, "a recursion group");
+        decode_need(d, FNVM_FEATURE_GC, at, "a recursion group");
         n = decode_count(d, "types", 2, m->ntypes, LIMIT_TYPES);
     }
     g->ntypes = g->nfields = 0;

@@ -14,7 +14,8 @@ static const char *const names[] = {
     "wide-arithmetic",     "custom-page-sizes",
 };
 enum { NAMES = sizeof names / sizeof *names };
-_Static_assert(1 << (NAMES - 1) == FEATURE_CUSTOM_PAGE_SIZES, "a name for every bit, in order");
+_Static_assert(1 << (NAMES - 1) == FNVM_FEATURE_CUSTOM_PAGE_SIZES,
+               "a name for every bit, in order");
 
 const char *feature_name(uint32_t bit)
 {

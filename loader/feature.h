@@ -4,7 +4,7 @@
 
 #include "loader/reader.h"
 
-/* "multi-memory" of FEATURE_MULTI_MEMORY; "mvp" of 0. */
+/* "multi-memory" of FNVM_FEATURE_MULTI_MEMORY; "mvp" of 0. */
 const char *feature_name(uint32_t bit);
 uint32_t feature_by_name(const char *name, size_t len); /* 0: no such feature */
 

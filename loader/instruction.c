@@ -11,7 +11,7 @@
 #include "fnvm.h"
 
 #define INSTR(page, code, ident, text, imm, sig, align, feature) \
-    [op_##ident] = {text, #sig, FEATURE_##feature, code, PAGE_##page, IMM_##imm, align},
+    [op_##ident] = {text, #sig, FNVM_FEATURE_##feature, code, PAGE_##page, IMM_##imm, align},
 const Instr instructions[OP_COUNT] = {
 #include "loader/instructions.def"
 };

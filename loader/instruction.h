@@ -63,7 +63,7 @@ enum { SIMD_CODES = 276, GC_CODES = 31, MISC_CODES = 23 }; /* codes of a page ar
 typedef struct Instr {
     const char *text; /* keyword; two rows share "select", "ref.test", "ref.cast" */
     const char *sig;  /* as in the table: "ii_i", or "x" */
-    uint32_t feature; /* FEATURE_* */
+    uint32_t feature; /* FNVM_FEATURE_* */
     uint16_t code;
     uint8_t page;
     uint8_t imm;      /* Imm */

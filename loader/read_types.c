@@ -10,18 +10,18 @@ enum { ABSTRACT_FIRST = 0x69, ABSTRACT_LAST = 0x74 };
 static const struct {
     uint32_t heap, feature;
 } abstract[] = {
-    [0x69 - ABSTRACT_FIRST] = {HEAP_EXN, FEATURE_EXCEPTIONS},
-    [0x6A - ABSTRACT_FIRST] = {HEAP_ARRAY, FEATURE_GC},
-    [0x6B - ABSTRACT_FIRST] = {HEAP_STRUCT, FEATURE_GC},
-    [0x6C - ABSTRACT_FIRST] = {HEAP_I31, FEATURE_GC},
-    [0x6D - ABSTRACT_FIRST] = {HEAP_EQ, FEATURE_GC},
-    [0x6E - ABSTRACT_FIRST] = {HEAP_ANY, FEATURE_GC},
-    [0x6F - ABSTRACT_FIRST] = {HEAP_EXTERN, FEATURE_REFERENCES},
-    [0x70 - ABSTRACT_FIRST] = {HEAP_FUNC, FEATURE_MVP},
-    [0x71 - ABSTRACT_FIRST] = {HEAP_NONE, FEATURE_GC},
-    [0x72 - ABSTRACT_FIRST] = {HEAP_NOEXTERN, FEATURE_GC},
-    [0x73 - ABSTRACT_FIRST] = {HEAP_NOFUNC, FEATURE_GC},
-    [0x74 - ABSTRACT_FIRST] = {HEAP_NOEXN, FEATURE_EXCEPTIONS},
+    [0x69 - ABSTRACT_FIRST] = {HEAP_EXN, FNVM_FEATURE_EXCEPTIONS},
+    [0x6A - ABSTRACT_FIRST] = {HEAP_ARRAY, FNVM_FEATURE_GC},
+    [0x6B - ABSTRACT_FIRST] = {HEAP_STRUCT, FNVM_FEATURE_GC},
+    [0x6C - ABSTRACT_FIRST] = {HEAP_I31, FNVM_FEATURE_GC},
+    [0x6D - ABSTRACT_FIRST] = {HEAP_EQ, FNVM_FEATURE_GC},
+    [0x6E - ABSTRACT_FIRST] = {HEAP_ANY, FNVM_FEATURE_GC},
+    [0x6F - ABSTRACT_FIRST] = {HEAP_EXTERN, FNVM_FEATURE_REFERENCES},
+    [0x70 - ABSTRACT_FIRST] = {HEAP_FUNC, FNVM_FEATURE_MVP},
+    [0x71 - ABSTRACT_FIRST] = {HEAP_NONE, FNVM_FEATURE_GC},
+    [0x72 - ABSTRACT_FIRST] = {HEAP_NOEXTERN, FNVM_FEATURE_GC},
+    [0x73 - ABSTRACT_FIRST] = {HEAP_NOFUNC, FNVM_FEATURE_GC},
+    [0x74 - ABSTRACT_FIRST] = {HEAP_NOEXN, FNVM_FEATURE_EXCEPTIONS},
 };
 
 static bool is_abstract(uint8_t byte) { return byte >= ABSTRACT_FIRST && byte <= ABSTRACT_LAST; }
@@ -75,10 +75,10 @@ ValType read_valtype(Reader *r, const Module *m, uint32_t group)
     case 0x7E: return TYPE_I64;
     case 0x7D: return TYPE_F32;
     case 0x7C: return TYPE_F64;
-    case 0x7B: reader_need_feature(r, features, FEATURE_SIMD, at, "v128"); return TYPE_V128;
+    case 0x7B: reader_need_feature(r, features, FNVM_FEATURE_SIMD, at, "v128"); return TYPE_V128;
     case 0x64:
     case 0x63:
-        reader_need_feature(r, features, FEATURE_FUNCTION_REFS, at, "a typed reference");
+        reader_need_feature(r, features, FNVM_FEATURE_FUNCTION_REFS, at, "a typed reference");
         return type_ref(read_heaptype(r, m, group), code == 0x63);
     default: break;
     }

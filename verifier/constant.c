@@ -7,7 +7,7 @@ void constant_require(Verifier *v)
     switch (v->op) {
     case op_i32_add: case op_i32_sub: case op_i32_mul:
     case op_i64_add: case op_i64_sub: case op_i64_mul:
-        feature_require(v, FEATURE_EXTENDED_CONST, v->row->text);
+        feature_require(v, FNVM_FEATURE_EXTENDED_CONST, v->row->text);
         break;
     case op_end:
     case op_i32_const: case op_i64_const: case op_f32_const: case op_f64_const:

@@ -55,7 +55,7 @@ static void code_block_type(Verifier *v, Control *c)
         }
         if (verifier_failed(v)) return;
         r->pos = v->at + 1; /* the opcode of every block is one byte */
-        feature_require(v, FEATURE_MULTI_VALUE, "a block with a type index");
+        feature_require(v, FNVM_FEATURE_MULTI_VALUE, "a block with a type index");
         c->type = code_type(v, COMP_FUNC);
     }
 }

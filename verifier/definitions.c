@@ -72,7 +72,7 @@ static fnvm_error *verify_memory_types(const Module *m)
 /* Before WebAssembly 3.0 constant expressions read imported globals only. */
 static uint32_t visible_globals(const Module *m, uint32_t n)
 {
-    return m->engine->config.features & FEATURE_GC || n < m->n_imported_globals
+    return m->engine->config.features & FNVM_FEATURE_GC || n < m->n_imported_globals
                ? n : m->n_imported_globals;
 }
 

@@ -43,7 +43,7 @@ void code_memarg(Verifier *v, ValType *address)
     if (flags >= 0x80) verifier_malformed(v, "malformed memop flags 0x%x", flags);
     uint32_t memory = 0;
     if (flags & 0x40) {
-        feature_require(v, FEATURE_MULTI_MEMORY, "a memory index");
+        feature_require(v, FNVM_FEATURE_MULTI_MEMORY, "a memory index");
         memory = code_u32(v, "a memory index");
     }
     uint64_t offset = code_skip_byte(v) ? 0 : read_u64(&v->code, "the offset of a memory access");

@@ -22,21 +22,33 @@ static uint32_t instruction_start(const Module *m, const FuncCode *code, uint32_
     return start;
 }
 
+/* As much of a name as is shown: a long one is cut between two characters. */
+static uint32_t shown_bytes(const Module *m, Name name)
+{
+    uint32_t len = name.len;
+    if (len <= TUNE_BACKTRACE_NAME_BYTES) return len;
+    len = TUNE_BACKTRACE_NAME_BYTES;
+    while (len > 0 && (m->bytes[name.start + len] & 0xC0) == 0x80) len--;
+    return len;
+}
+
 /* Copies a name behind *names, NUL-terminated; NULL if the module has none. */
 static const char *copy_name(const Module *m, bool found, Name name, char **names)
 {
     if (!found) return NULL;
     char *at = *names;
-    memcpy(at, m->bytes + name.start, name.len);
-    at[name.len] = 0;
-    *names += name.len + 1;
+    uint32_t len = shown_bytes(m, name);
+    memcpy(at, m->bytes + name.start, len);
+    at[len] = 0;
+    *names += len + 1;
     return at;
 }
 
 static size_t name_room(const Module *m, uint32_t func)
 {
     Name n;
-    return (module_name(m, &n) ? n.len + 1u : 0u) + (module_func_name(m, func, &n) ? n.len + 1u : 0u);
+    size_t room = module_name(m, &n) ? shown_bytes(m, n) + 1u : 0;
+    return room + (module_func_name(m, func, &n) ? shown_bytes(m, n) + 1u : 0);
 }
 
 static void describe(const Store *store, const Frame *f, fnvm_frame *out, char **names)

@@ -1,13 +1,17 @@
 /* Constant expressions (standard, 3.4.13): a stack machine of its own over the few instructions
  * allowed there, since most of them run before there is anything to run guest code on.  Operands
- * lie on the C stack, where the collector sees the objects among them; an expression has at most
- * as many operand slots as bytes, and a limit keeps hostile ones short. */
+ * lie on the C stack, where the collector sees the objects among them.  An expression has at most as
+ * many operand slots as bytes, and a limit keeps hostile ones short; it counts those that wait for
+ * each other as well, since `ref.func` may link, and so start, a whole other module. */
 #include <string.h>
 
 #include "loader/skip.h"
 #include "vm/heap.h"
 
-enum { MAX_OPERANDS = 16384 }; /* slots; array.new_fixed takes 10,000 operands in practice */
+enum {
+    MAX_OPERANDS = 16384, /* slots of all that wait; array.new_fixed takes 10,000 in practice */
+    MIN_OPERANDS = 64     /* every expression may have as many */
+};
 
 typedef struct Eval {
     Instance *inst;
@@ -204,26 +208,45 @@ static fnvm_error *eval_instruction(Eval *e, Op op)
     }
 }
 
+/* Slots for an expression that starts where the range does; other ones may follow in it. */
+static uint32_t operand_limit(const Instance *inst, Range range)
+{
+    if (range.end - range.start <= MIN_OPERANDS) return MIN_OPERANDS;
+    Reader r = {inst->module->bytes, range.start, range.end, NULL};
+    reader_skip_expression(&r, NULL, NULL);
+    fnvm_error_free(r.error);
+    uint32_t bytes = r.pos - range.start, used = inst->store->constant_slots;
+    uint32_t left = used < MAX_OPERANDS - MIN_OPERANDS ? MAX_OPERANDS - used : MIN_OPERANDS;
+    return bytes < MIN_OPERANDS ? MIN_OPERANDS : bytes < left ? bytes : left;
+}
+
+static fnvm_error *eval_instructions(Eval *e)
+{
+    while (e->r.pos < e->r.end && !e->r.error) {
+        Op op = read_op(&e->r);
+        if (op == op_end) break;
+        fnvm_error *error = eval_instruction(e, op);
+        if (error) {
+            fnvm_error_free(e->r.error);
+            return error;
+        }
+    }
+    if (e->r.error) return e->r.error;
+    return e->n ? NULL : fnvm_error_new(FNVM_E_INVALID, "constant expression without a value");
+}
+
 /* Evaluates from `range.start` to the expression's `end`, or to the end of the range; *next is the
  * byte after. */
 static fnvm_error *eval_expression(Instance *inst, Range range, Slot out[2], uint32_t *next)
 {
-    uint32_t bytes = range.end - range.start;
-    uint32_t limit = bytes < 2 ? 2 : bytes < MAX_OPERANDS ? bytes : MAX_OPERANDS;
+    uint32_t limit = operand_limit(inst, range);
     Slot stack[limit];
     Eval e = {.inst = inst, .r = {inst->module->bytes, range.start, range.end, NULL},
               .stack = stack, .limit = limit};
-    while (e.r.pos < e.r.end && !e.r.error) {
-        Op op = read_op(&e.r);
-        if (op == op_end) break;
-        fnvm_error *error = eval_instruction(&e, op);
-        if (error) {
-            fnvm_error_free(e.r.error);
-            return error;
-        }
-    }
-    if (e.r.error) return e.r.error;
-    if (e.n == 0) return fnvm_error_new(FNVM_E_INVALID, "constant expression without a value");
+    inst->store->constant_slots += limit;
+    fnvm_error *error = eval_instructions(&e);
+    inst->store->constant_slots -= limit;
+    if (error) return error;
     out[0] = stack[0];
     if (e.n > 1) out[1] = stack[1]; /* a v128 */
     *next = e.r.pos;

@@ -21,7 +21,7 @@ typedef struct TrapFrame {
 } TrapFrame;
 
 struct TrapRecord {
-    const fnvm_error *error; /* which trap; an identity, never followed */
+    uint64_t number;         /* of the store's: the trap's error has it too */
     TrapFrame *frames;       /* innermost first */
     size_t nframes;
     TrapLocal *locals;
@@ -119,7 +119,7 @@ static bool record_frames(struct TrapRecord *r, const Run *run)
 static bool is_recorded(const Store *store, const fnvm_error *error)
 {
     for (; error && store->trap_record; error = error->cause)
-        if (store->trap_record->error == error) return true;
+        if (store->trap_record->number == error->trap_record) return true;
     return false;
 }
 
@@ -130,7 +130,8 @@ void coredump_record(Run *run)
     coredump_forget(store);
     struct TrapRecord *r = calloc(1, sizeof *r);
     if (!r) return;
-    r->error = run->error;
+    r->number = ++store->trap_records;
+    if (!run->error->is_static) run->error->trap_record = r->number;
     record_frames(r, run);
     store->trap_record = r;
 }

@@ -14,6 +14,7 @@ struct fnvm_error {
     fnvm_frame *frames; /* the names they point to are in `names` */
     size_t nframes;
     char *names;
+    uint64_t trap_record; /* number of the TrapRecord made of it, 0 if there is none */
     bool is_static; /* the out-of-memory error, which is never freed */
 };
 

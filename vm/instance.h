@@ -44,8 +44,18 @@ typedef struct TableState {
 } TableState;
 
 /* An import or own definition, as code uses it: the state may lie in another instance. */
-typedef struct MemoryRef { uint8_t *base; MemoryState *state; Instance *owner; uint32_t index; } MemoryRef;
-typedef struct TableRef { uint64_t *elems; TableState *state; Instance *owner; uint32_t index; } TableRef;
+typedef struct MemoryRef {
+    uint8_t *base;
+    MemoryState *state;
+    Instance *owner;
+    uint32_t index;
+} MemoryRef;
+typedef struct TableRef {
+    uint64_t *elems;
+    TableState *state;
+    Instance *owner;
+    uint32_t index;
+} TableRef;
 typedef struct GlobalRef { Slot *value; Instance *owner; uint32_t index; } GlobalRef;
 typedef struct TagRef { Instance *owner; uint32_t index; } TagRef; /* identity of a tag */
 
@@ -142,8 +152,10 @@ fnvm_trap memory_init(Instance *, uint32_t mem, uint32_t data, uint64_t d, uint6
 fnvm_trap memory_copy(Instance *, uint32_t dmem, uint32_t smem, uint64_t d, uint64_t s, uint64_t n);
 fnvm_trap memory_fill(Instance *, uint32_t mem, uint64_t d, uint8_t value, uint64_t n);
 /* May evaluate constant expressions, hence the error. */
-fnvm_error *table_init(Instance *, uint32_t table, uint32_t elem, uint64_t d, uint64_t s, uint64_t n);
-fnvm_trap table_copy(Instance *, uint32_t dtable, uint32_t stable, uint64_t d, uint64_t s, uint64_t n);
+fnvm_error *table_init(Instance *, uint32_t table, uint32_t elem, uint64_t d, uint64_t s,
+                       uint64_t n);
+fnvm_trap table_copy(Instance *, uint32_t dtable, uint32_t stable, uint64_t d, uint64_t s,
+                     uint64_t n);
 fnvm_trap table_fill(Instance *, uint32_t table, uint64_t d, uint64_t value, uint64_t n);
 
 /* Evaluates a (verified) constant expression; a v128 fills both slots of `out`. */

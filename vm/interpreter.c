@@ -130,8 +130,8 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
 /* Writes the registers to the frame: everybody else may now look. */
 #define SAVE()                                                                                    \
     do {                                                                                          \
-        cur.frame->pc = (uint32_t)(pc - cur.bytes);                                                       \
-        cur.frame->stp = (uint32_t)(side - cur.code->side);                                               \
+        cur.frame->pc = (uint32_t)(pc - cur.bytes);                                               \
+        cur.frame->stp = (uint32_t)(side - cur.code->side);                                       \
         stack->top = (uint32_t)(sp - base);                                                       \
     } while (0)
 
@@ -159,7 +159,7 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
             pc = (opcode) + ((int32_t)first_ >> 8);                                               \
             side += (int32_t)second_ >> 12;                                                       \
         } else {                                                                                  \
-            Landing to_ = branch_slow(cur.code, side, opcode, sp);                                    \
+            Landing to_ = branch_slow(cur.code, side, opcode, sp);                                \
             sp = to_.sp;                                                                          \
             pc = to_.pc;                                                                          \
             side = to_.side;                                                                      \
@@ -176,7 +176,7 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
 #define STEP(call)                                                                                \
     do {                                                                                          \
         SAVE();                                                                                   \
-        Step step_ = {.inst = cur.inst, .pc = pc, .sp = sp};                                          \
+        Step step_ = {.inst = cur.inst, .pc = pc, .sp = sp};                                      \
         trap = call;                                                                              \
         pc = step_.pc;                                                                            \
         if (unlikely(trap)) goto trapped;                                                         \
@@ -292,9 +292,11 @@ RunExit interpreter_run(Run *run)
 #define FREE(code, ident) [code] = &&L_##ident, CACHED(code, ident)
 #define FREE_ROWS                                                                                 \
     FREE(0x01, nop) FREE(0x02, block) FREE(0x03, block) FREE(0x0B, end)                           \
-    [0x00] = &&L_unreachable, [0x05] = &&L_else_, [256 + 0x05] = &&spill, [512 + 0x05] = &&spill_pair
+    [0x00] = &&L_unreachable, [0x05] = &&L_else_, [256 + 0x05] = &&spill,                         \
+    [512 + 0x05] = &&spill_pair
     static const void *const metered[768] = {
-        [0 ... 255] = &&meter, [256 ... 511] = &&meter_top, [512 ... 767] = &&meter_pair, FREE_ROWS};
+        [0 ... 255] = &&meter, [256 ... 511] = &&meter_top,
+        [512 ... 767] = &&meter_pair, FREE_ROWS};
     static const void *const metered_wide[768] = {
         [0 ... 255] = &&meter_wide, [256 ... 511] = &&meter_wide_top,
         [512 ... 767] = &&meter_wide_pair, FREE_ROWS};
@@ -703,8 +705,8 @@ P_local_tee: {
     NEXT_PAIR();
 }
 #define GLOBAL_SLOT(x)                                                                            \
-    (likely((x) >= cur.inst->module->n_imported_globals)                                              \
-         ? cur.inst->globals + 2 * (size_t)((x)-cur.inst->module->n_imported_globals)                     \
+    (likely((x) >= cur.inst->module->n_imported_globals)                                          \
+         ? cur.inst->globals + 2 * (size_t)((x)-cur.inst->module->n_imported_globals)             \
          : cur.inst->imported_globals[x].value)
 P_global_get:
     (sp++)->i64 = under;

@@ -239,7 +239,7 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
 
 /* Memory accesses of 1 << n bytes.  ADDRESS leaves `at`; a zero-extended i32 is a 64-bit address as
  * well, so both kinds of memory go one way. */
-#define ADDRESS(address, n)                                                                         \
+#define ADDRESS(address, n)                                                                       \
     uint8_t *at;                                                                                  \
     {                                                                                             \
         uint64_t start_, end_;                                                                    \
@@ -292,28 +292,28 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
 #define ROW_MEMARG_aF_(ident, n) STORE(ident, F, n)
 #define ROW_MEMARG_a_v(ident, n)                                                                  \
     L_##ident : {                                                                                 \
-        ADDRESS(sp[-1].i64, n)                                                                        \
+        ADDRESS(sp[-1].i64, n)                                                                    \
         store_v128(sp - 1, num_##ident(at));                                                      \
         sp++;                                                                                     \
         NEXT();                                                                                   \
     }
 #define ROW_MEMARG_av_(ident, n)                                                                  \
     L_##ident : {                                                                                 \
-        ADDRESS(sp[-3].i64, n)                                                                        \
+        ADDRESS(sp[-3].i64, n)                                                                    \
         num_##ident(at, load_v128(sp - 2));                                                       \
         sp -= 3;                                                                                  \
         NEXT();                                                                                   \
     }
 #define ROW_MEMARG_LANE_av_v(ident, n)                                                            \
     L_##ident : {                                                                                 \
-        ADDRESS(sp[-3].i64, n)                                                                        \
+        ADDRESS(sp[-3].i64, n)                                                                    \
         store_v128(sp - 3, num_##ident(at, load_v128(sp - 2), *pc++));                            \
         sp--;                                                                                     \
         NEXT();                                                                                   \
     }
 #define ROW_MEMARG_LANE_av_(ident, n)                                                             \
     L_##ident : {                                                                                 \
-        ADDRESS(sp[-3].i64, n)                                                                        \
+        ADDRESS(sp[-3].i64, n)                                                                    \
         num_##ident(at, load_v128(sp - 2), *pc++);                                                \
         sp -= 3;                                                                                  \
         NEXT();                                                                                   \

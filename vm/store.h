@@ -14,7 +14,7 @@ typedef struct HostFunc {
 
 struct fnvm_caller { Store *store; Instance *instance; /* NULL: called by the host itself */ };
 
-typedef struct RefHandle { uint8_t top; uint64_t bits; } RefHandle; /* top: HEAP_FUNC, ... - see types_top */
+typedef struct RefHandle { uint8_t top; uint64_t bits; } RefHandle; /* top: see types_top */
 
 struct fnvm_store {
     fnvm_engine *engine;
@@ -30,6 +30,7 @@ struct fnvm_store {
     Instance *stack_owner;     /* whose stack runs now; NULL while no guest code does */
     uint32_t host_depth;       /* calls by the host nested in one another */
 
+    uint32_t constant_slots;   /* operand slots that constant expressions being evaluated hold */
     uint64_t exception;        /* thrown through a host function: an exnref, else 0 */
     RefHandle *refs;           /* fnvm_ref handles: index + 1; scanned by the collector */
     uint32_t nrefs, refs_cap;
@@ -40,6 +41,7 @@ struct fnvm_store {
 
     bool keep_trap_state;      /* fnvm_store_keep_trap_state */
     struct TrapRecord *trap_record; /* frames and state for a core dump of the last trap */
+    uint64_t trap_records;          /* made so far */
 };
 
 fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const char *name,

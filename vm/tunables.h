@@ -53,6 +53,8 @@ enum {
      * which guests must not be able to exhaust. */
     TUNE_HOST_CALL_DEPTH = 200,
     TUNE_BACKTRACE_FRAMES = 64, /* innermost frames of a backtrace: more is not read */
+    /* Of a name in a backtrace: C++ names are long, but a guest may have one of 100 MB. */
+    TUNE_BACKTRACE_NAME_BYTES = 1000,
     /* Innermost frames in a core dump: a runaway recursion has a million, all alike. */
     TUNE_COREDUMP_FRAMES = 4096,
     TYPE_BUCKETS_FIRST = 64, /* hash buckets of a new registry: a C program has ~50 types */

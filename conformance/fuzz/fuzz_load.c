@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     fnvm_config config;
     fnvm_config_default(&config);
-    config.features |= FEATURE_WIDE_ARITHMETIC | FEATURE_CUSTOM_PAGE_SIZES;
+    config.features |= FNVM_FEATURE_WIDE_ARITHMETIC | FNVM_FEATURE_CUSTOM_PAGE_SIZES;
     fnvm_engine *engine; /* a new one each time: its types would only ever grow */
     fnvm_error *error = fnvm_engine_new(&config, &engine);
     if (error) {

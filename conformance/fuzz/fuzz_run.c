@@ -233,7 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (len == 0 || bytes[0] != 0) return 0; /* text has a target of its own */
     fnvm_config config;
     fnvm_config_default(&config);
-    config.features |= FEATURE_WIDE_ARITHMETIC | FEATURE_CUSTOM_PAGE_SIZES;
+    config.features |= FNVM_FEATURE_WIDE_ARITHMETIC | FNVM_FEATURE_CUSTOM_PAGE_SIZES;
     config.verify = FNVM_VERIFY_EAGER;
     config.fuel = true;
     config.max_memory_bytes = MAX_PAGES * UINT64_C(65536);

@@ -24,7 +24,7 @@ static int setup(void **state)
     fnvm_config config;
     fnvm_config_default(&config);
     if (fnvm_engine_new(&config, &engine)) return -1;
-    config.features = FEATURE_MVP;
+    config.features = FNVM_FEATURE_MVP;
     return fnvm_engine_new(&config, &engine_mvp) ? -1 : 0;
 }
 
@@ -398,7 +398,7 @@ static void features_that_are_off_are_named(void **state)
     refused_by(engine_mvp, B(HEADER "\5\3\1\4\0"), FNVM_E_UNSUPPORTED, "`memory64`");
     refused_by(engine_mvp, B(HEADER "\1\3\1\x5f\0"), FNVM_E_UNSUPPORTED, "`gc`");
     refused_by(engine_mvp, B(HEADER "\1\6\1\x60\0\2\x7f\x7f"), FNVM_E_UNSUPPORTED, "`multi-value`");
-    for (uint32_t bit = 1; bit <= FEATURE_CUSTOM_PAGE_SIZES; bit <<= 1)
+    for (uint32_t bit = 1; bit <= FNVM_FEATURE_CUSTOM_PAGE_SIZES; bit <<= 1)
         assert_int_equal(feature_by_name(feature_name(bit), strlen(feature_name(bit))), bit);
     assert_int_equal(feature_by_name("threads", 7), 0);
 }

@@ -21,7 +21,7 @@ static int setup(void **state)
     fnvm_config config;
     fnvm_config_default(&config);
     if (fnvm_engine_new(&config, &engine)) return -1;
-    config.features = FEATURE_MVP;
+    config.features = FNVM_FEATURE_MVP;
     return fnvm_engine_new(&config, &engine_mvp) ? -1 : 0;
 }
 

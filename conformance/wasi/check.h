@@ -13,22 +13,22 @@
 #include <string.h>
 #include <wasi/api.h>
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define CHECK(condition)                                                                          \
+    do {                                                                                          \
+        if (!(condition)) {                                                                       \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);               \
+            exit(1);                                                                              \
+        }                                                                                         \
     } while (0)
 
-#define EXPECT(call, wanted)                                                                       \
-    do {                                                                                           \
-        int got_ = (int)(call);                                                                    \
-        if (got_ != (int)(wanted)) {                                                               \
-            fprintf(stderr, "%s:%d: errno %d, not %s: %s\n", __FILE__, __LINE__, got_, #wanted,    \
-                    #call);                                                                        \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define EXPECT(call, wanted)                                                                      \
+    do {                                                                                          \
+        int got_ = (int)(call);                                                                   \
+        if (got_ != (int)(wanted)) {                                                              \
+            fprintf(stderr, "%s:%d: errno %d, not %s: %s\n", __FILE__, __LINE__, got_, #wanted,   \
+                    #call);                                                                       \
+            exit(1);                                                                              \
+        }                                                                                         \
     } while (0)
 
 #define OK(call) EXPECT(call, 0)
@@ -54,12 +54,12 @@ RAW(proc_raise) int32_t raw_proc_raise(int32_t signal);
 RAW(args_get) int32_t raw_args_get(int32_t pointers, int32_t bytes);
 RAW(args_sizes_get) int32_t raw_args_sizes_get(int32_t count, int32_t size);
 
-#define READ_RIGHTS                                                                                \
-    (__WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_SEEK | __WASI_RIGHTS_FD_TELL |                       \
+#define READ_RIGHTS                                                                               \
+    (__WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_SEEK | __WASI_RIGHTS_FD_TELL |                      \
      __WASI_RIGHTS_FD_FILESTAT_GET | __WASI_RIGHTS_POLL_FD_READWRITE)
-#define WRITE_RIGHTS                                                                               \
-    (READ_RIGHTS | __WASI_RIGHTS_FD_WRITE | __WASI_RIGHTS_FD_ALLOCATE |                            \
-     __WASI_RIGHTS_FD_FILESTAT_SET_SIZE | __WASI_RIGHTS_FD_FILESTAT_SET_TIMES |                    \
+#define WRITE_RIGHTS                                                                              \
+    (READ_RIGHTS | __WASI_RIGHTS_FD_WRITE | __WASI_RIGHTS_FD_ALLOCATE |                           \
+     __WASI_RIGHTS_FD_FILESTAT_SET_SIZE | __WASI_RIGHTS_FD_FILESTAT_SET_TIMES |                   \
      __WASI_RIGHTS_FD_FDSTAT_SET_FLAGS | __WASI_RIGHTS_FD_SYNC | __WASI_RIGHTS_FD_DATASYNC)
 
 /* The descriptor of the preopened directory with this name. */

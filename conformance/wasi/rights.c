@@ -70,11 +70,11 @@ static __wasi_fd_t box_without(__wasi_rights_t base, __wasi_rights_t inheriting)
     return fd;
 }
 
-#define WITHOUT(right, call)                                                                       \
-    do {                                                                                           \
-        __wasi_fd_t less = box_without(right, 0);                                                  \
-        EXPECT(call, __WASI_ERRNO_NOTCAPABLE);                                                     \
-        OK(__wasi_fd_close(less));                                                                 \
+#define WITHOUT(right, call)                                                                      \
+    do {                                                                                          \
+        __wasi_fd_t less = box_without(right, 0);                                                 \
+        EXPECT(call, __WASI_ERRNO_NOTCAPABLE);                                                    \
+        OK(__wasi_fd_close(less));                                                                \
     } while (0)
 
 static void directories(void)
