@@ -5,6 +5,7 @@
 #   make check      install what is missing, build, run every test, also under the sanitizers
 #   make debug      build with ASan and UBSan, in build/debug/
 #   make fuzz       build the fuzz targets with clang and run each for FUZZ_SECONDS
+#   make bench      the interpreter beside node; how long CPython takes to its first instruction
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make uninstall | format | lint | clean
 
@@ -70,7 +71,7 @@ Q := @
 endif
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all debug demo check tests unit examples fuzz fuzz-targets install \
+.PHONY: all debug demo check tests unit examples bench fuzz fuzz-targets install \
         uninstall format lint clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -154,6 +155,17 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 	$(Q)$(CC) -std=c11 $(CFLAGS) $(WARNINGS) $(WERROR) -Iinclude $(LDFLAGS) -o $@ $< \
 	    $(BUILD)/libfnvm.a $(LIBS)
 
+# ---- Measuring ----
+
+bench: all $(BUILD)/bench/start
+	BUILD=$(BUILD) bench/interpreter
+	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
+
+$(BUILD)/bench/start: bench/start.c $(BUILD)/libfnvm.a
+	$(SAY) BENCH $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(BUILD)/libfnvm.a $(LIBS)
+
 fuzz: all
 	scripts/install-deps fuzz
 	$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz \
@@ -192,7 +204,7 @@ uninstall:
 
 # ---- Housekeeping ----
 
-OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC)
+OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) bench/start.c
 
 format:
 	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))

@@ -15,6 +15,7 @@
 enum {
     FIRST_CAPACITY = 128,  /* definitions: WASI alone is 46 */
     MAX_CHAIN = 64,        /* modules in the course of being linked */
+    MAX_HOPS = 256,        /* modules that export a function one from the other: they recurse */
     MAX_LISTED = 200,      /* unknown imports in one message */
     MAX_FILE_NAME = 200,
     NAME_TEXT = 256, TYPE_TEXT = 512
@@ -52,6 +53,7 @@ struct fnvm_linker {
     bool unknown_imports_trap;
     Provider *chain[MAX_CHAIN]; /* being linked, outermost first */
     size_t depth;
+    size_t hops; /* functions being resolved, each an import of the module that exports the last */
 };
 
 typedef struct Text { const char *at; size_t len; } Text;
@@ -528,8 +530,14 @@ static const Import *find_func_import(const Module *m, uint32_t func)
 static fnvm_error *resolve_func(fnvm_linker *l, const Module *m, const Import *import,
                                 fnvm_extern *out)
 {
+    if (l->hops == MAX_HOPS) {
+        return fnvm_error_new(FNVM_E_LIMIT, "a function is exported through more than %d modules",
+                              MAX_HOPS);
+    }
     Found found;
+    l->hops++;
     fnvm_error *error = resolve(l, m, import, false, out, &found);
+    l->hops--;
     if (error) return error;
     if (found == FOUND_EXTERN) return import_check(l->store, m, import, *out);
     if (l->unknown_imports_trap) return make_trapping(l, m, import, out);

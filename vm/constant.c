@@ -1,16 +1,17 @@
 /* Constant expressions (standard, 3.4.13): a stack machine of its own over the few instructions
  * allowed there, since most of them run before there is anything to run guest code on.  Operands
  * lie on the C stack, where the collector sees the objects among them.  An expression has at most as
- * many operand slots as bytes, and a limit keeps hostile ones short; it counts those that wait for
- * each other as well, since `ref.func` may link, and so start, a whole other module. */
+ * many operand slots as bytes, and a limit keeps hostile ones short; another one counts those that
+ * wait for each other, since `ref.func` may link, and so start, a whole other module. */
 #include <string.h>
 
 #include "loader/skip.h"
 #include "vm/heap.h"
 
 enum {
-    MAX_OPERANDS = 16384, /* slots of all that wait; array.new_fixed takes 10,000 in practice */
-    MIN_OPERANDS = 64     /* every expression may have as many */
+    MAX_OPERANDS = 16384,    /* slots; array.new_fixed takes 10,000 operands in practice */
+    MAX_WAITING = 65536,     /* of all expressions that wait: half a megabyte */
+    MIN_OPERANDS = 64        /* however many wait */
 };
 
 typedef struct Eval {
@@ -216,8 +217,8 @@ static uint32_t operand_limit(const Instance *inst, Range range)
     reader_skip_expression(&r, NULL, NULL);
     fnvm_error_free(r.error);
     uint32_t bytes = r.pos - range.start, used = inst->store->constant_slots;
-    uint32_t left = used < MAX_OPERANDS - MIN_OPERANDS ? MAX_OPERANDS - used : MIN_OPERANDS;
-    return bytes < MIN_OPERANDS ? MIN_OPERANDS : bytes < left ? bytes : left;
+    uint32_t limit = used < MAX_WAITING - MAX_OPERANDS ? MAX_OPERANDS : MIN_OPERANDS;
+    return bytes < MIN_OPERANDS ? MIN_OPERANDS : bytes < limit ? bytes : limit;
 }
 
 static fnvm_error *eval_instructions(Eval *e)

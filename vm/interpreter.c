@@ -127,11 +127,15 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
 
 /* ---- The way through frames ---- */
 
-/* Writes the registers to the frame: everybody else may now look. */
-#define SAVE()                                                                                    \
+/* Writes the registers to the frame: everybody else may now look.  A guest call needs SAVE_PC only. */
+#define SAVE_PC()                                                                                 \
     do {                                                                                          \
         cur.frame->pc = (uint32_t)(pc - cur.bytes);                                               \
         cur.frame->stp = (uint32_t)(side - cur.code->side);                                       \
+    } while (0)
+#define SAVE()                                                                                    \
+    do {                                                                                          \
+        SAVE_PC();                                                                                \
         stack->top = (uint32_t)(sp - base);                                                       \
     } while (0)
 
@@ -208,6 +212,13 @@ static inline const FuncCode *callee_code(Instance *inst, uint32_t func, fnvm_er
         return NULL;
     }
     return c;
+}
+
+/* What function import `func` is linked to, linked now if this is its first use; 0 sets the error. */
+static FuncRef imported_func(Instance *inst, uint32_t func, fnvm_error **error)
+{
+    if (unlikely(!inst->imported_funcs[func])) *error = linker_resolve_func(inst, func);
+    return inst->imported_funcs[func];
 }
 
 static TypeId funcref_type(const Store *store, FuncRef ref)
@@ -326,6 +337,8 @@ RunExit interpreter_run(Run *run)
 
     fnvm_trap trap;
     FuncRef callee_ref;
+    Instance *target;
+    const FuncCode *callee;
     uint32_t result_i, bulk_code = 0;
     uint64_t result_I;
 
@@ -342,6 +355,7 @@ refresh:
     fp = base + cur.frame->fp;
     pc = cur.bytes + cur.frame->pc;
     side = cur.code->side + cur.frame->stp;
+begin:
     cur.code_end = cur.bytes + cur.code->end;
     dispatch = !(cur.code->flags & CODE_WIDE) ? (metering ? metered : narrow)
                                           : (metering ? metered_wide : wide);
@@ -456,28 +470,29 @@ L_try_table:
 L_call: {
     READ_U32(func);
     if (unlikely(func < cur.inst->module->n_imported_funcs)) {
-        callee_ref = cur.inst->imported_funcs[func];
-        if (unlikely(!callee_ref)) {
-            SAVE();
-            run->error = linker_resolve_func(cur.inst, func);
-            if (run->error) goto failed;
-            callee_ref = cur.inst->imported_funcs[func];
-        }
+        SAVE();
+        callee_ref = imported_func(cur.inst, func, &run->error);
+        if (unlikely(!callee_ref)) goto failed;
         goto call_ref;
     }
-    const FuncCode *callee = callee_code(cur.inst, func, &run->error);
-    if (unlikely(!callee)) {
-        SAVE();
-        goto failed;
-    }
-    SAVE();
-    Frame *inner = frame_push(run->stack, cur.frame, sp - callee->param_slots, cur.inst, callee, 0);
+    target = cur.inst;
+    callee = callee_code(target, func, &run->error);
+    SAVE_PC();
+    if (unlikely(!callee)) goto failed;
+}
+enter: {
+    Slot *args = sp - callee->param_slots;
+    Frame *inner = frame_push(run->stack, cur.frame, args, target, callee, 0);
     TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
+    fp = args;
+    sp = fp + callee->local_slots;
     cur.frame = inner;
+    stack->frames = frame_offset(run->stack, inner);
+    if (unlikely(target != cur.inst)) goto reload;
     cur.code = callee;
-    stack->frames = frame_offset(run->stack, cur.frame);
-    sp += cur.code->local_slots - cur.code->param_slots;
-    goto refresh;
+    pc = cur.bytes + callee->start;
+    side = callee->side;
+    goto begin;
 }
 L_call_indirect: {
     READ_U32(type);
@@ -510,29 +525,18 @@ call_ref: {
         TRAP_IF(INTERRUPTED(), INTERRUPTED);
         NEXT();
     }
-    Instance *target = store->instances[id];
-    const FuncCode *callee = callee_code(target, funcref_func(callee_ref), &run->error);
-    SAVE();
+    target = store->instances[id];
+    callee = callee_code(target, funcref_func(callee_ref), &run->error);
+    SAVE_PC();
     if (unlikely(!callee)) goto failed;
-    Frame *inner = frame_push(run->stack, cur.frame, sp - callee->param_slots, target, callee, 0);
-    TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
-    cur.frame = inner;
-    cur.code = callee;
-    stack->frames = frame_offset(run->stack, cur.frame);
-    sp += cur.code->local_slots - cur.code->param_slots;
-    if (target == cur.inst) goto refresh;
-    goto reload;
+    goto enter;
 }
 L_return_call: {
     READ_U32(func);
     if (unlikely(func < cur.inst->module->n_imported_funcs)) {
-        callee_ref = cur.inst->imported_funcs[func];
-        if (unlikely(!callee_ref)) {
-            SAVE();
-            run->error = linker_resolve_func(cur.inst, func);
-            if (run->error) goto failed;
-            callee_ref = cur.inst->imported_funcs[func];
-        }
+        SAVE();
+        callee_ref = imported_func(cur.inst, func, &run->error);
+        if (unlikely(!callee_ref)) goto failed;
     } else {
         callee_ref = funcref_make(cur.inst->id, func);
     }
@@ -568,8 +572,8 @@ tail_call: { /* the arguments take the place of this frame's locals */
         sp = args + type->result_slots;
         goto L_return_;
     }
-    Instance *target = store->instances[id];
-    const FuncCode *callee = callee_code(target, funcref_func(callee_ref), &run->error);
+    target = store->instances[id];
+    callee = callee_code(target, funcref_func(callee_ref), &run->error);
     if (unlikely(!callee)) goto failed;
     TRAP_IF(INTERRUPTED(), INTERRUPTED);
     TRAP_IF((uint8_t *)(fp + callee->frame_slots) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
@@ -592,13 +596,10 @@ L_ref_is_null:
 L_ref_func: {
     READ_U32(func);
     SAVE();
-    FuncRef ref = func < cur.inst->module->n_imported_funcs ? cur.inst->imported_funcs[func]
-                                                        : funcref_make(cur.inst->id, func);
-    if (unlikely(!ref)) {
-        run->error = linker_resolve_func(cur.inst, func);
-        if (run->error) goto failed;
-        ref = cur.inst->imported_funcs[func];
-    }
+    FuncRef ref = func < cur.inst->module->n_imported_funcs
+                      ? imported_func(cur.inst, func, &run->error)
+                      : funcref_make(cur.inst->id, func);
+    if (unlikely(!ref)) goto failed;
     (sp++)->i64 = ref;
     NEXT();
 }
@@ -909,9 +910,9 @@ prefix_gc: {
         Leb l = leb_unsigned(pc + 1);         /* label */
         l = leb_signed(l.pc);                 /* source type */
         l = leb_heap_type(cur.inst->module, l.pc);
-        HeapType target = (HeapType)l.value;
-        bool matches = ref_matches(store, types_top(&store->engine->types, target), sp[-1].i64,
-                                   target, nullable);
+        HeapType wanted = (HeapType)l.value;
+        bool matches = ref_matches(store, types_top(&store->engine->types, wanted), sp[-1].i64,
+                                   wanted, nullable);
         if (matches == (sub == 24)) {
             BRANCH(opcode);
         } else {

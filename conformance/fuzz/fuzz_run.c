@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conformance/fuzz/mutate_code.h"
 #include "fnvm.h"
 #include "vm/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t len, size_t max); /* libFuzzer's own */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t max, unsigned seed);
 
 enum {
     FUEL = 100000,      /* of one input, all its calls together */
@@ -234,7 +237,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     fnvm_config config;
     fnvm_config_default(&config);
     config.features |= FNVM_FEATURE_WIDE_ARITHMETIC | FNVM_FEATURE_CUSTOM_PAGE_SIZES;
-    config.verify = FNVM_VERIFY_EAGER;
+    config.verify = len % 16 ? FNVM_VERIFY_EAGER : FNVM_VERIFY_LAZY;
     config.fuel = true;
     config.max_memory_bytes = MAX_PAGES * UINT64_C(65536);
     config.max_stack_bytes = 64 << 10;
@@ -248,4 +251,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     fnvm_module_release(t.module);
     fnvm_engine_free(t.engine);
     return 0;
+}
+
+/* Random bytes one time in four; else instructions. */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t max, unsigned seed)
+{
+    size_t changed = seed % 4 ? mutate_code(bytes, len, max, seed) : 0;
+    return changed ? changed : LLVMFuzzerMutate(bytes, len, max);
 }
