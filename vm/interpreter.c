@@ -439,6 +439,10 @@ T_br_if:
     } else {
         side++;
         SKIP_LEB();
+        if (NEXT_IS(0x20)) {
+            pc++;
+            goto L_local_get;
+        }
     }
     NEXT();
 L_br_table: {
@@ -657,10 +661,25 @@ L_select_t:
         if (!sp[1].i32) sp[-1] = sp[0];
     }
     NEXT();
-P_local_get:
+P_local_get: {
+    READ_U32(i);
+    if (NEXT_IS(0x6A)) { /* i32.add */
+        pc++;
+        top = (uint32_t)top + fp[i].i32;
+        NEXT_PAIR();
+    }
     (sp++)->i64 = under;
+    under = top;
+    top = fp[i].i64;
+    NEXT_PAIR();
+}
 T_local_get: {
     READ_U32(i);
+    if (NEXT_IS(0x6A)) {
+        pc++;
+        top = (uint32_t)top + fp[i].i32;
+        NEXT_TOP();
+    }
     under = top;
     top = fp[i].i64;
     NEXT_PAIR();
@@ -698,6 +717,10 @@ L_local_tee:
 T_local_tee: {
     READ_U32(i);
     fp[i].i64 = top;
+    if (NEXT_IS(0x20)) {
+        pc++;
+        goto T_local_get;
+    }
     NEXT_TOP();
 }
 P_local_tee: {

@@ -16,6 +16,6 @@ static __attribute__((noinline)) uint32_t ackermann(uint32_t m, uint32_t n)
 static uint64_t kernel(unsigned scale)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < scale; i++) sum = sum * 7 + fib(31) + ackermann(2, 600);
+    for (unsigned i = 0; i < 4 * scale; i++) sum = sum * 7 + fib(26 + i % 4) + ackermann(2, 200 + i);
     return sum;
 }

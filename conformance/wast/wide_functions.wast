@@ -92,11 +92,11 @@
     (if (local.get 0) (then (return (call $vector))))
     (unreachable))
 
-  (func (export "recursive") (param $n i32) (param $v v128) (result v128)
+  (func $recursive (export "recursive") (param $n i32) (param $v v128) (result v128)
     (if (result v128) (local.get $n)
       (then
         (i64x2.add (local.get $v)
-          (call 13 (i32.sub (local.get $n) (i32.const 1)) (local.get $v))))
+          (call $recursive (i32.sub (local.get $n) (i32.const 1)) (local.get $v))))
       (else (v128.const i64x2 0 1))))
 
   (memory 1)
