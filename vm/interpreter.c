@@ -439,10 +439,6 @@ T_br_if:
     } else {
         side++;
         SKIP_LEB();
-        if (NEXT_IS(0x20)) {
-            pc++;
-            goto L_local_get;
-        }
     }
     NEXT();
 L_br_table: {
