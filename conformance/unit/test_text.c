@@ -204,6 +204,32 @@ static void scripts_survive_bad_modules(void **state)
     wast_free(script);
 }
 
+/* Each of these once made an identifier or string of negative length. */
+static void unclosed_quotes_end_nothing(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "\xb7\n(module $\"\n(module $\"s\" ", "(module $\"", "(module $\"\n)", "(module $\"\\\"\n)",
+        "(module binary \"", "(module binary \"\\\"\n)", "(assert_return (invoke \"\n))",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        WastScript *script = NULL;
+        fnvm_error *error = wast_parse(texts[i], strlen(texts[i]), &script);
+        size_t n = 0;
+        const WastCommand *commands = error ? NULL : wast_commands(script, &n);
+        for (size_t k = 0; k < n; k++) {
+            uint8_t *bytes = NULL;
+            size_t len;
+            if (!commands[k].has_module) continue;
+            fnvm_error *refusal = wast_module_bytes(&commands[k].module, &bytes, &len);
+            assert_non_null(refusal);
+            fnvm_error_free(refusal);
+        }
+        wast_free(error ? NULL : script);
+        fnvm_error_free(error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +241,7 @@ int main(void)
         cmocka_unit_test(nesting_is_limited_but_deep),
         cmocka_unit_test(numbers_are_rounded_once),
         cmocka_unit_test(scripts_survive_bad_modules),
+        cmocka_unit_test(unclosed_quotes_end_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,8 +111,9 @@ static void lexer_fault(Lexer *lexer, uint32_t at, const char *message)
     if (lexer->fault.message == NULL) lexer->fault = (TextFault){message, at};
 }
 
-/* Moves past a string whose opening quote is at pos.  A faulty one ends with its line. */
-static void lexer_string(Lexer *lexer)
+/* Moves past a string whose opening quote is at pos.  One that is not closed ends with its line, and
+ * is no token of its own then: false. */
+static bool lexer_string(Lexer *lexer)
 {
     uint32_t start = lexer->pos++;
     while (lexer->pos < lexer->len) {
@@ -122,7 +123,7 @@ static void lexer_string(Lexer *lexer)
         bool is_byte;
         if (*s == '"') {
             lexer->pos++;
-            return;
+            return true;
         }
         if (*s == '\n') break;
         if (*s == '\\') {
@@ -138,6 +139,7 @@ static void lexer_string(Lexer *lexer)
         lexer->pos += n == 0 ? 1 : (uint32_t)n;
     }
     lexer_fault(lexer, start, "unclosed string");
+    return false;
 }
 
 static void append_code_point(Buffer *out, uint32_t c)
@@ -240,7 +242,7 @@ static TokenKind token_classify(Lexer *lexer, uint32_t start, uint32_t strings, 
     if (punctuation) return TOKEN_RESERVED;
     if (s[0] == '"')
         return strings == 1 && s[len - 1] == '"' && len >= 2 ? TOKEN_STRING : TOKEN_RESERVED;
-    if (s[0] == '$' && strings == 1 && len >= 2 && s[1] == '"' && s[len - 1] == '"')
+    if (s[0] == '$' && strings == 1 && len >= 3 && s[1] == '"' && s[len - 1] == '"')
         return TOKEN_ID;
     if (strings != 0) return TOKEN_RESERVED;
     if (s[0] == '$') return TOKEN_ID;
@@ -277,12 +279,12 @@ Token lexer_next(Lexer *lexer)
             return token;
         }
         uint32_t strings = 0, quote_end = 0;
-        bool punctuation = false; /* or strings that touch: reserved either way */
+        bool punctuation = false; /* or strings that touch or do not end: reserved either way */
         while (lexer->pos < lexer->len) {
             c = lexer->text[lexer->pos];
             if (c == '"') {
                 punctuation |= strings != 0 && lexer->pos == quote_end;
-                lexer_string(lexer);
+                punctuation |= !lexer_string(lexer);
                 strings++;
                 quote_end = lexer->pos;
             } else if (is_idchar((unsigned char)c)) {
