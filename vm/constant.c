@@ -1,8 +1,8 @@
 /* Constant expressions (standard, 3.4.13): a stack machine of its own over the few instructions
  * allowed there, since most of them run before there is anything to run guest code on.  Operands
- * lie on the C stack, where the collector sees the objects among them.  An expression has at most as
- * many operand slots as bytes, and a limit keeps hostile ones short; another one counts those that
- * wait for each other, since `ref.func` may link, and so start, a whole other module. */
+ * lie on the C stack, where the collector sees the objects among them.  An expression has at most
+ * as many operand slots as bytes, and a limit keeps hostile ones short; another one counts those
+ * that wait for each other, since `ref.func` may link, and so start, a whole other module. */
 #include <string.h>
 
 #include "loader/skip.h"

@@ -217,8 +217,9 @@ static inline const FuncCode *callee_code(Instance *inst, uint32_t func, fnvm_er
 /* What function import `func` is linked to, linked now if this is its first use; 0 sets the error. */
 static FuncRef imported_func(Instance *inst, uint32_t func, fnvm_error **error)
 {
-    if (unlikely(!inst->imported_funcs[func])) *error = linker_resolve_func(inst, func);
-    return inst->imported_funcs[func];
+    if (likely(inst->imported_funcs[func])) return inst->imported_funcs[func];
+    *error = linker_resolve_func(inst, func);
+    return *error ? 0 : inst->imported_funcs[func];
 }
 
 static TypeId funcref_type(const Store *store, FuncRef ref)

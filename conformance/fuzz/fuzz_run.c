@@ -1,5 +1,5 @@
-/* Fuzz target for execution: whatever the verifier lets through runs to a result, a trap or a limit,
- * never a crash, leak or hang.
+/* Fuzz target for execution: whatever the verifier lets through runs to a result, a trap or a
+ * limit, never a crash, leak or hang.
  *
  * Imports are made to measure, so that few modules fail to link; a second instance imports from the
  * first what it can.  A host function does what the engine must bear from any: it leaves the unused

@@ -1,5 +1,6 @@
-;; br_table: hundreds of targets of mixed depths, indices at every edge, values carried over operands
-;; that are dropped, labels of loops among those of blocks, entries too large for the short form.
+;; br_table: hundreds of targets of mixed depths, indices at every edge, values carried over
+;; operands that are dropped, labels of loops among those of blocks, entries too large for the short
+;; form.
 
 (module
   (type $many (func (result

@@ -362,6 +362,278 @@
       (v128.const i64x2 2 1002) (i32.const 78) (v128.const i64x2 0 1000)
       (br $b)))
 
+  ;; Exactly as many as a short entry can keep (254 slots), one more, and two more.
+  (func (export "keep_254") (param i32) (result i64) (local $v v128)
+    (block $b (result
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128)
+      (i32.const 1) (i64.const 2)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (br_if $b (local.get 0))
+      (drop) (v128.const i64x2 5 8)
+      (br $b))
+    (local.set $v)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (i64x2.extract_lane 1 (local.get $v)))
+  (func (export "keep_255") (param i32) (result i32 i64) (local $v v128)
+    (block $b (result i32
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128)
+      (i32.const 1) (i64.const 2) (i32.const 3)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (br_if $b (local.get 0))
+      (drop) (v128.const i64x2 5 8)
+      (br $b))
+    (local.set $v)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (i64x2.extract_lane 1 (local.get $v)))
+  (func (export "keep_256") (param i32) (result i32 i32 i64) (local $v v128)
+    (block $b (result i32 i32
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128
+      v128)
+      (i32.const 1) (i64.const 2) (i32.const 3) (i32.const 4)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (v128.const i64x2 5 7) (v128.const i64x2 5 7) (v128.const i64x2 5 7)
+      (br_if $b (local.get 0))
+      (drop) (v128.const i64x2 5 8)
+      (br $b))
+    (local.set $v)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop) (drop)
+    (i64x2.extract_lane 1 (local.get $v)))
+
+  ;; 4094, 4095 and 4096 operands to drop: 13 times 300, 194 and so many more.
+  (func (export "drop_edge") (param i32) (result i32)
+    (i32.const 12)
+    (block $b (result i32)
+      (call $many) (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+      (call $many) (call $many) (call $many) (call $many) (call $many) (call $many)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0)
+      (br_if $b (i32.const 94) (i32.eq (local.get 0) (i32.const 94)))
+      (br_if $b (i32.const 95) (i32.eq (local.get 0) (i32.const 95)))
+      (i32.const 96)
+      (br_if $b (i32.eq (local.get 0) (i32.const 96)))
+      (br $b))
+    (i32.add))
+
+  ;; The payload of an exception: the branch of a catch clause carries it all.
+  (tag $thrown (param
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32))
+  (func (export "caught") (result i32 i32)
+    (i64.const 1)
+    (block $c (type $many)
+      (i64.const 2) (i64.const 3)
+      (try_table (catch $thrown $c) (call $many) (throw $thrown))
+      (unreachable))
+    (call $sum)
+    (return))
+  (func (export "caught_in_loop") (param $n i32) (result i32 i32)
+    (block $done (type $many)
+      (call $many)
+      (loop $again (type $many_to_many)
+        (br_if $done (i32.eqz (local.get $n)))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (i32.add (i32.const 1))
+        (try_table (type $many_to_nothing) (catch $thrown $again) (throw $thrown))
+        (unreachable)))
+    (call $sum))
+  (type $many_to_nothing (func (param
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32
+    i32)))
+
   ;; Out of an `if`, over an `else`, and to the function's own label.
   (func (export "ends") (param i32 i32) (result i32)
     (i32.const 100)
@@ -407,3 +679,16 @@
 (assert_return (invoke "ends" (i32.const 0) (i32.const 1)) (i32.const 100))
 (assert_return (invoke "ends" (i32.const 0) (i32.const 0)) (i32.const 3))
 (assert_return (invoke "tight" (i32.const 100000)) (i32.const 0))
+(assert_return (invoke "keep_254" (i32.const 1)) (i64.const 7))
+(assert_return (invoke "keep_254" (i32.const 0)) (i64.const 8))
+(assert_return (invoke "keep_255" (i32.const 1)) (i32.const 3) (i64.const 7))
+(assert_return (invoke "keep_255" (i32.const 0)) (i32.const 3) (i64.const 8))
+(assert_return (invoke "keep_256" (i32.const 1)) (i32.const 3) (i32.const 4) (i64.const 7))
+(assert_return (invoke "keep_256" (i32.const 0)) (i32.const 3) (i32.const 4) (i64.const 8))
+(assert_return (invoke "drop_edge" (i32.const 94)) (i32.const 106))
+(assert_return (invoke "drop_edge" (i32.const 95)) (i32.const 107))
+(assert_return (invoke "drop_edge" (i32.const 96)) (i32.const 108))
+(assert_return (invoke "drop_edge" (i32.const 97)) (i32.const 108))
+(assert_return (invoke "caught") (i32.const 8999900) (i32.const 299))
+(assert_return (invoke "caught_in_loop" (i32.const 50))
+  (i32.const 9014900) (i32.const 349))

@@ -1,6 +1,6 @@
 ;; Functions in which slots have two widths: vectors between scalars among parameters, locals,
-;; operands and globals; drop, select, tee and the branches must move what belongs together.  A vector
-;; may first turn up at the very end, after code that was thought to have none.
+;; operands and globals; drop, select, tee and the branches must move what belongs together.  A
+;; vector may first turn up at the very end, after code that was thought to have none.
 
 (module
   (global $g32 (mut i32) (i32.const 1))

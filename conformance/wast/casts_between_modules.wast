@@ -1,0 +1,145 @@
+;; Types of two modules are the same where their recursion groups are: objects, functions and
+;; exceptions made in one pass casts, calls and handlers of the other, and those of groups that only
+;; look alike do not.
+
+(module $maker
+  (rec
+    (type $node (sub (struct (field i32) (field (ref null $node)))))
+    (type $leaf (sub $node (struct (field i32) (field (ref null $node)) (field f64)))))
+  (rec (type $alone (struct (field i32))))
+  (rec (type $first (struct (field i32))) (type $second (struct (field i32))))
+  (type $numbers (array (mut i64)))
+  (type $f (func (param i32) (result i32)))
+  (tag $t (export "t") (param (ref null $node)))
+  (elem declare func $f)
+  (func $f (type $f) (i32.add (local.get 0) (i32.const 1)))
+  (func (export "node") (param i32) (result anyref)
+    (struct.new $node (local.get 0) (ref.null $node)))
+  (func (export "leaf") (param i32) (result anyref)
+    (struct.new $leaf (local.get 0) (ref.null $node) (f64.const 2.5)))
+  (func (export "alone") (param i32) (result anyref) (struct.new $alone (local.get 0)))
+  (func (export "first") (param i32) (result anyref) (struct.new $first (local.get 0)))
+  (func (export "second") (param i32) (result anyref) (struct.new $second (local.get 0)))
+  (func (export "numbers") (param i32) (result anyref)
+    (array.new $numbers (i64.extend_i32_u (local.get 0)) (local.get 0)))
+  (func (export "i31") (param i32) (result anyref) (ref.i31 (local.get 0)))
+  (func (export "null") (param i32) (result anyref) (ref.null none))
+  (func (export "func") (result funcref) (ref.func $f))
+  (func (export "throw") (param i32)
+    (throw $t (struct.new $leaf (local.get 0) (ref.null $node) (f64.const 1))))
+)
+(register "maker")
+
+(module $taker
+  ;; The same groups in another order, under other numbers.
+  (type $pad (func (param f32 f32 f32)))
+  (rec (type $one (struct (field i32))) (type $two (struct (field i32))))
+  (rec
+    (type $n (sub (struct (field i32) (field (ref null $n)))))
+    (type $l (sub $n (struct (field i32) (field (ref null $n)) (field f64)))))
+  (type $single (struct (field i32)))
+  ;; Like $node, but final and so another type; like $leaf, in a group of its own.
+  (rec (type $final_node (struct (field i32) (field (ref null $final_node)))))
+  (type $own_leaf (sub $n (struct (field i32) (field (ref null $n)) (field f64))))
+  (type $words (array (mut i64)))
+  (type $const_words (array i64))
+  (type $g (func (param i32) (result i32)))
+  (type $maker (func (param i32) (result anyref)))
+  (import "maker" "node" (func $node (type $maker)))
+  (import "maker" "leaf" (func $leaf (type $maker)))
+  (import "maker" "alone" (func $alone (type $maker)))
+  (import "maker" "first" (func $first (type $maker)))
+  (import "maker" "second" (func $second (type $maker)))
+  (import "maker" "numbers" (func $numbers (type $maker)))
+  (import "maker" "i31" (func $i31 (type $maker)))
+  (import "maker" "null" (func $null (type $maker)))
+  (import "maker" "func" (func $func (result funcref)))
+  (import "maker" "throw" (func $throw (param i32)))
+  (import "maker" "t" (tag $t (param (ref null $n))))
+  (table funcref (elem $node $leaf $alone $first $second $numbers $i31 $null))
+
+  ;; One bit for each type that the object is.
+  (func (export "is") (param i32) (result i32) (local $x anyref)
+    (local.set $x (call_indirect (type $maker) (i32.const 3) (local.get 0)))
+    (i32.shl (ref.test (ref $n) (local.get $x)) (i32.const 0))
+    (i32.or (i32.shl (ref.test (ref $l) (local.get $x)) (i32.const 1)))
+    (i32.or (i32.shl (ref.test (ref $single) (local.get $x)) (i32.const 2)))
+    (i32.or (i32.shl (ref.test (ref $one) (local.get $x)) (i32.const 3)))
+    (i32.or (i32.shl (ref.test (ref $two) (local.get $x)) (i32.const 4)))
+    (i32.or (i32.shl (ref.test (ref $final_node) (local.get $x)) (i32.const 5)))
+    (i32.or (i32.shl (ref.test (ref $own_leaf) (local.get $x)) (i32.const 6)))
+    (i32.or (i32.shl (ref.test (ref $words) (local.get $x)) (i32.const 7)))
+    (i32.or (i32.shl (ref.test (ref $const_words) (local.get $x)) (i32.const 8)))
+    (i32.or (i32.shl (ref.test (ref struct) (local.get $x)) (i32.const 9)))
+    (i32.or (i32.shl (ref.test (ref array) (local.get $x)) (i32.const 10)))
+    (i32.or (i32.shl (ref.test (ref i31) (local.get $x)) (i32.const 11)))
+    (i32.or (i32.shl (ref.test (ref eq) (local.get $x)) (i32.const 12)))
+    (i32.or (i32.shl (ref.test (ref null none) (local.get $x)) (i32.const 13))))
+  (func (export "field") (param i32) (result i32)
+    (struct.get $n 0 (ref.cast (ref $n) (call_indirect (type $maker) (i32.const 3) (local.get 0)))))
+  (func (export "deep_field") (result f64)
+    (struct.get $l 2 (ref.cast (ref $l) (call $leaf (i32.const 3)))))
+  (func (export "branch") (param i32) (result i32)
+    (block $l (result (ref $l))
+      (block $n (result (ref $n))
+        (call_indirect (type $maker) (i32.const 3) (local.get 0))
+        (br_on_cast $l anyref (ref $l))
+        (br_on_cast $n anyref (ref $n))
+        (ref.is_null)
+        (return (i32.add (i32.const 10))))
+      (return (struct.get $n 0)))
+    (i32.add (struct.get $l 0) (i32.const 100)))
+  (func (export "branch_fail") (param i32) (result i32)
+    (block $other (result anyref)
+      (call_indirect (type $maker) (i32.const 3) (local.get 0))
+      (br_on_cast_fail $other anyref (ref null $words))
+      (return (array.len)))
+    (ref.is_null)
+    (i32.add (i32.const 50)))
+  (func (export "call_func") (result i32)
+    (call_ref $g (i32.const 4) (ref.cast (ref $g) (call $func))))
+  (func (export "not_func") (result i32) (ref.test (ref $pad) (call $func)))
+  (func (export "catch") (result i32)
+    (block $c (result (ref null $n))
+      (try_table (catch $t $c) (call $throw (i32.const 8)))
+      (unreachable))
+    (struct.get $n 0))
+)
+
+(assert_return (invoke "is" (i32.const 0)) (i32.const 0x1201)) ;; node
+(assert_return (invoke "is" (i32.const 1)) (i32.const 0x1203)) ;; leaf
+(assert_return (invoke "is" (i32.const 2)) (i32.const 0x1204)) ;; alone
+(assert_return (invoke "is" (i32.const 3)) (i32.const 0x1208)) ;; first of two
+(assert_return (invoke "is" (i32.const 4)) (i32.const 0x1210)) ;; second of two
+(assert_return (invoke "is" (i32.const 5)) (i32.const 0x1480)) ;; array
+(assert_return (invoke "is" (i32.const 6)) (i32.const 0x1800)) ;; i31
+(assert_return (invoke "is" (i32.const 7)) (i32.const 0x2000)) ;; null
+(assert_return (invoke "field" (i32.const 0)) (i32.const 3))
+(assert_return (invoke "field" (i32.const 1)) (i32.const 3))
+(assert_trap (invoke "field" (i32.const 2)) "cast failure")
+(assert_trap (invoke "field" (i32.const 5)) "cast failure")
+(assert_trap (invoke "field" (i32.const 6)) "cast failure")
+(assert_trap (invoke "field" (i32.const 7)) "cast failure")
+(assert_return (invoke "deep_field") (f64.const 2.5))
+(assert_return (invoke "branch" (i32.const 0)) (i32.const 3))
+(assert_return (invoke "branch" (i32.const 1)) (i32.const 103))
+(assert_return (invoke "branch" (i32.const 2)) (i32.const 10))
+(assert_return (invoke "branch" (i32.const 7)) (i32.const 11))
+(assert_return (invoke "branch_fail" (i32.const 5)) (i32.const 3))
+(assert_return (invoke "branch_fail" (i32.const 0)) (i32.const 50))
+(assert_trap (invoke "branch_fail" (i32.const 7)) "null array reference")
+(assert_return (invoke "call_func") (i32.const 5))
+(assert_return (invoke "not_func") (i32.const 0))
+(assert_return (invoke "catch") (i32.const 8))
+
+;; A tag whose type is of a group that only looks alike does not link, nor does a function.
+(assert_unlinkable
+  (module
+    (rec (type $n (struct (field i32) (field (ref null $n)))))
+    (import "maker" "t" (tag (param (ref null $n)))))
+  "incompatible import type")
+(assert_unlinkable
+  (module
+    (rec (type $f (func (param i32) (result anyref))) (type (struct)))
+    (import "maker" "node" (func (type $f))))
+  "incompatible import type")

@@ -1,0 +1,81 @@
+;; Every kind of call runs out of stack as a trap, at once and again and again; what runs afterwards
+;; finds the stack as it was.
+
+(module $deep
+  (type $v (func))
+  (type $unary (func (param i32) (result i32)))
+  (type $many (func (param
+    v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128)))
+  (tag $t)
+  (table (export "table") 4 funcref)
+  (elem (i32.const 0) $by_table $unary $mutual)
+  (elem declare func $by_ref $big_frame)
+
+  (func $direct (export "direct") (call $direct))
+  (func $by_table (export "by_table") (call_indirect (type $v) (i32.const 0)))
+  (func $by_ref (export "by_ref") (call_ref $v (ref.func $by_ref)))
+  (func $unary (export "with_result") (param i32) (result i32)
+    (i32.add (i32.const 1) (call $unary (local.get 0))))
+  (func $mutual (export "mutual") (call $mutual2))
+  (func $mutual2 (call_indirect (type $v) (i32.const 2)))
+  (func $vectors (export "vectors")
+    (call $with_vectors (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)
+      (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)
+      (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)
+      (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)
+      (v128.const i64x2 0 0)))
+  (func $with_vectors (type $many) (call $vectors))
+  ;; A tail call that needs more room than the frame it replaces, at the end of what there is.
+  (func $tail_then_call (export "tail_then_call") (return_call $then_call (i64.const 1)))
+  (func $then_call (param i64) (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)
+    (call $tail_then_call))
+  (func $guarded (export "guarded")
+    (block $c (try_table (catch_all $c) (call $guarded))))
+  ;; Each frame throws first, and catches.
+  (func $throwing (export "throwing")
+    (block $c (try_table (catch_all $c) (throw $t)))
+    (call $throwing))
+
+  (func $big_frame (param i32) (result i32)
+    (local v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128 v128)
+    (local.get 0))
+  (func $count (export "count") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $count (i32.sub (local.get 0) (i32.const 1)))))
+      (else (i32.const 0))))
+)
+(register "deep")
+
+(assert_exhaustion (invoke "direct") "call stack exhausted")
+(assert_exhaustion (invoke "by_table") "call stack exhausted")
+(assert_exhaustion (invoke "by_ref") "call stack exhausted")
+(assert_exhaustion (invoke "with_result" (i32.const 1)) "call stack exhausted")
+(assert_exhaustion (invoke "mutual") "call stack exhausted")
+(assert_exhaustion (invoke "vectors") "call stack exhausted")
+(assert_exhaustion (invoke "tail_then_call") "call stack exhausted")
+(assert_exhaustion (invoke "guarded") "call stack exhausted")
+(assert_exhaustion (invoke "throwing") "call stack exhausted")
+(assert_exhaustion (invoke "direct") "call stack exhausted")
+(assert_return (invoke "count" (i32.const 50000)) (i32.const 50000))
+(assert_return (invoke "count" (i32.const 50000)) (i32.const 50000))
+
+;; Two instances share the stack of the one that was called first.
+(module $other
+  (import "deep" "table" (table 4 funcref))
+  (import "deep" "count" (func $count (param i32) (result i32)))
+  (type $v (func))
+  (elem (i32.const 3) $here)
+  (func $here (export "across") (call_indirect (type $v) (i32.const 2)) (call $here))
+  (func $recurse (export "recurse") (call $recurse_more))
+  (func $recurse_more (call $recurse))
+  (func (export "count") (param i32) (result i32)
+    (i32.add (call $count (local.get 0)) (call $count (local.get 0))))
+)
+(assert_exhaustion (invoke "across") "call stack exhausted")
+(assert_exhaustion (invoke "recurse") "call stack exhausted")
+(assert_return (invoke "count" (i32.const 50000)) (i32.const 100000))
+(assert_exhaustion (invoke $deep "direct") "call stack exhausted")
+(assert_return (invoke $deep "count" (i32.const 10)) (i32.const 10))
+
+;; In a start function it is the instantiation that fails.
+(assert_trap (module (func $f (call $f)) (start $f)) "call stack exhausted")
