@@ -27,12 +27,11 @@
 
 /* ---- Immediates ---- */
 
-static __attribute__((noinline)) Leb unsigned_slow(const uint8_t *pc) { return leb_unsigned(pc); }
 static __attribute__((noinline)) Leb signed_slow(const uint8_t *pc) { return leb_signed(pc); }
 
-/* One byte is usual, five are what linkers pad indices and addresses to.  Of a longer number, four
- * bytes can be read: an `end` follows every immediate. */
-#define LONG_LEB(word) (((word) & 0x80808080) == 0x80808080)
+/* One byte is usual, two are common, constants have three or four, and five are what linkers pad
+ * indices and addresses to.  Of a number longer than two, four bytes can be read at once: an `end`
+ * follows every immediate. */
 static inline uint32_t word_at(const uint8_t *pc)
 {
     uint32_t w;
@@ -45,35 +44,48 @@ static inline uint64_t double_word_at(const uint8_t *pc)
     memcpy(&w, pc, sizeof w);
     return w;
 }
-static inline uint32_t five_bytes(uint32_t word, uint8_t last)
+static inline uint32_t four_bytes(uint32_t word) /* their 28 bits */
 {
-    return (word & 0x7F) | (word >> 1 & 0x3F80) | (word >> 2 & 0x1FC000) |
-           (word >> 3 & 0xFE00000) | (uint32_t)last << 28;
+    return (word & 0x7F) | (word >> 1 & 0x3F80) | (word >> 2 & 0x1FC000) | (word >> 3 & 0xFE00000);
 }
+static inline uint32_t last_bits(uint32_t word) { return ~word & 0x80808080; } /* 0: five or more */
+static inline uint32_t leb_bytes(uint32_t last) { return (uint32_t)(__builtin_ctz(last) + 1) / 8; }
+
+/* After the first byte of a number longer than two; `five` is for those of five or more. */
+#define READ_LONG_U32(x, five)                                                                    \
+    do {                                                                                          \
+        uint32_t word_ = word_at(pc - 1), last_ = last_bits(word_);                               \
+        if (last_) {                                                                              \
+            uint32_t n_ = leb_bytes(last_);                                                       \
+            x = four_bytes(word_) & ((1u << 7 * n_) - 1);                                         \
+            pc += n_ - 1;                                                                         \
+        } else {                                                                                  \
+            five                                                                                  \
+        }                                                                                         \
+    } while (0)
 
 #define READ_U32(x)                                                                               \
     uint32_t x = *pc++;                                                                           \
     if (unlikely(x & 0x80)) {                                                                     \
-        if (likely(!(*pc & 0x80))) {                                                              \
+        if (likely(!(*pc & 0x80)))                                                                \
             x = (x & 0x7F) | (uint32_t)*pc++ << 7;                                                \
-        } else if (likely(LONG_LEB(word_at(pc - 1)))) {                                           \
-            x = five_bytes(word_at(pc - 1), pc[3]);                                               \
-            pc += 4;                                                                              \
-        } else {                                                                                  \
-            Leb leb_ = unsigned_slow(pc - 1);                                                     \
-            x = (uint32_t)leb_.value;                                                             \
-            pc = leb_.pc;                                                                         \
-        }                                                                                         \
+        else                                                                                      \
+            READ_LONG_U32(x, x = four_bytes(word_) | (uint32_t)pc[3] << 28; pc += 4;);            \
     }
 
 #define READ_SIGNED(type, x)                                                                      \
     type x = (type)((int8_t)(uint8_t)(*pc << 1) >> 1);                                            \
     if (unlikely(*pc++ & 0x80)) {                                                                 \
+        uint32_t word_, last_;                                                                    \
         if (likely(!(*pc & 0x80))) {                                                              \
             x = (type)((int32_t)((uint32_t)(pc[-1] & 0x7F) << 18 | (uint32_t)*pc << 25) >> 18);   \
             pc++;                                                                                 \
-        } else if (sizeof(type) == 4 && likely(LONG_LEB(word_at(pc - 1)))) {                      \
-            x = (type)five_bytes(word_at(pc - 1), pc[3]);                                         \
+        } else if (word_ = word_at(pc - 1), last_ = last_bits(word_), last_) {                    \
+            uint32_t n_ = leb_bytes(last_), unused_ = 32 - 7 * n_;                                \
+            x = (type)((int32_t)(four_bytes(word_) << unused_) >> unused_);                       \
+            pc += n_ - 1;                                                                         \
+        } else if (sizeof(type) == 4) {                                                           \
+            x = (type)(four_bytes(word_) | (uint32_t)pc[3] << 28);                                \
             pc += 4;                                                                              \
         } else {                                                                                  \
             Leb leb_ = signed_slow(pc - 1);                                                       \
@@ -191,14 +203,6 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
         sp = step_.sp;                                                                            \
     } while (0)
 
-static fnvm_error *verify_trap(fnvm_error *cause)
-{
-    fnvm_error *e = fnvm_error_trap_new(FNVM_TRAP_VERIFY, "%s", fnvm_trap_text(FNVM_TRAP_VERIFY));
-    if (e->is_static) return cause;
-    e->cause = cause;
-    return e;
-}
-
 /* The code of own function `func`, verified now if this is its first call. */
 static inline const FuncCode *callee_code(Instance *inst, uint32_t func, fnvm_error **error)
 {
@@ -206,12 +210,8 @@ static inline const FuncCode *callee_code(Instance *inst, uint32_t func, fnvm_er
     const FuncCode *c = atomic_load_explicit(&m->code[func - m->n_imported_funcs],
                                              memory_order_acquire);
     if (likely(c)) return c;
-    fnvm_error *cause = verifier_function(m, func, &c);
-    if (cause) {
-        *error = verify_trap(cause);
-        return NULL;
-    }
-    return c;
+    *error = run_verified(m, func, &c);
+    return *error ? NULL : c;
 }
 
 /* What function import `func` is linked to, linked now if this is its first use; 0 sets the error. */
@@ -688,6 +688,11 @@ L_local_get: {
         under = top;
         top = fp[pc[1]].i64;
         pc += 2;
+        if (NEXT_IS(0x6A)) { /* i32.add */
+            pc++;
+            top = (uint32_t)under + (uint32_t)top;
+            NEXT_TOP();
+        }
         NEXT_PAIR();
     }
     NEXT_TOP();

@@ -64,7 +64,8 @@ fnvm_trap step_aggregate(Step *, uint32_t code);
 fnvm_trap step_bulk(Step *, uint32_t code);
 
 /* Charges a bulk operation over n bytes or elements before it begins, so that it is never cut
- * short half done; false: out of fuel. */
+ * short half done; false: out of fuel.  To find an item of an element segment, those before it are
+ * stepped over: they count as well. */
 static inline bool fuel_for(Store *store, uint64_t n)
 {
     if (!store->engine->config.fuel) return true;

@@ -247,6 +247,9 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
         uint64_t offset_ = pc[1];                                                                 \
         if (likely(pc[0] < 0x40 && offset_ < 0x80)) {                                             \
             pc += 2;                                                                              \
+        } else if (pc[0] < 0x40 && pc[2] < 0x80) {                                                \
+            offset_ = (offset_ & 0x7F) | (uint64_t)pc[2] << 7;                                    \
+            pc += 3;                                                                              \
         } else {                                                                                  \
             MemArg m_ = memarg_slow(pc);                                                          \
             offset_ = m_.offset;                                                                  \

@@ -26,13 +26,26 @@ static fnvm_error *exhausted(void)
                                fnvm_trap_text(FNVM_TRAP_STACK_EXHAUSTED));
 }
 
+fnvm_error *run_verified(Module *m, uint32_t func, const FuncCode **code)
+{
+    fnvm_error *cause = verifier_function(m, func, code);
+    if (!cause || cause->code == FNVM_E_MEMORY) return cause;
+    fnvm_error *e = fnvm_error_trap_new(FNVM_TRAP_VERIFY, "%s", fnvm_trap_text(FNVM_TRAP_VERIFY));
+    if (e->is_static) {
+        fnvm_error_free(cause);
+        return e;
+    }
+    e->cause = cause;
+    return e;
+}
+
 /* Pushes the entry frame, its arguments at the first free slots. */
 static fnvm_error *push_entry(Instance *owner, Instance *inst, FuncRef func, const Slot *args,
                               uint32_t result_slots)
 {
     const FuncCode *code;
-    fnvm_error *error = verifier_function(inst->module, funcref_func(func), &code);
-    if (error) return fnvm_error_wrap(error, "the function called is not valid");
+    fnvm_error *error = run_verified(inst->module, funcref_func(func), &code);
+    if (error) return error;
 
     Stack *stack = &owner->context->stack;
     Slot *fp = (Slot *)(void *)owner->stack_base + stack->top;

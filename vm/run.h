@@ -11,6 +11,10 @@
  * the larger of both.  Traps and exceptions come back as errors with a guest backtrace. */
 fnvm_error *run_call(Store *, FuncRef func, Slot *slots);
 
+/* The code of own function `func`, verified now if this is its first call: a bad one is a trap of
+ * its own kind (VERIFY), whose cause has the reason. */
+fnvm_error *run_verified(Module *, uint32_t func, const FuncCode **code);
+
 /* Why the innermost frame stopped running. */
 typedef enum RunExit {
     RUN_DONE,     /* the entry frame returned; its results are at its first slots */
