@@ -91,7 +91,7 @@ $(OBJ)/%.o: %.c
 ifneq ($(IS_GCC),)
 $(filter $(OBJ)/vm/interpreter%,$(LIB_OBJ)): \
     EXTRA := -fno-gcse -fno-crossjumping -fno-tree-slp-vectorize \
-    -fomit-frame-pointer -Wno-maybe-uninitialized
+    -fomit-frame-pointer -falign-labels=16 -Wno-maybe-uninitialized
 endif
 
 $(BUILD)/fnvm: $(TOOL_OBJ) $(LIB_OBJ)

@@ -27,29 +27,30 @@
 
 /* ---- Immediates ---- */
 
+#define INLINE inline __attribute__((always_inline)) /* gcc counts their many callers */
 static __attribute__((noinline)) Leb signed_slow(const uint8_t *pc) { return leb_signed(pc); }
 
 /* One byte is usual, two are common, constants have three or four, and five are what linkers pad
  * indices and addresses to.  Of a number longer than two, four bytes can be read at once: an `end`
  * follows every immediate. */
-static inline uint32_t word_at(const uint8_t *pc)
+static INLINE uint32_t word_at(const uint8_t *pc)
 {
     uint32_t w;
     memcpy(&w, pc, sizeof w);
     return w;
 }
-static inline uint64_t double_word_at(const uint8_t *pc)
+static INLINE uint64_t double_word_at(const uint8_t *pc)
 {
     uint64_t w;
     memcpy(&w, pc, sizeof w);
     return w;
 }
-static inline uint32_t four_bytes(uint32_t word) /* their 28 bits */
+static INLINE uint32_t four_bytes(uint32_t word) /* their 28 bits */
 {
     return (word & 0x7F) | (word >> 1 & 0x3F80) | (word >> 2 & 0x1FC000) | (word >> 3 & 0xFE00000);
 }
-static inline uint32_t last_bits(uint32_t word) { return ~word & 0x80808080; } /* 0: five or more */
-static inline uint32_t leb_bytes(uint32_t last) { return (uint32_t)(__builtin_ctz(last) + 1) / 8; }
+static INLINE uint32_t last_bits(uint32_t word) { return ~word & 0x80808080; } /* 0: five or more */
+static INLINE uint32_t leb_bytes(uint32_t last) { return (uint32_t)(__builtin_ctz(last) + 1) / 8; }
 
 /* After the first byte of a number longer than two; `five` is for those of five or more. */
 #define READ_LONG_U32(x, five)                                                                    \

@@ -250,6 +250,9 @@ static inline void store_v128(Slot *s, V128 v) { memcpy(s, &v, sizeof v); }
         } else if (pc[0] < 0x40 && pc[2] < 0x80) {                                                \
             offset_ = (offset_ & 0x7F) | (uint64_t)pc[2] << 7;                                    \
             pc += 3;                                                                              \
+        } else if (pc[0] < 0x40 && !last_bits(word_at(pc + 1)) && pc[5] < 0x80) {                 \
+            offset_ = four_bytes(word_at(pc + 1)) | (uint64_t)pc[5] << 28;                        \
+            pc += 6;                                                                              \
         } else {                                                                                  \
             MemArg m_ = memarg_slow(pc);                                                          \
             offset_ = m_.offset;                                                                  \
