@@ -52,26 +52,20 @@ static INLINE uint32_t four_bytes(uint32_t word) /* their 28 bits */
 static INLINE uint32_t last_bits(uint32_t word) { return ~word & 0x80808080; } /* 0: five or more */
 static INLINE uint32_t leb_bytes(uint32_t last) { return (uint32_t)(__builtin_ctz(last) + 1) / 8; }
 
-/* After the first byte of a number longer than two; `five` is for those of five or more. */
-#define READ_LONG_U32(x, five)                                                                    \
-    do {                                                                                          \
-        uint32_t word_ = word_at(pc - 1), last_ = last_bits(word_);                               \
-        if (last_) {                                                                              \
+#define READ_U32(x)                                                                               \
+    uint32_t x = *pc++;                                                                           \
+    if (unlikely(x & 0x80)) {                                                                     \
+        uint32_t word_, last_;                                                                    \
+        if (likely(!(*pc & 0x80))) {                                                              \
+            x = (x & 0x7F) | (uint32_t)*pc++ << 7;                                                \
+        } else if (word_ = word_at(pc - 1), last_ = last_bits(word_), last_) {                    \
             uint32_t n_ = leb_bytes(last_);                                                       \
             x = four_bytes(word_) & ((1u << 7 * n_) - 1);                                         \
             pc += n_ - 1;                                                                         \
         } else {                                                                                  \
-            five                                                                                  \
+            x = four_bytes(word_) | (uint32_t)pc[3] << 28;                                        \
+            pc += 4;                                                                              \
         }                                                                                         \
-    } while (0)
-
-#define READ_U32(x)                                                                               \
-    uint32_t x = *pc++;                                                                           \
-    if (unlikely(x & 0x80)) {                                                                     \
-        if (likely(!(*pc & 0x80)))                                                                \
-            x = (x & 0x7F) | (uint32_t)*pc++ << 7;                                                \
-        else                                                                                      \
-            READ_LONG_U32(x, x = four_bytes(word_) | (uint32_t)pc[3] << 28; pc += 4;);            \
     }
 
 #define READ_SIGNED(type, x)                                                                      \

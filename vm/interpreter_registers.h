@@ -1,8 +1,8 @@
 /* Where the interpreter's registers live.
  *
  * interpreter_run is one function of a thousand exits, and gcc, left to itself, keeps half of its
- * registers on the stack: naming them makes it a fifth faster.  All named ones survive calls, so
- * that the out-of-line paths cost nothing on the way.  rbp needs -fomit-frame-pointer, which the
+ * registers on the stack.  All that are named here survive calls, so that the out-of-line paths cost
+ * nothing on the way.  rbp needs -fomit-frame-pointer, which the
  * Makefile gives.  Compilers and processors not listed choose for themselves (clang chooses well). */
 #ifndef FNVM_VM_INTERPRETER_REGISTERS_H
 #define FNVM_VM_INTERPRETER_REGISTERS_H
