@@ -41,20 +41,29 @@ FLAGS += -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recove
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
+# The processors that compiled code is made for have a folder each; others get jit/none.
+PROCESSOR := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+JIT_DIRS := $(if $(filter x86_64,$(PROCESSOR)),jit jit/$(PROCESSOR),jit/none)
+
 # In the order the data flows.  A folder or file that appears is picked up.
-LIB_DIRS := vm loader loader/text verifier jit stdlib
+LIB_DIRS := vm loader loader/text verifier $(JIT_DIRS) stdlib
 TOOL_DIRS := cli conformance
 LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
+LIB_ASM := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.S))
 # `fnvm wast` is part of the program; what else lies beside it is a program of its own.
 TOOL_SRC := $(wildcard cli/*.c conformance/wast*.c conformance/spectest.c)
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
 UNIT_SRC := $(wildcard conformance/unit/*.c)
+ifneq ($(filter jit/none,$(JIT_DIRS)),)
+UNIT_SRC := $(filter-out $(addprefix conformance/unit/test_,segment.c fault.c runtime_rows.c),\
+              $(UNIT_SRC))
+endif
 FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/embed/*.c)
 HEADERS := $(wildcard include/*.h include/*.def)
 
 OBJ := $(BUILD)/obj
-LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
 ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
 UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
@@ -84,6 +93,11 @@ $(OBJ)/%.o: %.c
 	$(SAY) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(EXTRA) -c -o $@ $<
+
+$(OBJ)/%.o: %.S
+	$(SAY) AS $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
 # The first two merge the interpreter's many dispatch jumps back into a few; the third packs its
 # registers pc and sp into a vector and out again; its registers are named, see

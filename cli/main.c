@@ -32,10 +32,11 @@ static const Command commands[] = {
      "  --preload NAME=FILE        the module that imports from NAME get\n"
      "  --module-path DIR          imports from NAME get DIR/NAME.wasm (or .wat)\n"
      "  --verify lazy|eager        verify a function at its first call (default), or all now\n"
-     "  --engine interp            the execution engine\n"
+     "  --engine jit|interp        compile (default where the machine allows it), or interpret\n"
+     "  --compile lazy|eager       compile a function at its first call (default), or all now\n"
      "  -W KEY[=VALUE],...         limits and features: fuel, timeout, ...     (-W help)\n"
      "  -S KEY[=VALUE],...         WASI: inherit-env, tcplisten, ...           (-S help)\n"
-     "  -D KEY[=VALUE],...         debugging: coredump                         (-D help)\n"
+     "  -D KEY[=VALUE],...         debugging: coredump, compiled               (-D help)\n"
      "\n"
      "Exit status: the guest's own; 134 trap, fuel and timeout included; 1 cannot be loaded,\n"
      "verified or linked; 2 usage; 126 refused by a limit; 127 FILE not found; 130, 143 stopped\n"
@@ -60,7 +61,7 @@ static const Command commands[] = {
      "Example:\n"
      "  fnvm wat add.wat -o add.wasm\n"},
     {"wast", wast_main, "run WebAssembly test scripts",
-     "fnvm wast [--engine=interp] [--verify=lazy|eager] [-W FEATURE=y,...] FILE|DIR...\n"
+     "fnvm wast [--engine=jit|interp] [--verify=lazy|eager] [--compile=lazy|eager] [-W FEATURE=y,...] FILE|DIR...\n"
      "\n"
      "Runs the scripts of the WebAssembly test suite's format; the last line says how many\n"
      "assertions passed, failed and were skipped.\n"

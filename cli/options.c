@@ -67,6 +67,21 @@ bool parse_duration(const char *text, uint64_t *ns)
     return false;
 }
 
+static bool parse_range(const char *text, FuncRange *range)
+{
+    const char *rest;
+    if (!parse_number(text, &range->first, &rest)) return false;
+    range->last = range->first;
+    if (*rest == '-' && !parse_number(rest + 1, &range->last, &rest)) return false;
+    return !*rest && range->first <= range->last;
+}
+
+static bool is_in_range(void *env, uint32_t func)
+{
+    const FuncRange *range = env;
+    return func >= range->first && func <= range->last;
+}
+
 static bool parse_bool(const char *text, bool *out)
 {
     static const char *const yes[] = {"y", "yes", "true", "on", "1"};
@@ -86,6 +101,7 @@ typedef enum ValueKind {
     VALUE_SIZE,
     VALUE_DURATION,
     VALUE_TEXT,
+    VALUE_RANGE,
     VALUE_LIST,
     VALUE_FEATURE
 } ValueKind;
@@ -148,6 +164,8 @@ static const GroupKey wasi_keys[] = {
 
 static const GroupKey debug_keys[] = {
     {"coredump", VALUE_TEXT, FIELD(coredump), "=FILE", "write a wasm core dump there on a trap"},
+    {"compiled", VALUE_RANGE, FIELD(compiled), "=N[-M]",
+     "compile functions N to M only, interpret the others"},
     {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
 
 static const GroupKey *group_keys(char group)
@@ -228,6 +246,12 @@ static int group_set(Options *options, char group, const GroupKey *key, const ch
         if (!parse_duration(value, number) || *number == 0)
             return bad_value(options, group, key, value, "a time, such as 2s or 100ms");
         return -1;
+    case VALUE_RANGE:
+        if (!parse_range(value, options_field(options, key->field)))
+            return bad_value(options, group, key, value, "function indices, such as 12 or 0-99");
+        options->config.jit_filter = is_in_range;
+        options->config.jit_filter_env = options_field(options, key->field);
+        return -1;
     case VALUE_LIST: return pairs_add(options_field(options, key->field), value, NULL);
     default: *(const char **)options_field(options, key->field) = value; return -1;
     }
@@ -273,7 +297,8 @@ enum {
     OPTION_PRELOAD,
     OPTION_MODULE_PATH,
     OPTION_ENGINE,
-    OPTION_VERIFY
+    OPTION_VERIFY,
+    OPTION_COMPILE
 };
 
 static const struct option run_options[] = {
@@ -285,6 +310,7 @@ static const struct option run_options[] = {
     {"module-path", required_argument, NULL, OPTION_MODULE_PATH},
     {"engine", required_argument, NULL, OPTION_ENGINE},
     {"verify", required_argument, NULL, OPTION_VERIFY},
+    {"compile", required_argument, NULL, OPTION_COMPILE},
     {"wasm", required_argument, NULL, 'W'},
     {"wasi", required_argument, NULL, 'S'},
     {"debug", required_argument, NULL, 'D'},
@@ -377,23 +403,49 @@ static int option_pair(Options *options, Pairs *pairs, char *text, bool value_ne
     return pairs_add(pairs, text, value);
 }
 
-static int option_engine(const Options *options, const char *name)
+/* ---- Options that other commands have as well ---- */
+
+typedef struct Choice { const char *name; int value; } Choice;
+
+/* The value of a choice by name; messages list all names. */
+static int choose(const Options *options, const char *option, const char *name,
+                  const Choice *choices, int *value)
 {
-    if (strcmp(name, "interp") == 0 || strcmp(name, "interpreter") == 0) return -1;
-    if (strcmp(name, "jit") == 0)
-        return error_usage(options->command,
-                           "this version has no JIT yet; the interpreter is --engine=interp");
-    return error_usage(options->command, "--engine: expected `interp`, found `%s`", name);
+    for (const Choice *c = choices; c->name; c++) {
+        if (strcmp(name, c->name) != 0) continue;
+        *value = c->value;
+        return -1;
+    }
+    return error_usage(options->command, "--%s: expected `%s` or `%s`, found `%s`", option,
+                       choices[0].name, choices[1].name, name);
 }
 
-static int option_verify(Options *options, const char *when)
+int options_engine(Options *options, const char *name)
 {
-    if (strcmp(when, "lazy") == 0) options->config.verify = FNVM_VERIFY_LAZY;
-    else if (strcmp(when, "eager") == 0) options->config.verify = FNVM_VERIFY_EAGER;
-    else
-        return error_usage(options->command, "--verify: expected `eager` or `lazy`, found `%s`",
-                           when);
-    return -1;
+    static const Choice engines[] = {{"jit", FNVM_ENGINE_JIT}, {"interp", FNVM_ENGINE_INTERPRETER},
+                                     {"interpreter", FNVM_ENGINE_INTERPRETER},
+                                     {"auto", FNVM_ENGINE_AUTO}, {NULL, 0}};
+    int kind = 0, status = choose(options, "engine", name, engines, &kind);
+    options->config.engine = (fnvm_engine_kind)kind;
+    return status;
+}
+
+int options_verify(Options *options, const char *when)
+{
+    static const Choice times[] = {{"eager", FNVM_VERIFY_EAGER}, {"lazy", FNVM_VERIFY_LAZY},
+                                   {NULL, 0}};
+    int verify = 0, status = choose(options, "verify", when, times, &verify);
+    options->config.verify = (fnvm_verify)verify;
+    return status;
+}
+
+int options_compile(Options *options, const char *when)
+{
+    static const Choice times[] = {{"eager", FNVM_COMPILE_EAGER}, {"lazy", FNVM_COMPILE_LAZY},
+                                   {NULL, 0}};
+    int compile = 0, status = choose(options, "compile", when, times, &compile);
+    options->config.compile = (fnvm_compile)compile;
+    return status;
 }
 
 static int run_option(Options *options, int option, char *text)
@@ -412,8 +464,9 @@ static int run_option(Options *options, int option, char *text)
     case OPTION_PRELOAD:
         return option_pair(options, &options->preloads, text, true, "--preload NAME=FILE");
     case OPTION_MODULE_PATH: return pairs_add(&options->module_paths, text, NULL);
-    case OPTION_ENGINE: return option_engine(options, text);
-    case OPTION_VERIFY: return option_verify(options, text);
+    case OPTION_ENGINE: return options_engine(options, text);
+    case OPTION_VERIFY: return options_verify(options, text);
+    case OPTION_COMPILE: return options_compile(options, text);
     default: return -1;
     }
 }

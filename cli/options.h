@@ -20,6 +20,10 @@ typedef struct Directory {
     fnvm_dir_access access;
 } Directory;
 
+typedef struct FuncRange {
+    uint64_t first, last; /* function indices */
+} FuncRange;
+
 typedef struct Options {
     const char *command; /* for messages and `fnvm help` */
     fnvm_config config;
@@ -32,6 +36,7 @@ typedef struct Options {
     Pairs listen; /* addresses to listen on, as names */
     /* -D */
     const char *coredump;
+    FuncRange compiled; /* if config.jit_filter */
     /* long options */
     const char *invoke, *argv0;
     Directory *dirs;
@@ -49,6 +54,11 @@ typedef struct Options {
 int options_parse_run(Options *, int argc, char **argv);
 /* One comma-separated list of group 'W', 'S' or 'D'; `list` is cut in place. */
 int options_group(Options *, char group, char *list);
+
+/* The values of --engine, --verify, --compile. */
+int options_engine(Options *, const char *name);
+int options_verify(Options *, const char *when);
+int options_compile(Options *, const char *when);
 
 void options_init(Options *, const char *command);
 void options_free(Options *);

@@ -322,6 +322,8 @@ static int session_start(Session *s)
     /* Before anything of our own can take the place of a descriptor that is not there. */
     if (s->options.listenfd || s->options.inherit_network) error = sockets_inherited(&s->inherited);
     if (error) return error_report(error, "failed to inherit sockets");
+    /* Compiled code would leave a dump without the locals that were in registers. */
+    if (s->options.coredump) s->options.config.engine = FNVM_ENGINE_INTERPRETER;
     error = fnvm_engine_new(&s->options.config, &s->engine);
     if (error) return error_report(error, "failed to set up the engine");
     int status = module_open(s->engine, s->options.file, "run main module", &s->module);

@@ -60,17 +60,10 @@ static int parse_option(Options *options, bool *verbose, int argc, char **argv, 
         *verbose = true;
         return -1;
     }
-    if (strncmp(arg, "--engine=", 9) == 0) {
-        if (strcmp(arg + 9, "interp") == 0) return -1;
-        return error_usage("wast", "there is no engine `%s`; there is `interp`", arg + 9);
-    }
-    if (strncmp(arg, "--verify=", 9) == 0) {
-        bool eager = strcmp(arg + 9, "eager") == 0;
-        if (!eager && strcmp(arg + 9, "lazy") != 0)
-            return error_usage("wast", "--verify is `eager` or `lazy`, not `%s`", arg + 9);
-        options->config.verify = eager ? FNVM_VERIFY_EAGER : FNVM_VERIFY_LAZY;
-        return -1;
-    }
+    if (strncmp(arg, "--engine=", 9) == 0) return options_engine(options, arg + 9);
+    if (strncmp(arg, "--verify=", 9) == 0) return options_verify(options, arg + 9);
+    if (strncmp(arg, "--compile=", 10) == 0) return options_compile(options, arg + 10);
+    if (strncmp(arg, "-D", 2) == 0 && arg[2]) return options_group(options, 'D', arg + 2);
     if (strncmp(arg, "-W", 2) == 0) {
         if (arg[2]) return options_group(options, 'W', arg + 2);
         if (++*i < argc) return options_group(options, 'W', argv[*i]);

@@ -115,10 +115,23 @@ typedef enum fnvm_verify {
     FNVM_VERIFY_EAGER  /* all functions when the module is loaded */
 } fnvm_verify;
 
+typedef enum fnvm_engine_kind {
+    FNVM_ENGINE_AUTO,        /* the compiler where the machine has one, else the interpreter */
+    FNVM_ENGINE_INTERPRETER,
+    FNVM_ENGINE_JIT          /* fnvm_engine_new fails where there is none */
+} fnvm_engine_kind;
+
+typedef enum fnvm_compile {
+    FNVM_COMPILE_LAZY,  /* a function is compiled at its first call */
+    FNVM_COMPILE_EAGER  /* all functions when the first instance of their module is made */
+} fnvm_compile;
+
 /* Every limit is finite by default; fnvm_config_default() fills them in. */
 typedef struct fnvm_config {
     uint32_t features;
     fnvm_verify verify;
+    fnvm_engine_kind engine;
+    fnvm_compile compile;
     uint64_t max_memory_bytes;    /* of one linear memory */
     uint64_t max_table_elements;  /* of one table */
     uint64_t max_stack_bytes;     /* guest stack of one instance */
@@ -126,6 +139,10 @@ typedef struct fnvm_config {
     uint32_t max_instances;       /* of one store */
     bool trap_on_grow_failure;    /* memory.grow and table.grow trap instead of returning -1 */
     bool fuel;                    /* count instructions: fnvm_store_set_fuel() */
+    /* Which functions may be compiled, the others being interpreted; NULL: all.  Called from any
+     * thread that runs guests. */
+    bool (*jit_filter)(void *env, uint32_t func);
+    void *jit_filter_env;
 } fnvm_config;
 
 FNVM_API void fnvm_config_default(fnvm_config *);
@@ -313,7 +330,8 @@ FNVM_API fnvm_error *fnvm_global_set(fnvm_store *, fnvm_extern, const fnvm_val *
 FNVM_API uint8_t *fnvm_memory_base(fnvm_store *, fnvm_extern);
 FNVM_API uint64_t fnvm_memory_size(fnvm_store *, fnvm_extern);
 
-/* From now on traps leave a copy of the guest's frames in the store: fnvm_store_coredump. */
+/* From now on traps leave a copy of the guest's frames in the store: fnvm_store_coredump.  Of compiled
+ * code it has the locals as they last were in memory; interpret where they are to be exact. */
 FNVM_API void fnvm_store_keep_trap_state(fnvm_store *, bool);
 /* Writes a wasm core dump (tool conventions) of what the error's trap left behind: frames as they
  * were at the trap, memories and globals as they are now.  fnvm_store_keep_trap_state comes before

@@ -82,6 +82,11 @@ struct fnvm_module {
      * once under code_lock with release order; freed with the module. */
     pthread_mutex_t code_lock;
     _Atomic(const struct FuncCode *) *code;
+
+    /* Compiled code, from the first instance on; NULL where there is no compiler. */
+    struct Segment *segment;
+    struct Compiler *compiler;  /* kept from function to function; the segment's lock guards it */
+    atomic_uchar *uncompiled; /* by own function: 1 if the compiler gave it up */
 };
 
 /* Decodes all sections; function bodies are only bounded.  `m` has bytes, len, engine set and all

@@ -131,6 +131,7 @@ static Control *control_push(Verifier *v, const Control *c)
     pushed->height = v->base = v->nops;
     pushed->slots = v->slots;
     pushed->trail = v->ntrail;
+    pushed->writes = v->nwrites;
     v->unreachable = false;
     return pushed;
 }
@@ -143,12 +144,13 @@ void control_push_outermost(Verifier *v, const Type *type, ValType single)
 }
 
 /* Locals without a default are uninitialised again outside the block that set them (3.4.9). */
-static void locals_reset(Verifier *v, uint32_t trail)
+static void locals_reset(Verifier *v, const Control *c)
 {
-    while (v->ntrail > trail) {
+    while (v->ntrail > c->trail) {
         uint32_t local = v->trail[--v->ntrail];
         v->initialized[local / 64] &= ~(UINT64_C(1) << local % 64);
     }
+    local_writes_forget(v, c->writes);
 }
 
 static void control_open(Verifier *v, ControlKind kind)
@@ -165,7 +167,9 @@ static void control_open(Verifier *v, ControlKind kind)
         c.loop_stp = v->nbranches;
     }
     operands_pop(v, type_params(c.type));
-    if (!verifier_failed(v) && control_push(v, &c)) operands_push(v, type_params(c.type));
+    if (verifier_failed(v) || !control_push(v, &c)) return;
+    if (kind == CONTROL_LOOP && v->has_regions && v->live) region_open(v);
+    operands_push(v, type_params(c.type));
 }
 
 static void control_else(Verifier *v)
@@ -185,7 +189,7 @@ static void control_else(Verifier *v)
     branch_resolve(v, c->if_branch, v->code.pos);
     c->kind = CONTROL_ELSE;
     c->if_branch = 0;
-    locals_reset(v, c->trail);
+    locals_reset(v, c);
     v->slots = c->slots;
     c->unreachable = v->unreachable = false;
     v->live = !c->dead;
@@ -219,7 +223,8 @@ static void control_end(Verifier *v)
         branch_resolve(v, b, to);
     }
     if (c.kind == CONTROL_TRY && !c.dead) handler_close(v);
-    locals_reset(v, c.trail);
+    locals_reset(v, &c);
+    if (c.kind == CONTROL_LOOP && v->has_regions && !c.dead) region_close(v);
     if (--v->ncontrols == 0) return;
 
     const Control *outer = &v->controls[v->ncontrols - 1];
@@ -404,6 +409,7 @@ static void call_type(Verifier *v, const Type *t, bool is_tail)
 {
     if (verifier_failed(v)) return;
     v->flags &= ~(uint32_t)CODE_LEAF;
+    if (v->has_regions && v->live) region_call(v);
     operands_pop(v, type_params(t));
     if (!is_tail) {
         operands_push(v, type_results(t));

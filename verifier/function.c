@@ -15,6 +15,7 @@ void verifier_start(Verifier *v, Module *m)
     v->m = m;
     v->types = &m->engine->types;
     v->features = m->engine->config.features;
+    v->has_regions = m->engine->config.engine != FNVM_ENGINE_INTERPRETER;
 }
 
 void verifier_finish(Verifier *v)
@@ -28,6 +29,7 @@ void verifier_finish(Verifier *v)
     free(v->handlers);
     free(v->open);
     free(v->clauses);
+    regions_free(v);
 }
 
 /* ---- Instructions typed by their signature ---- */
@@ -115,10 +117,12 @@ static void local_instruction(Verifier *v)
         if (!local_is_initialized(v, local))
             verifier_invalid(v, "uninitialized local %u: its type has no default value", local);
         operand_push(v, t);
+        if (v->has_regions && v->live) local_read(v, local);
         return;
     }
     operand_pop(v, t);
     local_initialize(v, local);
+    if (v->has_regions && v->live) local_write(v, local);
     if (v->op == op_local_tee) operand_push(v, t);
 }
 
@@ -308,12 +312,14 @@ static void pass(Verifier *v, uint32_t start, const Type *type)
     v->flags = CODE_LEAF | (v->wide ? CODE_WIDE : 0);
     for (uint32_t i = 0; i < type->nresults && !v->wide; i++)
         if (type->results[i] == TYPE_V128) v->wide = true, v->flags |= CODE_WIDE;
+    if (v->has_regions) regions_start(v, start, type->nparams);
     control_push_outermost(v, type, TYPE_BOTTOM);
     if (!verifier_failed(v)) verifier_run(v);
     if (!verifier_failed(v) && !v->restart && v->code.pos != v->code.end) {
         v->at = v->code.pos;
         verifier_malformed(v, "unexpected content after the function's end");
     }
+    if (!verifier_failed(v) && !v->restart && v->has_regions) regions_finish(v);
 }
 
 /* ---- The result ---- */
@@ -378,7 +384,8 @@ static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, cons
     size_t bytes = sizeof(FuncCode) + v->nbranches * sizeof(SideEntry) + nwide * sizeof(WideSide) +
                    v->nhandlers * sizeof(Handler) + v->nclauses * sizeof(CatchClause) +
                    nmap * sizeof(uint32_t);
-    FuncCode *code = malloc(bytes);
+    size_t regions_at = (bytes + 7) / 8 * 8;
+    FuncCode *code = malloc(regions_at + regions_bytes(v));
     if (!code) return NULL;
     SideEntry *side = (SideEntry *)(code + 1);
     WideSide *wide = (WideSide *)(side + v->nbranches);
@@ -396,6 +403,7 @@ static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, cons
         .flags = v->flags, .nside = v->nbranches, .nhandlers = v->nhandlers,
         .side = side, .wide = wide, .handlers = handlers, .clauses = clauses,
         .local_map = v->wide ? map : NULL};
+    if (v->has_regions) regions_pack(v, code, (uint8_t *)code + regions_at);
     return code;
 }
 

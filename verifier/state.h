@@ -38,6 +38,7 @@ typedef struct Control {
     uint32_t height;     /* operands below its own */
     uint32_t slots;      /* the same in slots, counted from the frame's first local */
     uint32_t trail;      /* initialised locals to keep when it ends */
+    uint32_t writes;     /* dominating writes to keep when it ends */
     uint32_t patches;    /* branches to its end: index + 1 of the last, linked through Branch.to */
     uint32_t if_branch;  /* the branch of its `if`: index + 1 */
     uint32_t at;         /* offset of its opcode */
@@ -50,6 +51,27 @@ typedef struct Branch {
     uint32_t to;         /* target offset; until it is known, the next of its Control.patches */
     uint32_t to_stp;
 } Branch;
+
+/* What is known of a local's uses, by offsets of the instructions; see regions.c. */
+typedef struct LocalState {
+    uint32_t pass;       /* the rest is meaningful if this is Verifier.pass */
+    uint32_t write;      /* the latest write on every path to here; 0: none */
+    uint32_t read;       /* the latest read which that write reaches; 0: none */
+    uint32_t last_write, first_read, last_read; /* of all so far; 0: none */
+    uint32_t count;      /* index of its UseCount, if that one is in the segment and its own */
+} LocalState;
+
+/* LocalState.write and .read before a block's first write to the local. */
+typedef struct WriteBefore { uint32_t local, write, read; } WriteBefore;
+
+typedef struct UseCount { uint32_t local, weight; } UseCount;
+
+typedef struct RegionState {
+    Region made;
+    uint32_t from, end;  /* offsets of its instructions are above `from`, and at most `end` */
+    uint32_t outer;      /* index of the region around it */
+    uint32_t counts;     /* index of its first UseCount */
+} RegionState;
 
 typedef struct Verifier {
     Module *m;
@@ -94,6 +116,24 @@ typedef struct Verifier {
     CatchClause *clauses;
     uint32_t nclauses, clauses_size;
     uint32_t flags;          /* CODE_* */
+
+    bool has_regions;        /* the engine wants them; else nothing below means anything */
+    uint32_t pass;           /* counts passes over functions */
+    LocalState *states;      /* by local */
+    uint32_t states_size;
+    WriteBefore *writes;     /* the trail of LocalState.write */
+    uint32_t nwrites, writes_size;
+    UseCount *counts;        /* of the open regions, the outermost's first */
+    uint32_t ncounts, counts_size;
+    uint32_t segment;        /* the counts since the last loop began or ended start here */
+    uint32_t loop_uses;      /* how many more counts loops may leave behind */
+    RegionState *regions;    /* in code order */
+    uint32_t nregions, regions_size;
+    uint32_t region;         /* the innermost open one */
+    LocalUse *uses;
+    uint32_t nuses, uses_size;
+    uint64_t *zeroed;        /* bit set by local */
+    uint32_t zeroed_words, zeroed_size; /* no words: not kept */
 } Verifier;
 
 void verifier_start(Verifier *, Module *);
@@ -200,6 +240,21 @@ void branch_add_hint(Verifier *, uint32_t keep);
 void reference_instruction(Verifier *);  /* references.c: ref.*, i31.*, conversions */
 void aggregate_instruction(Verifier *);  /* aggregates.c: struct.*, array.* */
 void table_instruction(Verifier *);      /* tables.c: table.*, elem.drop, memory.*, data.drop */
+
+/* ---- Regions (regions.c): only with has_regions, in live code ---- */
+
+void regions_start(Verifier *, uint32_t start, uint32_t nparams); /* a pass over a function */
+void regions_finish(Verifier *);      /* the pass has succeeded */
+void region_open(Verifier *);         /* a loop */
+void region_close(Verifier *);        /* its end, after the writes in it were forgotten */
+void region_call(Verifier *);
+void local_read(Verifier *, uint32_t local);
+void local_write(Verifier *, uint32_t local);
+void local_writes_forget(Verifier *, uint32_t writes); /* down to so many; anywhere */
+size_t regions_bytes(const Verifier *);
+/* Puts regions_bytes() at `at`, aligned to 8, and the pointers to them into `code`. */
+void regions_pack(const Verifier *, FuncCode *code, void *at);
+void regions_free(Verifier *);
 
 /* ---- Passes ---- */
 

@@ -1,6 +1,7 @@
 /* The verifier: type checking by the algorithm of the standard's appendix 7.3 in one forward pass
  * per function, which also leaves behind what the engines need: the side table for branches, the
- * frame size, exception handlers.  Nothing unverified runs (I5). */
+ * frame size, exception handlers; and, for the compiler, the uses of locals by region.  Nothing
+ * unverified runs (I5). */
 #ifndef FNVM_VERIFIER_VERIFIER_H
 #define FNVM_VERIFIER_VERIFIER_H
 
@@ -54,6 +55,51 @@ typedef struct Handler {
     uint32_t first, count;/* clauses, in FuncCode.clauses */
 } Handler;
 
+/* A local in a region, for the assignment of registers.  Only reachable code counts.  That a write
+ * precedes a read on all paths is found by the structured rule of 3.4.9: what a block writes is
+ * forgotten at its end and at its else.  So flags err on the safe side: LOCAL_LIVE_IN may be set,
+ * LOCAL_PRIVATE clear in vain.
+ *
+ * LOCAL_LIVE_IN speaks of reads inside the region only.  A local without it may still be read after
+ * the region, and the region may be left before it is written: a local that is LOCAL_WRITTEN needs
+ * its old value at the region's start unless it is LOCAL_PRIVATE. */
+typedef struct LocalUse { /* 4 bytes */
+    uint16_t local;       /* index */
+    uint8_t weight_log2;  /* of its uses: 1 each, times REGION_LOOP_WEIGHT per loop between.  The
+                           * weight saturates at 32 bits, and leaves out inner loops where the local
+                           * was not among the REGION_CARRIED hottest of its class. */
+    uint8_t flags;        /* LOCAL_* */
+} LocalUse;
+enum {
+    LOCAL_WRITTEN = 1, /* set or tee'd in the region */
+    LOCAL_LIVE_IN = 2, /* a path from the region's start may read it before it writes it */
+    LOCAL_PRIVATE = 4  /* all reads of it in the function lie in the region, each after a write in
+                        * the same iteration: its value is dead outside and at the start of every
+                        * iteration.  Also if it is never read at all. */
+};
+
+/* The function (the first one) or a `loop` in reachable code.  So that uses stay in proportion to
+ * code, whoever wrote it, the loops of a function share an allowance: its bytes of code and
+ * REGION_SPARE.  In the order they end, each takes as many as it uses locals, REGION_CARRIED of a
+ * class at most; one for which too few are left has no uses.  Usual code does not get there. */
+typedef struct Region {   /* 12 bytes */
+    uint32_t at;          /* offset of the loop's opcode; of the function: FuncCode.start */
+    uint32_t first;       /* its uses in FuncCode.uses */
+    uint8_t nints;        /* the first of them: i32, i64 and references, hottest first */
+    uint8_t nfloats;      /* after these: f32, f64 and v128, hottest first */
+    uint8_t flags;        /* REGION_* */
+} Region;
+enum { /* Region.flags */
+    REGION_CALLS = 1,     /* contains call or return_call instructions, inner loops included */
+    REGION_INNERMOST = 2  /* contains no loop in reachable code */
+};
+enum {
+    REGION_INTS = 10, REGION_FLOATS = 10, /* uses at most */
+    REGION_LOOP_WEIGHT = 8,
+    REGION_CARRIED = 32,
+    REGION_SPARE = 256
+};
+
 enum { /* FuncCode.flags */
     CODE_WIDE = 1,   /* has v128 locals or operands: local.get and friends go by local_map */
     CODE_LEAF = 2,   /* calls nothing */
@@ -77,7 +123,20 @@ typedef struct FuncCode {
     const Handler *handlers;
     const CatchClause *clauses;
     const uint32_t *local_map; /* CODE_WIDE: slot << 1 | (local is v128) of each local, else NULL */
+    /* For the compiler; nothing of it is there where the engine only interprets. */
+    uint32_t nregions, nuses;
+    const Region *regions;     /* in code order: .at ascends, the function is first */
+    const LocalUse *uses;
+    const uint64_t *zeroed;    /* see local_needs_zero */
 } FuncCode;
+
+/* Whether a local, which is no parameter, may be read before it is written: whether its initial
+ * zero or null matters.  FuncCode.zeroed has a bit per local; it is NULL where that is not known:
+ * with more than LIMIT_WIDE_LOCALS locals and one per byte of code, or without regions. */
+static inline bool local_needs_zero(const FuncCode *code, uint32_t local)
+{
+    return !code->zeroed || (code->zeroed[local / 64] >> local % 64 & 1);
+}
 
 /* The code of own function `func` (module index, not imported), verified now if it was not.
  * Fast path: one acquire load.  *code lives as long as the module. */

@@ -1,16 +1,19 @@
-/* The guest backtrace of an error.  Frames hold the offset after the instruction they are in, which
- * is what running needs; people want the instruction itself, so the function's code is walked once
- * to find it. */
+/* The guest backtrace of an error.  Frames of the interpreter hold the offset after the instruction
+ * they are in, which is what running needs; people want the instruction itself, so the function's
+ * code is walked once to find it. */
 #include <stdlib.h>
 
 #include "loader/skip.h"
-#include "vm/frames.h"
 #include "vm/run.h"
 #include "vm/tunables.h"
 
 /* The instruction that contains byte `inside`. */
-static uint32_t instruction_start(const Module *m, const FuncCode *code, uint32_t inside)
+static uint32_t instruction_start(const FrameView *f)
 {
+    const Module *m = f->instance->module;
+    const FuncCode *code = frame_view_code(f);
+    if (f->compiled || !code) return f->pc; /* compiled code knows it */
+    uint32_t inside = f->pc;
     Reader r = {.bytes = m->bytes, .pos = code->start, .end = code->end};
     uint32_t start = code->start;
     Op op;
@@ -51,31 +54,30 @@ static size_t name_room(const Module *m, uint32_t func)
     return room + (module_func_name(m, func, &n) ? shown_bytes(m, n) + 1u : 0);
 }
 
-static void describe(const Store *store, const Frame *f, fnvm_frame *out, char **names)
+static void describe(const FrameView *f, fnvm_frame *out, char **names)
 {
-    const Instance *inst = store->instances[f->instance];
-    const Module *m = inst->module;
+    const Module *m = f->instance->module;
     Name n = {0, 0};
     bool has = module_name(m, &n);
     out->module_name = copy_name(m, has, n, names);
     has = module_func_name(m, f->func, &n);
     out->func_name = copy_name(m, has, n, names);
     out->func_index = f->func;
-    out->offset = instruction_start(m, frame_code(inst, f), f->pc - 1);
+    out->offset = instruction_start(f);
 }
 
-void backtrace_attach(Run *run, fnvm_error *error)
+void backtrace_attach(const Store *store, fnvm_error *error)
 {
-    const Instance *owner = run->stack;
-    const Frame *top = stack_top_frame(owner);
-    const Frame *bottom = frame_at(owner, owner->context->stack.size);
-    size_t n = (size_t)(bottom - top);
-    if (n > TUNE_BACKTRACE_FRAMES) n = TUNE_BACKTRACE_FRAMES;
-    if (error->is_static || n == 0) return;
-
-    size_t room = 1;
-    for (size_t i = 0; i < n; i++)
-        room += name_room(run->store->instances[top[i].instance]->module, top[i].func);
+    FrameView views[TUNE_BACKTRACE_FRAMES];
+    size_t n = 0, room = 1;
+    FrameWalk w;
+    if (error->is_static || !store->stack_owner) return;
+    frame_walk_start(&w, store, store->stack_owner);
+    for (; n < TUNE_BACKTRACE_FRAMES && frame_walk_next(&w); n++) {
+        views[n] = w.frame;
+        room += name_room(w.frame.instance->module, w.frame.func);
+    }
+    if (n == 0) return;
     fnvm_frame *frames = calloc(n, sizeof *frames);
     char *names = malloc(room), *at = names;
     if (!frames || !names) { /* an error without a backtrace is still the error */
@@ -83,6 +85,6 @@ void backtrace_attach(Run *run, fnvm_error *error)
         free(names);
         return;
     }
-    for (size_t i = 0; i < n; i++) describe(run->store, &top[i], &frames[i], &at);
+    for (size_t i = 0; i < n; i++) describe(&views[i], &frames[i], &at);
     error_set_frames(error, frames, n, names);
 }

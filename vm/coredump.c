@@ -9,7 +9,6 @@
 
 #include "loader/reader.h"
 #include "vm/engine.h"
-#include "vm/frames.h"
 #include "vm/tunables.h"
 
 typedef struct TrapLocal { uint8_t kind; uint64_t bits; } TrapLocal; /* kind: fnvm_kind */
@@ -69,17 +68,17 @@ static uint8_t read_kind(Reader *r)
 }
 
 /* Parameters by the function's type, the rest by the body's declarations (5.4.13). */
-static bool record_locals(struct TrapRecord *r, const Instance *inst, const Frame *f,
+static bool record_locals(struct TrapRecord *r, const Instance *inst, uint32_t func,
                           const Slot *slots)
 {
     const Module *m = inst->module;
-    const Type *type = module_func_type(m, f->func);
+    const Type *type = module_func_type(m, func);
     uint32_t slot = 0;
     for (uint32_t i = 0; i < type->nparams; i++) {
         if (!local_add(r, (uint8_t)fnvm_valtype_kind(type->params[i]), &slots[slot])) return false;
         slot += type_slots(type->params[i]);
     }
-    Range body = m->bodies[f->func - m->n_imported_funcs];
+    Range body = m->bodies[func - m->n_imported_funcs];
     Reader reader = {.bytes = m->bytes, .pos = body.start, .end = body.end};
     uint32_t groups = read_u32(&reader, "local declarations");
     bool done = true;
@@ -95,24 +94,31 @@ static bool record_locals(struct TrapRecord *r, const Instance *inst, const Fram
     return done;
 }
 
-static bool record_frames(struct TrapRecord *r, const Run *run)
+static bool frame_add(struct TrapRecord *r, const FrameView *view, size_t *cap)
 {
-    const Instance *owner = run->stack;
-    const Frame *top = stack_top_frame(owner);
-    size_t n = (size_t)(frame_at(owner, owner->context->stack.size) - top);
-    if (n > TUNE_COREDUMP_FRAMES) n = TUNE_COREDUMP_FRAMES;
-    r->frames = calloc(n ? n : 1, sizeof *r->frames);
-    if (!r->frames) return false;
-    for (size_t i = 0; i < n; i++) {
-        TrapFrame *f = &r->frames[r->nframes++];
-        *f = (TrapFrame){.instance = top[i].instance, .func = top[i].func, .pc = top[i].pc - 1,
-                         .first = r->nlocals};
-        bool done = record_locals(r, run->store->instances[f->instance], &top[i],
-                                  frame_slots(owner, &top[i]));
-        f->count = r->nlocals - f->first;
-        if (!done) return false;
+    if (r->nframes == *cap) {
+        size_t bigger = *cap ? 2 * *cap : 16;
+        TrapFrame *more = realloc(r->frames, bigger * sizeof *more);
+        if (!more) return false;
+        r->frames = more;
+        *cap = bigger;
     }
-    return true;
+    TrapFrame *f = &r->frames[r->nframes++];
+    *f = (TrapFrame){.instance = view->instance->id, .func = view->func, .pc = view->pc,
+                     .first = r->nlocals};
+    bool done = record_locals(r, view->instance, view->func, view->fp);
+    f->count = r->nlocals - f->first;
+    return done;
+}
+
+/* Innermost first, as far as there is memory. */
+static void record_frames(struct TrapRecord *r, const Run *run)
+{
+    size_t cap = 0;
+    FrameWalk w;
+    frame_walk_start(&w, run->store, run->stack);
+    while (r->nframes < TUNE_COREDUMP_FRAMES && frame_walk_next(&w))
+        if (!frame_add(r, &w.frame, &cap)) return;
 }
 
 /* A host function passes a nested call's error on as it is, or wrapped: its stack is the one. */

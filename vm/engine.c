@@ -1,8 +1,10 @@
-/* The engine: a configuration that never changes and the registry of types, held by count. */
+/* The engine: a configuration that never changes, the registry of types and the addresses for
+ * compiled code, held by count. */
 #include "vm/engine.h"
 
 #include <stdlib.h>
 
+#include "jit/enter.h"
 #include "vm/tunables.h"
 
 void fnvm_config_default(fnvm_config *c)
@@ -31,6 +33,12 @@ fnvm_error *fnvm_engine_new(const fnvm_config *config, fnvm_engine **out)
         free(e);
         return error;
     }
+    error = jit_engine_open(e);
+    if (error) {
+        types_free(&e->types);
+        free(e);
+        return error;
+    }
     atomic_init(&e->refs, 1);
     *out = e;
     return NULL;
@@ -45,6 +53,7 @@ fnvm_engine *engine_retain(fnvm_engine *e)
 void fnvm_engine_free(fnvm_engine *e)
 {
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
+    jit_engine_close(e);
     types_free(&e->types);
     free(e);
 }

@@ -9,6 +9,8 @@ struct fnvm_engine {
     atomic_size_t refs;
     fnvm_config config; /* constant after fnvm_engine_new */
     TypeRegistry types;
+    struct CodeSpace *code_space; /* NULL: this engine compiles nothing */
+    struct CodeListener *listeners; /* who is told of compiled code, see jit/listen.h */
 };
 
 fnvm_engine *engine_retain(fnvm_engine *);

@@ -113,6 +113,20 @@ void heap_leave(Store *store)
     if (--store->heap_depth == 0 && store->heap) thread_unregister(store->heap);
 }
 
+/* The collector scans the guest's stack as the thread's alternate one; what of the thread's own it
+ * then leaves out, push_roots adds.  A thread has one at a time: that of the store it runs. */
+void heap_know_code(Store *store)
+{
+    if (!store->engine->code_space || !GC_is_init_called() || !GC_thread_is_registered()) return;
+    struct GC_stack_base base = stack_base_of(__builtin_frame_address(0));
+    uint8_t *here = __builtin_frame_address(0);
+    const Instance *owner = store->stack_owner;
+    store->code_host_end = base.mem_base;
+    heap_code_add(store);
+    GC_register_altstack(here, (size_t)((uint8_t *)base.mem_base - here), owner->stack_base,
+                         owner->context->stack.size);
+}
+
 /* ---- Accounts ---- */
 
 static fnvm_trap account_open(Store *store)
@@ -129,11 +143,13 @@ static fnvm_trap account_open(Store *store)
     store->heap = a;
     heap_roots_add(store);
     if (store->heap_depth > 0) thread_register(a);
+    if (store->stack_owner) heap_know_code(store);
     return FNVM_TRAP_NONE;
 }
 
 void heap_store_free(Store *store)
 {
+    heap_code_remove(store);
     if (!store->heap) return;
     heap_roots_remove(store);
     free(store->heap);

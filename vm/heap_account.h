@@ -20,5 +20,8 @@ void heap_roots_install(void);
 /* The list of stores to scan; both exclude the collector themselves. */
 void heap_roots_add(Store *);
 void heap_roots_remove(Store *);
+/* The list of stores whose compiled code runs on threads that the collector knows. */
+void heap_code_add(Store *);
+void heap_code_remove(Store *);
 
 #endif

@@ -13,14 +13,14 @@
 #include "vm/engine.h"
 #include "vm/frames.h"
 #include "vm/heap_account.h"
-#include "vm/run.h"
 #include "vm/tunables.h"
 
-/* The list and the hook belong to the process, like the collector; its lock guards them. */
+/* The lists and the hooks belong to the process, like the collector; its lock guards them. */
 static struct {
     Store *stores;
     GC_push_other_roots_proc previous; /* pushes the stacks of the registered threads */
     atomic_bool installed;
+    Store *code; /* stores whose compiled code the collector may stop */
 } roots;
 
 /* A guest stopped between two instructions of the engine may be moving arguments for a frame it
@@ -44,21 +44,44 @@ static uint64_t frame_end(const Store *store, const Frame *f)
     return code ? end + code->frame_slots * sizeof(Slot) : end;
 }
 
-/* The values up to the innermost frame's last.  Beyond lie leftovers that would only keep garbage
- * alive, so where the guest is known to be at rest nothing is added. */
+/* The values up to the innermost frame's last, of a guest at rest.  Beyond lie leftovers that would
+ * only keep garbage alive. */
+static uint64_t stack_end_at_rest(const Store *store, const Instance *owner)
+{
+    FrameWalk w;
+    frame_walk_start(&w, store, owner);
+    const uint64_t top = (uint64_t)(owner->context->stack.compiled ? store->cpu.top
+                                                                    : owner->context->stack.top);
+    if (!frame_walk_next(&w)) return top * sizeof(Slot);
+    const FuncCode *code = frame_view_code(&w.frame);
+    if (!code) return owner->context->stack.size;
+    uint64_t end = slot_number(owner, w.frame.fp) + (uint64_t)code->frame_slots;
+    return (w.compiled && top > end ? top : end) * sizeof(Slot);
+}
+
+/* The same while the guest may be anywhere.  In compiled code nothing tells where it is; around
+ * markers, what is in motion could be. */
+static uint64_t stack_end_in_motion(const Store *store, const Instance *owner)
+{
+    const Stack *stack = &owner->context->stack;
+    const Frame *inner = frame_at(owner, stack->frames);
+    if (stack->compiled || inner->flags) return stack->size;
+    bool is_last = stack->size - stack->frames <= sizeof *inner;
+    uint64_t end = frame_end(store, inner), outer = is_last ? 0 : frame_end(store, inner + 1);
+    return (outer > end ? outer : end) + SLOTS_IN_MOTION * sizeof(Slot);
+}
+
+/* All of the control stack is no root but in compiled code: there, registers saved by the signal that
+ * stopped the thread lie on it. */
 static void push_stack(const Store *store, const Instance *owner)
 {
     if (!owner->stack_base || !owner->context) return;
     const Stack *stack = &owner->context->stack;
-    if (stack->frames >= stack->size) return; /* nothing runs on it */
-    const Frame *inner = frame_at(owner, stack->frames);
-    uint64_t end = frame_end(store, inner);
-    if (!store->heap->at_rest) {
-        bool is_last = stack->size - stack->frames <= sizeof *inner;
-        uint64_t outer = is_last ? 0 : frame_end(store, inner + 1);
-        end = (outer > end ? outer : end) + SLOTS_IN_MOTION * sizeof(Slot);
-    }
-    push_slots(owner->stack_base, owner->stack_base + (end < stack->frames ? end : stack->frames));
+    if (stack->frames >= stack->size && !stack->compiled) return; /* nothing runs on it */
+    uint64_t end = store->heap->at_rest ? stack_end_at_rest(store, owner)
+                                        : stack_end_in_motion(store, owner);
+    uint64_t limit = stack->compiled ? stack->size : stack->frames;
+    push_slots(owner->stack_base, owner->stack_base + (end < limit ? end : limit));
 }
 
 static bool may_hold_objects(const Module *m, ValType type)
@@ -83,12 +106,23 @@ static void push_instance(const Store *store, const Instance *inst)
     }
 }
 
+/* A thread that was stopped on a guest's stack: the collector scans that from where it was stopped,
+ * but not the thread's own, which ends where it entered the guest. */
+static void push_host_stacks(void)
+{
+    for (const Store *s = roots.code; s; s = s->code_next)
+        if (s->stack_owner && s->cpu.host_sp) push_slots(s->cpu.host_sp, s->code_host_end);
+}
+
 static void GC_CALLBACK push_roots(void)
 {
     if (roots.previous) roots.previous();
+    push_host_stacks();
     for (const Store *s = roots.stores; s; s = s->heap_next) {
         push_slots(&s->heap->newest, &s->heap->newest + 1);
         push_slots(&s->exception, &s->exception + 1);
+        push_slots(&s->cpu.exception, &s->cpu.exception + 1);
+        push_slots(s->cpu.ints, s->cpu.ints + JIT_INT_ARGS);
         if (s->nrefs) push_slots(s->refs, s->refs + s->nrefs);
         for (uint32_t i = 1; i < s->ninstances; i++)
             if (s->instances[i]) push_instance(s, s->instances[i]);
@@ -131,6 +165,34 @@ static void *GC_CALLBACK list_remove(void *arg)
 
 void heap_roots_add(Store *store) { GC_call_with_alloc_lock(list_add, store); }
 void heap_roots_remove(Store *store) { GC_call_with_alloc_lock(list_remove, store); }
+
+static void *GC_CALLBACK code_add(void *arg)
+{
+    Store *store = arg;
+    store->code_next = roots.code;
+    roots.code = store;
+    return NULL;
+}
+
+static void *GC_CALLBACK code_remove(void *arg)
+{
+    Store *store = arg, **at = &roots.code;
+    while (*at != store) at = &(*at)->code_next;
+    *at = store->code_next;
+    return NULL;
+}
+
+void heap_code_add(Store *store)
+{
+    if (!store->code_known) GC_call_with_alloc_lock(code_add, store);
+    store->code_known = true;
+}
+
+void heap_code_remove(Store *store)
+{
+    if (store->code_known) GC_call_with_alloc_lock(code_remove, store);
+    store->code_known = false;
+}
 
 typedef struct Resize { void **array; void *bigger; } Resize;
 

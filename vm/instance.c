@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "jit/enter.h"
 #include "loader/linker.h"
 #include "vm/heap.h"
 #include "vm/run.h"
@@ -392,6 +393,7 @@ static fnvm_error *instance_make(Store *s, Module *m, const fnvm_extern *imports
     }
     fnvm_error *error = check_imports(s, m, imports, linker_state);
     Instance *inst = NULL;
+    if (!error) error = jit_module_open(m);
     if (!error) error = region_create(s, m, &inst);
     if (error) return error;
     for (uint32_t i = 0; i < m->nimports; i++) link_import(inst, &m->imports[i], imports[i]);
@@ -400,9 +402,13 @@ static fnvm_error *instance_make(Store *s, Module *m, const fnvm_extern *imports
         inst->memory_export = &inst->memories[memory->index];
     }
     error = store_add_instance(s, inst);
-    if (error) region_destroy(inst);
-    else *out = inst;
-    return error;
+    if (error) {
+        region_destroy(inst);
+        return error;
+    }
+    jit_link_instance(inst);
+    *out = inst;
+    return NULL;
 }
 
 fnvm_error *instance_new(Store *s, Module *m, const fnvm_extern *imports, void *linker_state,

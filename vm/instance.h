@@ -1,5 +1,6 @@
 /* An instance is one region of addresses (I1):
  *
+ *   poll page  readable until the guest is to be interrupted: compiled code reads it in its loops
  *   Instance   the host part: absolute addresses and engine objects; rewritten at a restore
  *   Context    what the guest can change, with no absolute address in it: sizes, drop flags, and
  *              the guest stack's registers; then globals
@@ -7,10 +8,11 @@
  *   stack      value stack growing up, control frames growing down, a guard page on both ends
  *   memories   each reserved to its largest size, with a guard behind
  *
- * The Instance lies at the start of the region, so that its address is the region's. */
+ * The Instance lies a page behind the start of the region. */
 #ifndef FNVM_VM_INSTANCE_H
 #define FNVM_VM_INSTANCE_H
 
+#include "jit/links.h"
 #include "loader/module.h"
 #include "verifier/verifier.h"
 
@@ -60,22 +62,29 @@ typedef struct GlobalRef { Slot *value; Instance *owner; uint32_t index; } Globa
 typedef struct TagRef { Instance *owner; uint32_t index; } TagRef; /* identity of a tag */
 
 /* A control frame: no host addresses, so that a stack can be saved as it is.  Offsets are relative
- * to the module's bytes (pc), the function's side table (stp) and the value stack (fp). */
+ * to the module's bytes (pc), the function's side table (stp) and the value stack (fp).
+ *
+ * With flags it is a *marker*, which has no code of its own; see vm/frames.h. */
 typedef struct Frame {
     uint32_t instance; /* id in the store */
     uint32_t func;
     uint32_t pc;       /* where to go on: the instruction after the call */
     uint32_t stp;
     uint32_t fp;       /* slot of its first local */
-    uint32_t flags;    /* FRAME_* */
+    uint32_t flags;    /* FRAME_*; 0: a function that the interpreter runs */
 } Frame;
-enum { FRAME_ENTRY = 1 /* called by the host: returning from it returns there */ };
+enum {
+    FRAME_ENTRY = 1,   /* the host called what is inner: returning to it returns to the host */
+    FRAME_COMPILED = 2 /* what is outer is compiled code of `instance`, whose frame register was at
+                        * `fp` when it called */
+};
 
 typedef struct Stack { /* in Context; offsets in bytes from the start of the stack area */
     uint32_t size;
     uint32_t frames;   /* innermost control frame; == size when there is none */
     uint32_t top;      /* slots in use by the innermost frame, when the guest is not running */
-    uint32_t unused;
+    uint32_t compiled; /* 1: the innermost frame is compiled code's.  Where that is, and its slots,
+                        * is in the store's GuestCpu then: `frames` and `top` are out of date */
 } Stack;
 
 typedef struct Context { /* no pointers in here */
@@ -89,6 +98,7 @@ typedef struct Context { /* no pointers in here */
 typedef struct ElemCursor { uint32_t elem, item, pos; } ElemCursor;
 
 struct fnvm_instance {
+    CodeLinks links;          /* what compiled code reads most */
     /* Hot, in the order the interpreter reads them. */
     Module *module;
     MemoryRef *memories;      /* module->nmemories, imports first */
@@ -112,6 +122,7 @@ struct fnvm_instance {
     bool elem_refs_ready;
     ElemCursor cursor;
     size_t region_size;
+    Instance *next_polled;    /* in the store's list, see store_add_polled */
     void *linker_state;       /* what linker_resolve_func needs: import i was left to first use */
 };
 

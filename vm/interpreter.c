@@ -16,8 +16,8 @@
 #include "vm/interpreter.h"
 
 #include "loader/instruction.h"
+#include "jit/enter.h"
 #include "loader/linker.h"
-#include "vm/frames.h"
 #include "vm/heap.h"
 #include "vm/interpreter_registers.h"
 #include "vm/interpreter_rows.h"
@@ -181,7 +181,7 @@ static __attribute__((noinline)) Landing branch_slow(const FuncCode *code, const
 /* Peeks at the next opcode, to run it without another dispatch. */
 #define NEXT_IS(opcode) (*pc + never == (opcode))
 
-#define INTERRUPTED() atomic_load_explicit(&store->interrupt, memory_order_relaxed)
+#define INTERRUPTED() store_interrupted(store)
 
 /* Runs an instruction out of line. */
 #define STEP(call)                                                                                \
@@ -217,39 +217,14 @@ static FuncRef imported_func(Instance *inst, uint32_t func, fnvm_error **error)
     return *error ? 0 : inst->imported_funcs[func];
 }
 
-static TypeId funcref_type(const Store *store, FuncRef ref)
-{
-    uint32_t id = funcref_instance(ref);
-    return id ? store->instances[id]->module->funcs[funcref_func(ref)]
-              : store->host_funcs[funcref_func(ref)].type;
-}
-
 /* Whether a function read from a table may be called as `expected` (4.6.10, call_indirect). */
 static fnvm_trap check_indirect(const Store *store, FuncRef ref, TypeId expected)
 {
     if (!ref) return FNVM_TRAP_UNINITIALIZED_ELEMENT;
-    TypeId actual = funcref_type(store, ref);
+    TypeId actual = run_func_type(store, ref);
     if (likely(actual == expected) || types_id_is_sub(&store->engine->types, actual, expected))
         return FNVM_TRAP_NONE;
     return FNVM_TRAP_INDIRECT_CALL_TYPE;
-}
-
-/* Results come from a host function with unused halves as it pleased. */
-static void normalise_results(const Type *t, Slot *slots)
-{
-    for (uint32_t i = 0, s = 0; i < t->nresults; s += type_slots(t->results[i]), i++)
-        if (t->results[i] == TYPE_I32) slots[s].i64 = slots[s].i32;
-}
-
-static fnvm_error *call_host(Store *store, Instance *caller_instance, FuncRef ref, Slot *args,
-                             const Type *type)
-{
-    HostFunc *h = &store->host_funcs[funcref_func(ref)];
-    fnvm_caller caller = {store, caller_instance};
-    store->exception = 0; /* only what this call throws is thrown on */
-    fnvm_error *error = h->fn(&caller, h->env, args);
-    if (!error) normalise_results(type, args);
-    return error;
 }
 
 #pragma GCC diagnostic push
@@ -410,12 +385,11 @@ L_return_: {
     sp = fp;
     for (uint32_t i = 0; i < n; i++) sp[i] = from[i];
     sp += n;
-    bool entry = cur.frame->flags & FRAME_ENTRY;
     cur.frame++;
     stack->frames = frame_offset(run->stack, cur.frame);
-    if (unlikely(entry)) {
+    if (unlikely(cur.frame->flags)) {
         stack->top = (uint32_t)(sp - base);
-        return RUN_DONE;
+        return cur.frame->flags & FRAME_ENTRY ? RUN_DONE : RUN_RETURN;
     }
     if (unlikely(cur.frame->instance != cur.inst->id)) goto reload;
     cur.code = frame_code(cur.inst, cur.frame);
@@ -477,8 +451,9 @@ L_call: {
     if (unlikely(!callee)) goto failed;
 }
 enter: {
+    if (unlikely(target->links.entries) && jit_runs(target, callee->func)) goto compiled_call;
     Slot *args = sp - callee->param_slots;
-    Frame *inner = frame_push(run->stack, cur.frame, args, target, callee, 0);
+    Frame *inner = frame_push(run->stack, cur.frame, args, target, callee);
     TRAP_IF(!inner || INTERRUPTED(), STACK_EXHAUSTED);
     fp = args;
     sp = fp + callee->local_slots;
@@ -490,6 +465,10 @@ enter: {
     side = callee->side;
     goto begin;
 }
+compiled_call:
+    SAVE();
+    run->callee = funcref_make(target->id, callee->func);
+    return RUN_CALL;
 L_call_indirect: {
     READ_U32(type);
     READ_U32(table);
@@ -508,14 +487,14 @@ L_call_ref:
 call_ref: {
     uint32_t id = funcref_instance(callee_ref);
     if (id == 0) {
-        const Type *type = types_get(&store->engine->types, funcref_type(store, callee_ref));
+        const Type *type = types_get(&store->engine->types, run_func_type(store, callee_ref));
         Slot *args = sp - type->param_slots;
         SAVE();
         /* What the host function calls runs above its arguments and results. */
         stack->top = (uint32_t)(args - base) +
                      (type->param_slots > type->result_slots ? type->param_slots
                                                              : type->result_slots);
-        run->error = call_host(store, cur.inst, callee_ref, args, type);
+        run->error = run_host(store, cur.inst, callee_ref, type, args);
         sp = args + type->result_slots;
         if (unlikely(run->error)) goto host_failed;
         TRAP_IF(INTERRUPTED(), INTERRUPTED);
@@ -557,13 +536,13 @@ tail_call: { /* the arguments take the place of this frame's locals */
     uint32_t id = funcref_instance(callee_ref);
     SAVE();
     if (id == 0) {
-        const Type *type = types_get(&store->engine->types, funcref_type(store, callee_ref));
+        const Type *type = types_get(&store->engine->types, run_func_type(store, callee_ref));
         Slot *args = sp - type->param_slots;
         if (type->result_slots > type->param_slots)
             stack->top = (uint32_t)(args - base) + type->result_slots;
         TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
         cur.frame->pc = cur.code->end; /* as good as gone: none of its handlers is entered */
-        run->error = call_host(store, cur.inst, callee_ref, args, type);
+        run->error = run_host(store, cur.inst, callee_ref, type, args);
         if (unlikely(run->error)) goto host_failed;
         sp = args + type->result_slots;
         goto L_return_;
@@ -574,7 +553,13 @@ tail_call: { /* the arguments take the place of this frame's locals */
     TRAP_IF(INTERRUPTED(), INTERRUPTED);
     TRAP_IF((uint8_t *)(fp + callee->frame_slots) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
     memmove(fp, sp - callee->param_slots, callee->param_slots * sizeof *fp);
-    cur.frame = frame_push(run->stack, cur.frame + 1, fp, target, callee, cur.frame->flags);
+    if (unlikely(target->links.entries) && jit_runs(target, callee->func)) {
+        stack->frames = frame_offset(run->stack, cur.frame + 1);
+        stack->top = (uint32_t)(fp - base) + callee->param_slots;
+        run->callee = callee_ref;
+        return RUN_CALL;
+    }
+    cur.frame = frame_push(run->stack, cur.frame + 1, fp, target, callee);
     sp = fp + callee->local_slots;
     cur.code = callee;
     if (target == cur.inst) goto refresh;
@@ -979,11 +964,11 @@ out_of_fuel:
 interrupted:
     trap = FNVM_TRAP_INTERRUPTED;
 trapped:
-    if (trap == FNVM_TRAP_STACK_EXHAUSTED && INTERRUPTED()) trap = FNVM_TRAP_INTERRUPTED;
-    run->error = fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap));
+    SAVE();
+    return run_trap(run, trap);
 failed:
     SAVE();
-    backtrace_attach(run, run->error);
+    backtrace_attach(store, run->error);
     return RUN_FAILED;
 host_failed:
     if (run->error->code == FNVM_E_EXCEPTION && store->exception) {
@@ -993,13 +978,13 @@ host_failed:
         run->error = NULL;
         goto thrown;
     }
-    if (run->error->nframes == 0) backtrace_attach(run, run->error);
+    if (run->error->nframes == 0) backtrace_attach(store, run->error);
     return RUN_FAILED;
-thrown: /* a handler may lead back to a loop's start: this is a step back like a branch's */
-    TRAP_IF(INTERRUPTED(), INTERRUPTED);
-    if (unwind_to_handler(run, run->exception)) goto resume;
-    TRAP_IF(INTERRUPTED(), INTERRUPTED);
-    return RUN_THROW;
+thrown: {
+    RunExit next = run_throw(run);
+    if (likely(next == RUN_RESUME)) goto resume;
+    return next;
+}
 }
 
 #pragma GCC diagnostic pop

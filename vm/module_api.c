@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jit/enter.h"
 #include "loader/source.h"
 #include "verifier/verifier.h"
 
 static void module_free(Module *m)
 {
+    jit_module_close(m);
     uint32_t own = m->code ? m->nfuncs - m->n_imported_funcs : 0;
     for (uint32_t i = 0; i < own; i++) {
         const FuncCode *code = atomic_load_explicit(&m->code[i], memory_order_relaxed);

@@ -2,6 +2,8 @@
  * is needed in a second.  The reservation takes no memory: pages exist once they are written, and
  * growing is mprotect.  So creating an instance costs a handful of system calls, however large its
  * memories and tables are. */
+#include "vm/region.h"
+
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +22,7 @@ static const uint64_t MEMORY32_RESERVE = UINT64_C(8) << 30;
 
 /* Offsets from the start of the region, in bytes. */
 typedef struct Layout {
+    size_t instance;
     size_t memory_refs, table_refs, imported_globals, imported_funcs, tags, elem_values;
     size_t context, globals, elem_refs, memory_states, table_states, dropped;
     size_t stack, stack_size;
@@ -123,7 +126,8 @@ static void layout_host_part(Layout *l, const Module *m)
     for (uint32_t i = 0; i < m->nelems; i++) {
         if (elem_is_kept(m, &m->elems[i])) l->nelem_refs += m->elems[i].count;
     }
-    take(l, 1, sizeof(Instance), 1);
+    take(l, 1, os_page(), 1); /* polls */
+    l->instance = take(l, 1, sizeof(Instance), 1);
     l->memory_refs = take(l, m->nmemories, sizeof(MemoryRef), 8);
     l->table_refs = take(l, m->ntables, sizeof(TableRef), 8);
     l->imported_globals = take(l, m->n_imported_globals, sizeof(GlobalRef), 8);
@@ -136,17 +140,45 @@ static void layout_context(Layout *l, const Module *m)
 {
     l->context = take(l, 1, sizeof(Context), os_page());
     l->globals = take(l, m->nglobals - m->n_imported_globals, 2 * sizeof(Slot), 16);
-    l->elem_refs = take(l, l->nelem_refs, sizeof(uint64_t), 8);
     l->memory_states = take(l, m->nmemories - m->n_imported_memories, sizeof(MemoryState), 8);
     l->table_states = take(l, m->ntables - m->n_imported_tables, sizeof(TableState), 8);
+    l->elem_refs = take(l, l->nelem_refs, sizeof(uint64_t), 8); /* last: may be gigabytes */
     l->dropped = take(l, (uint64_t)m->nelems + m->ndatas, 1, 1);
+}
+
+static void layout_fixed(Layout *l, const Module *m)
+{
+    layout_host_part(l, m);
+    layout_context(l, m);
+}
+
+void region_offsets(const Module *m, RegionOffsets *out)
+{
+    Layout l = {0};
+    layout_fixed(&l, m);
+    *out = (RegionOffsets){
+        .memories = (uint32_t)(l.memory_refs - l.instance),
+        .tables = (uint32_t)(l.table_refs - l.instance),
+        .imported_globals = (uint32_t)(l.imported_globals - l.instance),
+        .imported_funcs = (uint32_t)(l.imported_funcs - l.instance),
+        .tags = (uint32_t)(l.tags - l.instance),
+        .globals = (uint32_t)(l.globals - l.instance),
+        .memory_states = (uint32_t)(l.memory_states - l.instance),
+        .table_states = (uint32_t)(l.table_states - l.instance),
+    };
+}
+
+void region_set_polls(const Instance *inst, bool readable)
+{
+    const size_t page = os_page();
+    mprotect((uint8_t *)(uintptr_t)inst - page, page, readable ? PROT_READ : PROT_NONE);
 }
 
 static void layout_stack(Layout *l, const fnvm_config *config)
 {
     const size_t page = os_page();
     take(l, 1, page, page); /* guard */
-    l->stack_size = round_up((size_t)config->max_stack_bytes, page);
+    l->stack_size = round_up((size_t)config->max_stack_bytes + JIT_RED_ZONE, page);
     l->stack = take(l, 1, l->stack_size, page);
     take(l, 1, page, page); /* guard */
 }
@@ -178,9 +210,9 @@ static void commit(Commit *c, size_t at, size_t bytes)
 
 /* ---- Creation ---- */
 
-static void set_pointers(Instance *inst, Module *m, const Layout *l)
+static void set_pointers(uint8_t *base, Module *m, const Layout *l)
 {
-    uint8_t *base = (uint8_t *)inst;
+    Instance *inst = (Instance *)(void *)(base + l->instance);
     inst->module = fnvm_module_retain(m);
     inst->memories = (MemoryRef *)(void *)(base + l->memory_refs);
     inst->tables = (TableRef *)(void *)(base + l->table_refs);
@@ -209,7 +241,7 @@ static void set_pointers(Instance *inst, Module *m, const Layout *l)
 }
 
 /* Own tables and memories follow the fixed parts in the order of their indices; this is called
- * once to measure (inst NULL) and once to fill in. */
+ * once to measure (inst NULL) and once to fill in; offsets count from the region's start. */
 static void place_tables(Layout *l, const Module *m, Instance *inst, const Layout *fixed, Commit *c)
 {
     for (uint32_t i = m->n_imported_tables; i < m->ntables; i++) {
@@ -217,7 +249,7 @@ static void place_tables(Layout *l, const Module *m, Instance *inst, const Layou
         uint64_t max = table_max(&m->engine->config, &m->tables[i].type);
         size_t at = take(l, max, sizeof(uint64_t), os_page());
         if (!inst) continue;
-        uint8_t *base = (uint8_t *)inst;
+        uint8_t *base = (uint8_t *)inst - fixed->instance;
         TableState *state = (TableState *)(void *)(base + fixed->table_states) +
                             (i - m->n_imported_tables);
         *state = (TableState){.size = limits->min, .max_size = max, .is64 = limits->is64};
@@ -235,7 +267,7 @@ static void place_memories(Layout *l, const Module *m, Instance *inst, const Lay
         size_t at = take(l, memory_reserve(t, max), 1, os_page());
         take(l, 1, UINT64_C(1) << WASM_PAGE_LOG2, os_page()); /* guard */
         if (!inst) continue;
-        uint8_t *base = (uint8_t *)inst;
+        uint8_t *base = (uint8_t *)inst - fixed->instance;
         MemoryState *state = (MemoryState *)(void *)(base + fixed->memory_states) +
                              (i - m->n_imported_memories);
         *state = (MemoryState){.size = t->limits.min << t->page_log2, .max_size = max,
@@ -270,8 +302,7 @@ fnvm_error *region_create(Store *store, Module *m, Instance **out)
     if (error) return error;
 
     Layout l = {0};
-    layout_host_part(&l, m);
-    layout_context(&l, m);
+    layout_fixed(&l, m);
     const size_t fixed_end = l.end;
     place_tables(&l, m, NULL, NULL, NULL);
     layout_stack(&l, config);
@@ -286,12 +317,12 @@ fnvm_error *region_create(Store *store, Module *m, Instance **out)
     void *base = mmap(NULL, l.end, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) return no_region(l.end);
     const size_t first = round_up(fixed_end, os_page()) + first_table_committed(m);
-    if (mprotect(base, first, PROT_READ | PROT_WRITE)) {
+    if (mprotect((uint8_t *)base + l.instance, first - l.instance, PROT_READ | PROT_WRITE)) {
         munmap(base, l.end);
         return no_region(l.end);
     }
-    Instance *inst = base;
-    set_pointers(inst, m, &l);
+    Instance *inst = (Instance *)(void *)((uint8_t *)base + l.instance);
+    set_pointers(base, m, &l);
     inst->store = store;
 
     Commit c = {.base = base, .from = first, .to = first};
@@ -314,7 +345,7 @@ void region_destroy(Instance *inst)
     if (!inst) return;
     if (inst->linker_state) linker_state_free(inst->linker_state);
     Module *m = inst->module;
-    munmap(inst, inst->region_size);
+    munmap((uint8_t *)inst - os_page(), inst->region_size);
     fnvm_module_release(m);
 }
 

@@ -1,12 +1,73 @@
-/* The dispatcher: a call from the host pushes an entry frame on the guest's stack and runs the
- * innermost frame until that entry frame returns, traps or throws.  Whatever happens, the stack is
- * afterwards as it was before the call. */
+/* The dispatcher: a call from the host pushes a marker on the guest's stack and then lets the
+ * engines run, each as far as it can, until the marker is reached again, or something traps or
+ * throws.  Whatever happens, the stack is afterwards as it was before the call. */
 #include "vm/run.h"
 
+#include "jit/enter.h"
+#include "jit/fault.h"
 #include "vm/coredump.h"
-#include "vm/frames.h"
 #include "vm/heap.h"
 #include "vm/tunables.h"
+
+/* ---- What both engines need ---- */
+
+TypeId run_func_type(const Store *store, FuncRef ref)
+{
+    uint32_t id = funcref_instance(ref);
+    return id ? store->instances[id]->module->funcs[funcref_func(ref)]
+              : store->host_funcs[funcref_func(ref)].type;
+}
+
+fnvm_error *run_verified(Module *m, uint32_t func, const FuncCode **code)
+{
+    fnvm_error *cause = verifier_function(m, func, code);
+    if (!cause || cause->code == FNVM_E_MEMORY) return cause;
+    fnvm_error *e = fnvm_error_trap_new(FNVM_TRAP_VERIFY, "%s", fnvm_trap_text(FNVM_TRAP_VERIFY));
+    if (e->is_static) {
+        fnvm_error_free(cause);
+        return e;
+    }
+    e->cause = cause;
+    return e;
+}
+
+/* Results come from a host function with unused halves as it pleased. */
+static void normalise_results(const Type *t, Slot *slots)
+{
+    for (uint32_t i = 0, s = 0; i < t->nresults; s += type_slots(t->results[i]), i++)
+        if (t->results[i] == TYPE_I32) slots[s].i64 = slots[s].i32;
+}
+
+fnvm_error *run_host(Store *store, Instance *caller_instance, FuncRef ref, const Type *type,
+                     Slot *args)
+{
+    HostFunc *h = &store->host_funcs[funcref_func(ref)];
+    fnvm_caller caller = {store, caller_instance};
+    store->exception = 0; /* only what this call throws is thrown on */
+    fnvm_error *error = h->fn(&caller, h->env, args);
+    if (!error) normalise_results(type, args);
+    return error;
+}
+
+RunExit run_trap(Run *run, fnvm_trap trap)
+{
+    if (trap == FNVM_TRAP_STACK_EXHAUSTED && store_interrupted(run->store))
+        trap = FNVM_TRAP_INTERRUPTED;
+    run->error = fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap));
+    backtrace_attach(run->store, run->error);
+    return RUN_FAILED;
+}
+
+RunExit run_throw(Run *run)
+{
+    RunExit next = RUN_THROW;
+    if (!store_interrupted(run->store)) next = unwind_to_handler(run, run->exception);
+    if (next == RUN_THROW && store_interrupted(run->store))
+        return run_trap(run, FNVM_TRAP_INTERRUPTED);
+    return next;
+}
+
+/* ---- Calls by the host ---- */
 
 /* A host function called by the host itself: no guest stack is involved.  It counts as a nested
  * call all the same, since the guest may have exported to a host function that very function. */
@@ -26,58 +87,124 @@ static fnvm_error *exhausted(void)
                                fnvm_trap_text(FNVM_TRAP_STACK_EXHAUSTED));
 }
 
-fnvm_error *run_verified(Module *m, uint32_t func, const FuncCode **code)
+/* Pushes the marker that ends this call, with what is needed to read the frames outside of it. */
+static Frame *push_marker(Run *run, uint32_t top)
 {
-    fnvm_error *cause = verifier_function(m, func, code);
-    if (!cause || cause->code == FNVM_E_MEMORY) return cause;
-    fnvm_error *e = fnvm_error_trap_new(FNVM_TRAP_VERIFY, "%s", fnvm_trap_text(FNVM_TRAP_VERIFY));
-    if (e->is_static) {
-        fnvm_error_free(cause);
-        return e;
+    Instance *owner = run->stack;
+    Stack *stack = &owner->context->stack;
+    const GuestCpu *cpu = &run->store->cpu;
+    Frame *f = stack->compiled ? (Frame *)(void *)cpu->sp : stack_top_frame(owner);
+    *--f = (Frame){.fp = top, .flags = FRAME_ENTRY};
+    if (stack->compiled) {
+        f->flags |= FRAME_COMPILED;
+        f->fp = slot_number(owner, cpu->fp - JIT_FP_BIAS);
+        f->instance = cpu->instance->id;
     }
-    e->cause = cause;
-    return e;
+    stack->frames = frame_offset(owner, f);
+    stack->top = top;
+    stack->compiled = 0;
+    return f;
 }
 
-/* Pushes the entry frame, its arguments at the first free slots. */
-static fnvm_error *push_entry(Instance *owner, Instance *inst, FuncRef func, const Slot *args,
-                              uint32_t result_slots)
+/* Room on the control stack below its innermost word, for `slots` more slots and two Frames. */
+static bool has_room(const Run *run, uint32_t top, uint32_t slots)
+{
+    const Stack *stack = &run->stack->context->stack;
+    uint32_t inner = stack->compiled ? frame_offset(run->stack, run->store->cpu.sp)
+                                     : stack->frames;
+    return ((uint64_t)top + slots) * sizeof(Slot) + 2 * sizeof(Frame) <= inner;
+}
+
+/* The marker, the arguments at the first free slots, and the function's frame unless compiled code
+ * makes that itself. */
+static fnvm_error *push_entry(Run *run, Instance *inst, FuncRef func, const Slot *args,
+                              uint32_t result_slots, const Slot **results, RunExit *next)
 {
     const FuncCode *code;
     fnvm_error *error = run_verified(inst->module, funcref_func(func), &code);
     if (error) return error;
 
+    Instance *owner = run->stack;
     Stack *stack = &owner->context->stack;
-    Slot *fp = (Slot *)(void *)owner->stack_base + stack->top;
-    Frame *inner = frame_at(owner, stack->frames);
-    uint32_t slots = code->param_slots > result_slots ? code->param_slots : result_slots;
-    if ((uint8_t *)(fp + slots) > (uint8_t *)(inner - 1)) return exhausted();
+    uint32_t top, slots = code->param_slots > result_slots ? code->param_slots : result_slots;
+    if (!frames_top(run->store, owner, &top) || !has_room(run, top, slots)) return exhausted();
+    Slot *fp = stack_slot(owner, top);
+    *results = fp;
+    Frame *marker = push_marker(run, top);
     memcpy(fp, args, code->param_slots * sizeof *fp);
-    Frame *f = frame_push(owner, inner, fp, inst, code, FRAME_ENTRY);
+    if (jit_runs(inst, code->func)) {
+        stack->top += code->param_slots;
+        run->callee = func;
+        *next = RUN_CALL;
+        return NULL;
+    }
+    Frame *f = frame_push(owner, marker, fp, inst, code);
     if (!f) return exhausted();
     stack->frames = frame_offset(owner, f);
     stack->top += code->local_slots;
+    *next = RUN_RESUME;
     return NULL;
 }
 
-static fnvm_error *run_frames(Run *run, const Slot *results, Slot *slots, uint32_t result_slots)
+/* Lets the engines take turns until the call has ended. */
+static RunExit run_engines(Run *run, RunExit next)
 {
-    Store *store = run->store;
-    switch (interpreter_run(run)) {
-    case RUN_DONE:
-        memcpy(slots, results, result_slots * sizeof *slots);
-        return NULL;
+    for (;;) {
+        switch (next) {
+        case RUN_RESUME: next = interpreter_run(run); break;
+        case RUN_CALL: next = jit_call(run); break;
+        case RUN_RETURN: next = jit_return(run); break;
+        case RUN_LAND: next = jit_land(run); break;
+        case RUN_DONE:
+        case RUN_FAILED:
+        case RUN_THROW: return next;
+        }
+    }
+}
+
+/* Frames that a trap or an exception has ended leave references behind, in slots that later frames
+ * may cover without writing to them: they would keep garbage alive. */
+static void forget_frames(Run *run, uint32_t from)
+{
+    uint32_t top;
+    if (!run->store->heap || !frames_top(run->store, run->stack, &top) || top <= from) return;
+    memset(stack_slot(run->stack, from), 0, (top - from) * sizeof(Slot));
+}
+
+static fnvm_error *run_frames(Run *run, RunExit next)
+{
+    switch (run_engines(run, next)) {
     case RUN_THROW: {
         fnvm_error *e = fnvm_error_new(FNVM_E_EXCEPTION, "uncaught exception");
-        backtrace_attach(run, e);
-        store->exception = run->exception; /* an outer guest frame may catch it */
+        backtrace_attach(run->store, e);
+        run->store->exception = run->exception; /* an outer guest frame may catch it */
         return e;
     }
     case RUN_FAILED:
         coredump_record(run);
         return run->error;
+    default: return NULL;
     }
-    return NULL;
+}
+
+/* Makes the store the thread's one to run: faults in its code are its traps. */
+static fnvm_error *run_entered(Run *run, Instance *inst, FuncRef func, Slot *slots)
+{
+    Store *store = run->store;
+    uint32_t result_slots = store_func_type(store, func)->result_slots;
+    const Slot *results = NULL;
+    RunExit next = RUN_DONE;
+    Store *before = store->engine->code_space ? fault_run_begin(store) : NULL;
+    if (before != store) heap_know_code(store);
+    fnvm_error *error = push_entry(run, inst, func, slots, result_slots, &results, &next);
+    if (!error) {
+        error = run_frames(run, next);
+        if (!error) memcpy(slots, results, result_slots * sizeof *slots);
+        else forget_frames(run, slot_number(run->stack, results));
+    }
+    if (store->engine->code_space) fault_run_end(before);
+    if (before && before != store) heap_know_code(before);
+    return error;
 }
 
 fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
@@ -88,20 +215,21 @@ fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
 
     Instance *inst = store->instances[funcref_instance(func)];
     Instance *outer = store->stack_owner, *owner = outer ? outer : inst;
-    Stack *stack = &owner->context->stack;
-    const Stack saved = *stack;
-    uint32_t result_slots = store_func_type(store, func)->result_slots;
-    const Slot *results = (Slot *)(void *)owner->stack_base + saved.top;
+    const Stack saved = owner->context->stack;
+    GuestCpu *cpu = &store->cpu;
+    uint8_t *const sp = cpu->sp, *const fp = cpu->fp;
+    Instance *const instance = cpu->instance;
+    const uint32_t top = cpu->top;
     Run run = {.store = store, .stack = owner};
 
     if (!outer) heap_enter(store);
     store->stack_owner = owner;
     store->host_depth++;
-    fnvm_error *error = push_entry(owner, inst, func, slots, result_slots);
-    if (!error) error = run_frames(&run, results, slots, result_slots);
+    fnvm_error *error = run_entered(&run, inst, func, slots);
     store->host_depth--;
     store->stack_owner = outer;
-    *stack = saved;
+    owner->context->stack = saved;
+    cpu->sp = sp, cpu->fp = fp, cpu->instance = instance, cpu->top = top;
     if (!outer) {
         store->exception = 0; /* nobody is left who could catch it */
         heap_leave(store);

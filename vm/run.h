@@ -1,11 +1,12 @@
 /* Running guest code: the dispatcher between the host and the engines.
  *
  * The guest's frames lie on the guest's stack; the dispatcher runs the innermost one, so guest
- * calls take no C stack.  Only a host function that calls back into the guest nests. */
+ * calls take no C stack, whichever engines they are between.  Only a host function that calls back
+ * into the guest nests. */
 #ifndef FNVM_VM_RUN_H
 #define FNVM_VM_RUN_H
 
-#include "vm/store.h"
+#include "vm/frames.h"
 
 /* Calls `func` with its arguments in slots[0..] and leaves the results there; `slots` has room for
  * the larger of both.  Traps and exceptions come back as errors with a guest backtrace. */
@@ -15,34 +16,55 @@ fnvm_error *run_call(Store *, FuncRef func, Slot *slots);
  * its own kind (VERIFY), whose cause has the reason. */
 fnvm_error *run_verified(Module *, uint32_t func, const FuncCode **code);
 
-/* Why the innermost frame stopped running. */
+/* Why an engine stopped, and so what comes next. */
 typedef enum RunExit {
-    RUN_DONE,     /* the entry frame returned; its results are at its first slots */
+    RUN_DONE,     /* the call by the host returned; its results are at its first slots */
     RUN_FAILED,   /* `error` is set; the frames are as they were at the fault */
-    RUN_THROW     /* `exception` was thrown and no frame of this engine caught it yet */
+    RUN_THROW,    /* `exception` was thrown and nothing in this call catches it; likewise */
+    RUN_RESUME,   /* the innermost frame is the interpreter's: go on with it */
+    RUN_CALL,     /* call `callee`, whose code is compiled; the arguments are the topmost slots */
+    RUN_RETURN,   /* back to the compiled code that the innermost frame, a marker, stands for */
+    RUN_LAND      /* go on in a handler of compiled code */
 } RunExit;
 
 typedef struct Run {
     Store *store;
-    Instance *stack; /* owner of the stack in use */
+    Instance *stack;    /* owner of the stack in use */
     fnvm_error *error;
     uint64_t exception; /* an exnref */
+    FuncRef callee;
 } Run;
 
-/* Runs the innermost frame of run->stack until the entry frame returns or something fails. */
+/* Runs the innermost frame of run->stack, and those it calls, as far as the interpreter can. */
 RunExit interpreter_run(Run *);
 
-/* Walks the frames of the current call for a handler of `exception`; if there is one, unwinds to
- * it, places its operands and makes it the innermost frame (true); else leaves all as it is.  Gives
- * up when the store is interrupted. */
-bool unwind_to_handler(Run *, uint64_t exception);
+/* What both engines do with what stops them.  run_trap: RUN_FAILED with the trap and a backtrace,
+ * in which an exhausted stack stands for an interrupt if there is one.  run_throw: to the handler
+ * of run->exception; RUN_FAILED if the store is interrupted, since a handler may lead back. */
+RunExit run_trap(Run *, fnvm_trap);
+RunExit run_throw(Run *);
 
-/* Adds the guest backtrace of the innermost call's frames to an error. */
-void backtrace_attach(Run *, fnvm_error *);
+/* Calls a host function on behalf of guest code; `type` is its type. */
+fnvm_error *run_host(Store *, Instance *caller, FuncRef, const Type *type, Slot *args);
+
+TypeId run_func_type(const Store *, FuncRef); /* of a reference that is not null */
+
+/* Walks the frames of the current call for a handler of `exception`.  If there is one, unwinds to
+ * it, places its operands, and returns RUN_RESUME or RUN_LAND; else leaves all as it is and returns
+ * RUN_THROW.  Gives up when the store is interrupted. */
+RunExit unwind_to_handler(Run *, uint64_t exception);
+
+/* Adds the guest backtrace of the frames on the stack in use to an error. */
+void backtrace_attach(const Store *, fnvm_error *);
+
+static inline bool store_interrupted(const Store *store)
+{
+    return atomic_load_explicit(&store->interrupt, memory_order_relaxed);
+}
 
 static inline Frame *stack_top_frame(const Instance *owner)
 {
-    return (Frame *)(void *)(owner->stack_base + owner->context->stack.frames);
+    return frame_at(owner, owner->context->stack.frames);
 }
 
 #endif

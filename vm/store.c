@@ -1,5 +1,6 @@
 /* The store owns instances, host functions and handles in growing arrays; ids are indices and are
- * never reused.  Only the interrupt flag and its descriptor are shared with other threads. */
+ * never reused.  Only the interrupt flag, its descriptor and the list of instances whose compiled
+ * code polls are shared with other threads. */
 #include "vm/store.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 
 #include "vm/coredump.h"
 #include "vm/heap.h"
+#include "vm/region.h"
 
 enum { FIRST_CAPACITY = 16 };
 
@@ -28,6 +30,7 @@ fnvm_error *fnvm_store_new(fnvm_engine *engine, fnvm_store **out)
     s->fuel = INT64_MAX;
     atomic_init(&s->interrupt, false);
     atomic_init(&s->interrupt_fd, -1);
+    atomic_init(&s->polled, NULL);
     s->engine = engine_retain(engine);
     *out = s;
     return NULL;
@@ -51,7 +54,8 @@ void fnvm_store_free(fnvm_store *s)
 
 /* ---- Interrupts and fuel ---- */
 
-_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2 &&
+                   ATOMIC_POINTER_LOCK_FREE == 2,
                "fnvm_store_interrupt runs in signal handlers");
 
 static void signal_fd(int fd)
@@ -63,12 +67,33 @@ static void signal_fd(int fd)
     }
 }
 
+/* Makes the poll pages say what the flag says.  Several threads may be at this at once, some setting
+ * and some clearing: each goes over all pages again until the flag is as it was before, so that
+ * whoever is last leaves them right.  New instances are put on the list before they look at the
+ * flag, so that they are either found here or see it. */
+static void set_polls(Store *s, Instance *first, Instance *last)
+{
+    bool interrupted;
+    do {
+        interrupted = atomic_load(&s->interrupt);
+        for (Instance *i = first; i != last; i = i->next_polled) region_set_polls(i, !interrupted);
+    } while (atomic_load(&s->interrupt) != interrupted);
+}
+
+void store_add_polled(Store *s, Instance *inst)
+{
+    inst->next_polled = atomic_load(&s->polled);
+    atomic_store(&s->polled, inst);
+    set_polls(s, inst, inst->next_polled);
+}
+
 /* Sets the flag, then looks for the descriptor; store_interrupt_fd publishes the descriptor, then
  * looks at the flag.  Whichever comes last makes it readable. */
 void fnvm_store_interrupt(fnvm_store *s)
 {
     int saved = errno;
     atomic_store(&s->interrupt, true);
+    set_polls(s, atomic_load(&s->polled), NULL);
     signal_fd(atomic_load(&s->interrupt_fd));
     errno = saved;
 }
@@ -76,6 +101,7 @@ void fnvm_store_interrupt(fnvm_store *s)
 void fnvm_store_clear_interrupt(fnvm_store *s)
 {
     atomic_store(&s->interrupt, false);
+    set_polls(s, atomic_load(&s->polled), NULL);
     int fd = atomic_load(&s->interrupt_fd);
     uint64_t count;
     if (fd >= 0) {

@@ -27,6 +27,9 @@ struct fnvm_store {
     HostFunc *host_funcs;
     uint32_t nhost_funcs, host_funcs_cap;
 
+    GuestCpu cpu;              /* of compiled code */
+    _Atomic(Instance *) polled; /* instances with compiled code, by next_polled */
+
     Instance *stack_owner;     /* whose stack runs now; NULL while no guest code does */
     uint32_t host_depth;       /* calls by the host nested in one another */
 
@@ -38,6 +41,9 @@ struct fnvm_store {
     struct HeapAccount *heap;  /* vm/heap.h; NULL until something is allocated */
     uint32_t heap_depth;       /* heap_enter calls that are open */
     Store *heap_next, *heap_prev; /* the collector's list of stores to scan */
+    bool code_known;           /* on the collector's list of stores with compiled code: */
+    Store *code_next;
+    void *code_host_end;       /* the cold end of the stack of the thread that runs it */
 
     bool keep_trap_state;      /* fnvm_store_keep_trap_state */
     struct TrapRecord *trap_record; /* frames and state for a core dump of the last trap */
@@ -60,6 +66,9 @@ bool store_ref_fits(Store *, HeapType top, uint64_t bits, ValType type);
  * type are checked, FNVM_E_USAGE says what did not fit.  To values: references make handles. */
 fnvm_error *store_value_to_slots(Store *, const fnvm_val *, ValType, Slot *out);
 fnvm_error *store_value_from_slots(Store *, const Slot *, ValType, fnvm_val *out);
+
+/* Takes an instance into the list of those that fnvm_store_interrupt stops at their polls. */
+void store_add_polled(Store *, Instance *);
 
 /* The descriptor that is readable once the store is interrupted, -1 if none can be made. */
 int store_interrupt_fd(Store *);

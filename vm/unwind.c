@@ -1,10 +1,9 @@
 /* Finding the handler of an exception (standard 4.6.13): frames are searched from the innermost to
- * the entry frame of this run; within one, the function's handlers are listed innermost first.
+ * the entry of this call; within one, the function's handlers are listed innermost first.
  * Entering a try_table costs nothing: all of this is found from the frame's pc when something is
  * thrown. */
-#include "vm/frames.h"
+#include "jit/enter.h"
 #include "vm/heap.h"
-#include "vm/run.h"
 
 static bool clause_matches(const Instance *inst, const CatchClause *c, const Exception *x)
 {
@@ -13,58 +12,78 @@ static bool clause_matches(const Instance *inst, const CatchClause *c, const Exc
     return t.owner == x->tag.owner && t.index == x->tag.index;
 }
 
-/* The payload (and the reference) as operands, then the clause's branch. */
-static void enter_clause(Run *run, Frame *f, const Instance *inst, const Handler *h, uint32_t i,
-                         uint64_t exception)
+static WideSide clause_branch(const FuncCode *code, const Handler *h, uint32_t i)
 {
-    const FuncCode *code = frame_code(inst, f);
+    const SideEntry *e = &code->side[h->stp + i];
+    WideSide w = {.pc = (int32_t)e->word[0] >> 8, .stp = (int32_t)e->word[1] >> 12,
+                  .keep = e->word[0] & 0xFF, .pop = e->word[1] & SIDE_MAX_POP};
+    return w.keep == SIDE_WIDE ? code->wide[e->word[1]] : w;
+}
+
+/* The payload (and the reference) as operands, moved to where the clause's branch wants them.
+ * Returns the slot after them. */
+static Slot *place_operands(const FrameView *f, const FuncCode *code, const Handler *h, uint32_t i,
+                            uint64_t exception, const WideSide *branch)
+{
     const Exception *x = (const Exception *)ref_object(exception);
     uint8_t kind = code->clauses[h->first + i].kind;
-    Slot *sp = frame_slots(run->stack, f) + h->height;
+    Slot *sp = f->fp + h->height;
     if (kind == CATCH_TAG || kind == CATCH_TAG_REF) {
         memcpy(sp, x->payload, x->nslots * sizeof *sp);
         sp += x->nslots;
     }
     if (kind == CATCH_TAG_REF || kind == CATCH_ALL_REF) (sp++)->i64 = exception;
-
-    const SideEntry *e = &code->side[h->stp + i];
-    WideSide w = {.pc = (int32_t)e->word[0] >> 8, .stp = (int32_t)e->word[1] >> 12,
-                  .keep = e->word[0] & 0xFF, .pop = e->word[1] & SIDE_MAX_POP};
-    if (w.keep == SIDE_WIDE) w = code->wide[e->word[1]];
-    memmove(sp - w.keep - w.pop, sp - w.keep, w.keep * sizeof *sp);
-    sp -= w.pop;
-
-    f->pc = (uint32_t)((int64_t)h->entry + w.pc);
-    f->stp = (uint32_t)((int64_t)h->stp + i + w.stp);
-    Stack *stack = &run->stack->context->stack;
-    stack->frames = frame_offset(run->stack, f);
-    stack->top = (uint32_t)(sp - (Slot *)(void *)run->stack->stack_base);
+    memmove(sp - branch->keep - branch->pop, sp - branch->keep, branch->keep * sizeof *sp);
+    return sp - branch->pop;
 }
 
-static bool frame_catches(Run *run, Frame *f, uint64_t exception)
+static RunExit enter_clause(Run *run, const FrameView *f, const FuncCode *code, const Handler *h,
+                            uint32_t i, uint64_t exception)
 {
-    const Instance *inst = run->store->instances[f->instance];
-    const FuncCode *code = frame_code(inst, f);
+    const WideSide branch = clause_branch(code, h, i);
+    const Slot *sp = place_operands(f, code, h, i, exception, &branch);
+    if (f->compiled) {
+        jit_prepare_landing(run, f, h->first + i);
+        return RUN_LAND;
+    }
+    Frame *frame = frame_at(run->stack, f->at);
+    frame->pc = (uint32_t)((int64_t)h->entry + branch.pc);
+    frame->stp = (uint32_t)((int64_t)h->stp + i + branch.stp);
+    Stack *stack = &run->stack->context->stack;
+    stack->frames = f->at;
+    stack->top = slot_number(run->stack, sp);
+    stack->compiled = 0;
+    return RUN_RESUME;
+}
+
+static RunExit frame_catches(Run *run, const FrameView *f, uint64_t exception)
+{
+    const FuncCode *code = frame_view_code(f);
     const Exception *x = (const Exception *)ref_object(exception);
-    uint32_t at = f->pc - 1; /* inside the instruction that threw or called */
+    fnvm_error *error = code ? NULL : verifier_function(f->instance->module, f->func, &code);
+    if (error) { /* no memory for what a handler needs: as if there were none */
+        fnvm_error_free(error);
+        return RUN_THROW;
+    }
     for (uint32_t n = 0; n < code->nhandlers; n++) {
         const Handler *h = &code->handlers[n];
-        if (at < h->start || at >= h->end) continue;
+        if (f->pc < h->start || f->pc >= h->end) continue;
         for (uint32_t i = 0; i < h->count; i++) {
-            if (!clause_matches(inst, &code->clauses[h->first + i], x)) continue;
-            enter_clause(run, f, inst, h, i, exception);
-            return true;
+            if (clause_matches(f->instance, &code->clauses[h->first + i], x))
+                return enter_clause(run, f, code, h, i, exception);
         }
     }
-    return false;
+    return RUN_THROW;
 }
 
 /* A long way, over many frames with many handlers each, can be cut short by an interrupt. */
-bool unwind_to_handler(Run *run, uint64_t exception)
+RunExit unwind_to_handler(Run *run, uint64_t exception)
 {
-    for (Frame *f = stack_top_frame(run->stack);; f++) {
-        if (atomic_load_explicit(&run->store->interrupt, memory_order_relaxed)) return false;
-        if (frame_catches(run, f, exception)) return true;
-        if (f->flags & FRAME_ENTRY) return false;
+    FrameWalk w;
+    frame_walk_start(&w, run->store, run->stack);
+    while (frame_walk_next(&w) && !w.left_call && !store_interrupted(run->store)) {
+        RunExit next = frame_catches(run, &w.frame, exception);
+        if (next != RUN_THROW) return next;
     }
+    return RUN_THROW;
 }

@@ -44,7 +44,10 @@ static fnvm_error *again(fnvm_caller *caller, void *env, fnvm_slot *slots)
 
 static void world_open(World *w)
 {
-    assert_null(fnvm_engine_new(NULL, &w->engine));
+    fnvm_config config;
+    fnvm_config_default(&config);
+    config.engine = FNVM_ENGINE_INTERPRETER; /* whose locals are all in their frames */
+    assert_null(fnvm_engine_new(&config, &w->engine));
     assert_null(fnvm_module_new(w->engine, source, sizeof source - 1, &w->module));
     assert_null(fnvm_store_new(w->engine, &w->store));
     assert_null(fnvm_linker_new(w->store, &w->linker));

@@ -1,5 +1,6 @@
-/* The verifier: the side table of hand-assembled bodies, entry by entry; what is refused, and in
- * which words.  Offsets in the comments count from the first instruction. */
+/* The verifier: the side table of hand-assembled bodies, entry by entry; the regions and their uses
+ * of locals; what is refused, and in which words.  Offsets in the comments count from the first
+ * instruction. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "verifier/verifier.h"
 
@@ -38,12 +40,15 @@ static int teardown(void **state)
 /* A string literal with zeros in it, as two arguments. */
 #define B(literal) literal, sizeof(literal) - 1
 
-typedef struct Bytes { uint8_t *at; size_t len; } Bytes;
+typedef struct Bytes { uint8_t *at; size_t len, size; } Bytes;
 
 static void put(Bytes *b, const void *bytes, size_t len)
 {
-    b->at = realloc(b->at, b->len + len + 1);
-    assert_non_null(b->at);
+    if (b->len + len >= b->size) {
+        b->size = 2 * (b->len + len) + 64;
+        b->at = realloc(b->at, b->size);
+        assert_non_null(b->at);
+    }
     memcpy(b->at + b->len, bytes, len);
     b->len += len;
 }
@@ -482,6 +487,381 @@ static void constant_expressions(void **state)
                "type mismatch: end expects i32, found i64");
 }
 
+/* ---- Regions and the uses of locals ---- */
+
+#define LOOP "\x03\x40"
+#define BLOCK "\x02\x40"
+#define END "\x0b"
+#define GET(x) "\x20" x "\x1a" /* and drop */
+#define SET(x) "\x41\0\x21" x
+#define REPEAT(n) "\x41\0\x0d" n /* br_if n */
+
+/* `uses` spells the region's: index and flags (w written, l live-in, p private) of each, floats
+ * after a semicolon. */
+static void region_is(Verified v, uint32_t i, uint32_t offset, unsigned flags, const char *uses)
+{
+    char text[256] = "";
+    size_t len = 0;
+    assert_true(i < v.code->nregions);
+    const Region *r = &v.code->regions[i];
+    for (uint32_t u = 0; u < (uint32_t)r->nints + r->nfloats; u++) {
+        assert_true(r->first + u < v.code->nuses);
+        LocalUse use = v.code->uses[r->first + u];
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%u%s%s%s",
+                                u == r->nints ? ";" : u > 0 ? " " : "", use.local,
+                                use.flags & LOCAL_WRITTEN ? "w" : "",
+                                use.flags & LOCAL_LIVE_IN ? "l" : "",
+                                use.flags & LOCAL_PRIVATE ? "p" : "");
+        assert_true(len < sizeof text);
+    }
+    assert_string_equal(text, uses);
+    assert_int_equal(r->at, v.code->start + offset);
+    assert_int_equal(r->flags, flags);
+}
+
+static void uses_in_a_function_and_its_loop(void **state)
+{
+    (void)state;
+    /* Local 0 is a parameter that the loop only reads, 1 an accumulator, 2 a temporary, 3 is read
+     * after the loop: loop; set 2 to 0; set 1 to 2 + 1; get 2; set 3; br_if 0; end; get 3 */
+    Verified v = verified(B(TYPE_I32_VOID),
+                          B("\1\3\x7f" LOOP "\x20\0\x21\2\x20\2\x20\1\x6a\x21\1\x20\2\x1a"
+                            SET("\3") REPEAT("\0") END GET("\3") END));
+    assert_int_equal(v.code->nregions, 2);
+    region_is(v, 0, 0, 0, "2wp 1wl 3wl 0l");
+    region_is(v, 1, 0, REGION_INNERMOST, "2wp 1wl 0l 3w");
+    assert_int_equal(v.code->uses[v.code->regions[0].first].weight_log2, 4); /* 3 uses times 8 */
+    assert_int_equal(v.code->uses[v.code->regions[1].first].weight_log2, 1);
+    /* What the loop leaves in 3 is not known to be there: the write was forgotten at its end. */
+    assert_int_equal(v.code->zeroed[0], 1 << 1 | 1 << 3);
+    assert_true(local_needs_zero(v.code, 1));
+    assert_false(local_needs_zero(v.code, 2));
+    done(v);
+}
+
+static void writes_in_a_branch_do_not_dominate(void **state)
+{
+    (void)state;
+    /* loop; if set 1 else get 1 end; get 1; block set 2; get 2 end; get 2; set 3; get 3 */
+    Verified v = verified(B(TYPE_I32_VOID),
+                          B("\1\4\x7f" LOOP "\x20\0\x04\x40" SET("\1") "\x05" GET("\1") END
+                            GET("\1") BLOCK SET("\2") GET("\2") END GET("\2") SET("\3") BLOCK
+                            GET("\3") SET("\4") END END END));
+    region_is(v, 1, 0, REGION_INNERMOST, "1wl 2wl 3wp 0l 4wp");
+    assert_int_equal(v.code->zeroed[0], 1 << 1 | 1 << 2);
+    done(v);
+    /* A try_table can be left anywhere: block; try_table (catch_all 0); set 1; call 0; get 1; end;
+     * end; get 1 */
+    v = verified(B(TYPE_VOID), B("\1\2\x7f" BLOCK "\x1f\x40\1\2\0" SET("\1") "\x10\0" GET("\1") END
+                                 END GET("\1") END));
+    region_is(v, 0, 0, REGION_CALLS | REGION_INNERMOST, "1wl");
+    done(v);
+    /* The first instruction is after the function's start, also for a loop that begins there. */
+    v = verified(B(TYPE_I32_VOID), B("\0" GET("\0") END));
+    region_is(v, 0, 0, REGION_INNERMOST, "0l");
+    assert_int_equal(v.code->zeroed[0], 0);
+    done(v);
+    v = verified(B(TYPE_I32_VOID), B("\0" BLOCK SET("\0") END LOOP GET("\0") END END));
+    region_is(v, 1, 7, REGION_INNERMOST, "0l");
+    done(v);
+}
+
+static void uses_before_inside_and_after(void **state)
+{
+    (void)state;
+    /* 0: read before the loop, 1: read after it, 2: read in another loop, 3: only written */
+    Verified v = verified(B(TYPE_VOID), B("\1\4\x7f" SET("\0") GET("\0")
+                                          LOOP SET("\0") GET("\0") SET("\1") GET("\1")
+                                          SET("\2") GET("\2") SET("\3") END
+                                          SET("\1") GET("\1") LOOP SET("\2") GET("\2") END END));
+    region_is(v, 0, 0, 0, "2wp 0wp 1wp 3wp");
+    region_is(v, 1, 7, REGION_INNERMOST, "0w 1w 2w 3wp");
+    region_is(v, 2, 42, REGION_INNERMOST, "2w");
+    done(v);
+}
+
+static void nested_loops(void **state)
+{
+    (void)state;
+    /* (local i32 i32 i32 f64 i32)
+     *  0 loop; set 1; 6 loop; get 1; get 0; get 3; 17 loop; set 4; get 4; call 0; end; end
+     * 30 loop; get 2; get 2; end; end */
+    Verified v = verified(B("\1\x60\0\0"),
+                          B("\3\3\x7f\1\x7c\1\x7f" LOOP SET("\1") LOOP GET("\1") GET("\0") GET("\3")
+                            LOOP SET("\4") GET("\4") "\x10\0" END END
+                            LOOP GET("\2") GET("\2") END END END));
+    assert_int_equal(v.code->nregions, 5);
+    region_is(v, 0, 0, REGION_CALLS, "4wp 2l 1wp 0l;3l");
+    region_is(v, 1, 0, REGION_CALLS, "4wp 2l 1wp 0l;3l");
+    region_is(v, 2, 6, REGION_CALLS, "4wp 1l 0l;3l");
+    region_is(v, 3, 17, REGION_CALLS | REGION_INNERMOST, "4wp");
+    region_is(v, 4, 30, REGION_INNERMOST, "2l");
+    assert_int_equal(v.code->uses[v.code->regions[0].first].weight_log2, 10); /* 2 times 8^3 */
+    done(v);
+}
+
+static void at_most_the_hottest_are_listed(void **state)
+{
+    (void)state;
+    /* Local i of 0..39 is read i + 1 times in the inner loop, which passes on 8..39.  Local 3 is
+     * hot in the outer loop, always after a write: what was not passed on must still count. */
+    enum { N = 40 };
+    Bytes body = {0};
+    put(&body, B("\1\x28\x7f" LOOP LOOP));
+    for (uint8_t i = 0; i < N; i++)
+        for (int n = 0; n <= i; n++) put(&body, (uint8_t[]){0x20, i, 0x1a}, 3);
+    put(&body, B(END));
+    for (int n = 0; n < 1000; n++) put(&body, B(SET("\3") GET("\3")));
+    put(&body, B(END END));
+    Verified v = verified(B(TYPE_VOID), body.at, body.len);
+    region_is(v, 2, 2, REGION_INNERMOST, "39l 38l 37l 36l 35l 34l 33l 32l 31l 30l");
+    region_is(v, 1, 0, 0, "3wl 39l 38l 37l 36l 35l 34l 33l 32l 31l");
+    region_is(v, 0, 0, 0, "3wl 39l 38l 37l 36l 35l 34l 33l 32l 31l");
+    done(v);
+    free(body.at);
+}
+
+static void dead_code_uses_nothing(void **state)
+{
+    (void)state;
+    Verified v = verified(B(TYPE_VOID), B("\1\3\x7f" BLOCK "\x0c\0" SET("\1") LOOP GET("\0")
+                                          "\x10\0" END END GET("\1") LOOP "\x0c\1" LOOP
+                                          GET("\2") END END END));
+    assert_int_equal(v.code->nregions, 2);
+    region_is(v, 0, 0, 0, "1l");
+    region_is(v, 1, 20, REGION_INNERMOST, "");
+    assert_int_equal(v.code->zeroed[0], 1 << 1);
+    done(v);
+    /* Everything is as it should be after the pass has started anew, too. */
+    v = verified(B(TYPE_VOID), B("\1\2\x7f" LOOP SET("\0") GET("\0") END GET("\1")
+                                 V128_CONST "\x1a" END));
+    assert_true(v.code->flags & CODE_WIDE);
+    assert_int_equal(v.code->nregions, 2);
+    region_is(v, 0, 0, 0, "0wp 1l");
+    region_is(v, 1, 0, REGION_INNERMOST, "0wp");
+    assert_int_equal(v.code->zeroed[0], 1 << 1);
+    done(v);
+}
+
+static void interpreters_need_no_regions(void **state)
+{
+    (void)state;
+    fnvm_config config;
+    fnvm_config_default(&config);
+    config.engine = FNVM_ENGINE_INTERPRETER;
+    fnvm_engine *e;
+    expect_none(fnvm_engine_new(&config, &e));
+    Verified v;
+    expect_none(assemble(e, B(TYPE_VOID), "", 0, B("\1\2\x7f" LOOP SET("\0") GET("\1") END END),
+                         &v.m));
+    expect_none(verifier_function(v.m, 0, &v.code));
+    assert_int_equal(v.code->nregions, 0);
+    assert_int_equal(v.code->nuses, 0);
+    assert_null(v.code->zeroed);
+    assert_true(local_needs_zero(v.code, 0));
+    done(v);
+    fnvm_engine_free(e);
+}
+
+static void deep_nesting_and_many_locals_stay_linear(void **state)
+{
+    (void)state;
+    enum { LOOPS = 100000, LOCALS = 50000 };
+    Bytes body = {0};
+    put(&body, B("\1\xd0\x86\3\x7f"));
+    for (uint32_t i = 0; i < LOOPS; i++) {
+        put(&body, B(LOOP "\x41\0\x21"));
+        put_u32(&body, i % LOCALS);
+    }
+    for (uint32_t i = 0; i < LOCALS; i++) {
+        put(&body, B("\x20"));
+        put_u32(&body, i);
+        put(&body, B("\x1a"));
+    }
+    for (uint32_t i = 0; i <= LOOPS; i++) put(&body, B(END));
+    clock_t before = clock();
+    Verified v = verified(B(TYPE_VOID), body.at, body.len);
+    assert_true(clock() - before < 3 * CLOCKS_PER_SEC);
+    assert_int_equal(v.code->nregions, LOOPS + 1);
+    assert_true(v.code->nuses <= body.len + REGION_SPARE);
+    assert_int_equal(v.code->regions[LOOPS].nints, REGION_INTS);
+    assert_int_equal(v.code->regions[1].nints, 0);
+    assert_non_null(v.code->zeroed);
+    done(v);
+    /* Few bytes with many locals: no bit for each. */
+    v = verified(B(TYPE_VOID), B("\1\xd0\x86\3\x7f" GET("\1") END));
+    assert_null(v.code->zeroed);
+    assert_true(local_needs_zero(v.code, 7));
+    region_is(v, 0, 0, REGION_INNERMOST, "1l");
+    done(v);
+    free(body.at);
+}
+
+/* ---- What regions claim, against random walks through random code ---- */
+
+enum { WALK_BYTES = 4096, WALK_LOCALS = 60, WALK_DEPTH = 6, WALK_PARAMS = 1 };
+
+typedef struct Walk {
+    uint64_t seed;
+    Bytes body;
+    uint32_t start, nlocals;
+    uint32_t end_of[WALK_BYTES], else_of[WALK_BYTES]; /* of a block's opcode; 0: no else */
+    Verified v;
+    uint32_t time, written[WALK_LOCALS];
+    struct { uint32_t at, body, entered; } open[WALK_DEPTH + 1];
+    uint32_t nopen;
+} Walk;
+
+static uint32_t chance(Walk *w, uint32_t n)
+{
+    w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(w->seed >> 33) % n;
+}
+
+static void put_code(Walk *w, uint32_t depth, uint32_t n);
+
+static void put_block(Walk *w, uint32_t depth)
+{
+    static const char *const opening[] = {BLOCK, LOOP, LOOP, "\x41\0\x04\x40", "\x1f\x40\1\2"};
+    uint32_t kind = chance(w, 5);
+    put(&w->body, opening[kind], kind == 3 || kind == 4 ? 4 : 2);
+    uint32_t at = (uint32_t)w->body.len - (kind == 4 ? 4 : 2);
+    if (kind == 4) put_u32(&w->body, chance(w, depth + 1));
+    put_code(w, depth + 1, chance(w, 6));
+    w->else_of[at] = 0;
+    if (kind == 3 && chance(w, 2)) {
+        w->else_of[at] = (uint32_t)w->body.len;
+        put(&w->body, B("\x05"));
+        put_code(w, depth + 1, chance(w, 6));
+        w->end_of[w->else_of[at]] = (uint32_t)w->body.len;
+    }
+    w->end_of[at] = (uint32_t)w->body.len;
+    put(&w->body, B(END));
+}
+
+static void put_code(Walk *w, uint32_t depth, uint32_t n)
+{
+    for (; n > 0 && w->body.len < WALK_BYTES - 64; n--) {
+        uint32_t kind = chance(w, 12);
+        uint8_t local = (uint8_t)chance(w, w->nlocals), label = (uint8_t)chance(w, depth + 1);
+        if (kind < 4) put(&w->body, (uint8_t[]){0x20, local, 0x1a}, 3);
+        else if (kind < 6) put(&w->body, (uint8_t[]){0x41, 0, 0x21, local}, 4);
+        else if (kind < 7) put(&w->body, (uint8_t[]){0x41, 0, 0x22, local, 0x1a}, 5);
+        else if (kind < 8) put(&w->body, (uint8_t[]){0x41, 0, 0x0d, label}, 4);
+        else if (kind < 9 && chance(w, 3) == 0) put(&w->body, (uint8_t[]){0x0c, label}, 2);
+        else if (kind < 9) put(&w->body, B("\x41\0\x10\0"));
+        else if (depth < WALK_DEPTH) put_block(w, depth);
+    }
+}
+
+static void check_open_regions(Walk *w, uint32_t local, bool is_write)
+{
+    for (uint32_t i = 0; i < w->v.code->nregions; i++) {
+        const Region *r = &w->v.code->regions[i];
+        uint32_t entered = 0; /* the region's current iteration; 0: not in it */
+        for (uint32_t o = 0; o < w->nopen; o++)
+            if (o == 0 ? i == 0 : i > 0 && w->open[o].at == r->at - w->v.code->start + w->start)
+                entered = w->open[o].entered;
+        for (uint32_t u = r->first; u < r->first + r->nints; u++) {
+            LocalUse use = w->v.code->uses[u];
+            if (use.local != local) continue;
+            if (is_write && entered) assert_true(use.flags & LOCAL_WRITTEN);
+            if (is_write) continue;
+            bool fresh = entered && w->written[local] >= entered;
+            if (entered && !fresh) assert_true(use.flags & LOCAL_LIVE_IN);
+            if (!fresh) assert_false(use.flags & LOCAL_PRIVATE);
+        }
+    }
+    if (!is_write && local >= WALK_PARAMS && w->written[local] == 0)
+        assert_true(local_needs_zero(w->v.code, local));
+}
+
+/* Leaves for a label, counted from the innermost of `nopen` blocks; where to. */
+static uint32_t walk_branch(Walk *w, uint32_t label)
+{
+    w->nopen -= label;
+    uint32_t top = w->nopen - 1, at = w->open[top].at;
+    if (top > 0 && w->body.at[at] == 0x03) {
+        w->open[top].entered = ++w->time;
+        return w->open[top].body;
+    }
+    w->nopen--;
+    return top == 0 ? (uint32_t)w->body.len : w->end_of[at] + 1;
+}
+
+/* A call throws now and then, to the innermost try_table. */
+static uint32_t walk_call(Walk *w, uint32_t pc)
+{
+    for (uint32_t o = w->nopen; chance(w, 2) && o-- > 1;) {
+        uint32_t at = w->open[o].at;
+        if (w->body.at[at] != 0x1f) continue;
+        w->nopen = o;
+        return walk_branch(w, w->body.at[at + 4]);
+    }
+    return pc + 2;
+}
+
+static uint32_t walk_open(Walk *w, uint32_t pc)
+{
+    uint32_t body = pc + (w->body.at[pc] == 0x1f ? 5 : 2);
+    if (w->body.at[pc] == 0x04 && chance(w, 2)) {
+        if (!w->else_of[pc]) return w->end_of[pc] + 1;
+        body = w->else_of[pc] + 1;
+    }
+    w->open[w->nopen].at = pc;
+    w->open[w->nopen].body = body;
+    w->open[w->nopen++].entered = ++w->time;
+    return body;
+}
+
+static uint32_t walk_step(Walk *w, uint32_t pc)
+{
+    uint8_t local = w->body.at[pc + 1];
+    switch (w->body.at[pc]) {
+    case 0x20: check_open_regions(w, local, false); return pc + 2;
+    case 0x21: case 0x22:
+        check_open_regions(w, local, true);
+        w->written[local] = ++w->time;
+        return pc + 2;
+    case 0x0c: return walk_branch(w, local);
+    case 0x0d: return chance(w, 2) ? walk_branch(w, local) : pc + 2;
+    case 0x10: return walk_call(w, pc);
+    case 0x41: return pc + 2;
+    case 0x05: w->nopen--; return w->end_of[pc] + 1;
+    case 0x0b: w->nopen--; return pc + 1;
+    case 0x1a: return pc + 1;
+    default: return walk_open(w, pc);
+    }
+}
+
+static void claims_hold_on_random_walks(void **state)
+{
+    (void)state;
+    Walk *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        w->seed = seed;
+        w->body.len = 0;
+        w->nlocals = seed % 4 ? 5 : WALK_LOCALS;
+        put(&w->body, (uint8_t[]){1, (uint8_t)(w->nlocals - WALK_PARAMS), 0x7f}, 3);
+        w->start = (uint32_t)w->body.len;
+        put_code(w, 0, 20);
+        put(&w->body, B(END));
+        w->v = verified(B("\1\x60\1\x7f\0"), w->body.at, w->body.len);
+        for (int walk = 0; walk < 10; walk++) {
+            memset(w->written, 0, sizeof w->written);
+            w->time = w->nopen = 1;
+            w->open[0].at = w->start;
+            w->open[0].entered = 1;
+            uint32_t pc = w->start;
+            for (int n = 0; n < 300 && pc < w->body.len; n++) pc = walk_step(w, pc);
+        }
+        done(w->v);
+    }
+    free(w->body.at);
+    free(w);
+}
+
 /* ---- Publication ---- */
 
 static void count_report(void *env, const fnvm_error *error)
@@ -559,6 +939,15 @@ int main(void)
         cmocka_unit_test(locals_without_default),
         cmocka_unit_test(features_that_are_off),
         cmocka_unit_test(constant_expressions),
+        cmocka_unit_test(uses_in_a_function_and_its_loop),
+        cmocka_unit_test(writes_in_a_branch_do_not_dominate),
+        cmocka_unit_test(uses_before_inside_and_after),
+        cmocka_unit_test(nested_loops),
+        cmocka_unit_test(at_most_the_hottest_are_listed),
+        cmocka_unit_test(dead_code_uses_nothing),
+        cmocka_unit_test(interpreters_need_no_regions),
+        cmocka_unit_test(deep_nesting_and_many_locals_stay_linear),
+        cmocka_unit_test(claims_hold_on_random_walks),
         cmocka_unit_test(every_bad_function_is_reported),
         cmocka_unit_test(threads_see_one_result),
     };

@@ -1,0 +1,47 @@
+/* Between the dispatcher and compiled code.  Where the machine has no compiler, jit/none/none.c stands in
+ * for all of this, and engines have no code space. */
+#ifndef FNVM_JIT_ENTER_H
+#define FNVM_JIT_ENTER_H
+
+#include "jit/jit.h"
+
+/* ---- What engines, modules and instances own of compiled code ---- */
+
+/* Makes the engine's code space as its configuration wants it.  A machine or a configuration that
+ * cannot have it is an error only where compiled code was asked for by name. */
+fnvm_error *jit_engine_open(fnvm_engine *);
+void jit_engine_close(fnvm_engine *);
+
+/* Makes the module's segment if this is its first instance; without room for one, the module is
+ * interpreted. */
+fnvm_error *jit_module_open(Module *);
+void jit_module_close(Module *);
+
+/* Fills in what compiled code reads of an instance; after its memories are linked. */
+void jit_link_instance(Instance *);
+
+/* ---- Running ---- */
+
+/* Whether calls of own function `func` go to compiled code. */
+bool jit_runs(const Instance *, uint32_t func);
+
+/* Compiles a function unless it is compiled already.  False: it will be interpreted for good. */
+bool jit_compile(Module *, const FuncCode *);
+
+/* Each enters compiled code and says what the dispatcher is to do next.  jit_call: the call of
+ * run->callee; jit_return: the return to the innermost frame, a FRAME_COMPILED marker; jit_land: a
+ * handler that unwinding has found, at the cpu's `resume`. */
+RunExit jit_call(Run *);
+RunExit jit_return(Run *);
+RunExit jit_land(Run *);
+
+/* Makes a handler in the compiled frame at offset `at` of the stack the place where jit_land goes
+ * on. */
+void jit_prepare_landing(Run *, const FrameView *, uint32_t clause);
+
+/* ---- Reading stacks ---- */
+
+typedef enum ReturnKind { RETURN_TO_CODE, RETURN_TO_FRAME, RETURN_TO_INSTANCE } ReturnKind;
+ReturnKind jit_return_kind(const void *address);
+
+#endif

@@ -1,0 +1,44 @@
+/* Points: the places in compiled code that stand for a place in the bytecode: return addresses of
+ * calls, and instructions that can fault.  A table of bytes per function, by native offset:
+ *
+ *   varint  native offset, the difference to the entry before, times 2, plus 1 if `slots` follows
+ *   varint  bytecode offset relative to the function's body, the signed difference, zigzag
+ *   varint  slots (CodePoint.slots), if it is not 0
+ *
+ * Native offsets ascend strictly.  So an instruction that can fault must not lie right behind a
+ * call, where its address is the return address: something has to lie between, a nop if need be. */
+#ifndef FNVM_JIT_POINTS_H
+#define FNVM_JIT_POINTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct PointWriter { /* zero to begin with; grows; the compiler reuses it */
+    uint8_t *bytes;
+    uint32_t size, capacity;
+    uint32_t last_native, last_pc;
+    bool failed;             /* memory ran out, or an offset was not behind the last one */
+} PointWriter;
+
+/* `first_pc` is where the offsets in the bytecode count from: FuncCode.start, for segment_find. */
+void points_start(PointWriter *, uint32_t first_pc);
+void points_add(PointWriter *, uint32_t native, uint32_t pc, uint32_t slots);
+/* Whether `native` is the last one added: then something has to come before the next. */
+static inline bool points_taken(const PointWriter *w, uint32_t native)
+{
+    return w->size && native == w->last_native;
+}
+void points_free(PointWriter *);
+
+typedef struct Point { uint32_t native, pc, slots; } Point;
+typedef struct PointReader { const uint8_t *at, *end; Point p; } PointReader;
+
+static inline PointReader points_read(const uint8_t *bytes, uint32_t size, uint32_t first_pc)
+{
+    return (PointReader){bytes, bytes + size, {0, first_pc, 0}};
+}
+/* Reads the next one into `p`; false at the end and at bytes that are no entry, which leave `at`
+ * before `end`.  Never reads past `end`, whatever the bytes. */
+bool points_next(PointReader *);
+
+#endif

@@ -1,0 +1,570 @@
+/* Segments of compiled code.  The engine's range is reserved without access; a segment takes the
+ * first gap that is large enough, makes its entries writable and maps its file over the rest, a
+ * step at a time, as code is added.  Addresses of blobs only ever ascend, so that their offsets,
+ * one after the other, are an index to search; it has room for all functions and never moves. */
+#include "jit/segment.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "jit/points.h"
+#include "vm/error.h"
+#include "vm/tunables.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+
+/* Reserved for all code: enough for thousands of modules; a system that limits addresses gets by
+ * with less. */
+static const uint64_t SPACE_MOST = UINT64_C(64) << 30, SPACE_LEAST = UINT64_C(1) << 30;
+
+enum {
+    CODE_PER_BYTE = 24,        /* of bytecode: several times what compiling makes of any module */
+    CODE_LEAST = 1 << 20,      /* for modules of a few instructions */
+    CODE_MOST = 1 << 30,       /* with the entries less than a 32-bit displacement reaches */
+    STEP_LEAST = 64 * 1024,    /* what the file grows by: at first, and at most */
+    STEP_MOST = 4 << 20
+};
+
+typedef struct CodeRange {     /* a segment's part of the space */
+    struct CodeRange *next;    /* in the order of addresses */
+    size_t start, size;
+} CodeRange;
+
+struct CodeSpace {
+    uint8_t *base;
+    size_t size, page;
+    pthread_mutex_t lock;      /* of the ranges */
+    CodeRange *ranges;
+};
+
+struct Segment {
+    CodeSpace *space;
+    CodeRange *range;
+    const Module *module;
+    const void *lazy_stub;
+    void **entries;            /* the start of the range */
+    uint8_t *code;             /* behind the entries, at the start of a page */
+    uint32_t nentries;
+
+    uint32_t *blobs;           /* offsets in the code of blobs: nentries long */
+    _Atomic uint32_t nblobs;   /* published after the blob and its offset */
+
+    pthread_mutex_t lock;      /* of what follows, and of adding */
+    uint32_t limit;            /* bytes that the code may have */
+    uint32_t used, mapped;     /* bytes; `used` is a multiple of BLOB_ALIGN, `mapped` of the page */
+    int fd;                    /* -1 until something is added */
+    pid_t process;             /* that may write to it: a fork shares the file */
+    uint32_t file_start;       /* where in the code the file's first byte is */
+};
+
+static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+/* ---- The engine's range ---- */
+
+static fnvm_error *refused(const char *what)
+{
+    return fnvm_error_new(FNVM_E_IO, "%s: %s; run with the interpreter instead", what,
+                          strerror(errno));
+}
+
+static void *reserve(void *at, size_t size)
+{
+    int fixed = at ? MAP_FIXED : 0;
+    void *p = mmap(at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* A file in memory that may be executed; -1 if there is none to be had. */
+static int code_file(void)
+{
+    int fd = memfd_create("fnvm-code", MFD_CLOEXEC | MFD_EXEC);
+    if (fd < 0 && errno == EINVAL) fd = memfd_create("fnvm-code", MFD_CLOEXEC);
+    return fd;
+}
+
+/* Maps `size` bytes of the file executable at `at`, which lies in the range. */
+static bool map_code(uint8_t *at, size_t size, int flags, int fd, uint64_t offset)
+{
+    void *p = mmap(at, size, PROT_READ | PROT_EXEC, flags | MAP_FIXED, fd, (off_t)offset);
+    return p != MAP_FAILED;
+}
+
+/* Whether the system lets us execute what we write: it is better known now than at every call. */
+static bool may_execute(const CodeSpace *space)
+{
+    int fd = code_file();
+    if (fd < 0) return false;
+    bool ok = ftruncate(fd, (off_t)space->page) == 0 &&
+              map_code(space->base, space->page, MAP_SHARED, fd, 0) &&
+              reserve(space->base, space->page);
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return ok;
+}
+
+fnvm_error *code_space_new(CodeSpace **out)
+{
+    CodeSpace *space = calloc(1, sizeof *space);
+    if (!space) return error_no_memory();
+    if (pthread_mutex_init(&space->lock, NULL) != 0) {
+        free(space);
+        return error_no_memory();
+    }
+    space->page = (size_t)sysconf(_SC_PAGESIZE);
+    for (uint64_t size = SPACE_MOST; size >= SPACE_LEAST && !space->base; size /= 2) {
+        space->size = (size_t)size;
+        space->base = reserve(NULL, space->size);
+    }
+    fnvm_error *error = NULL;
+    if (!space->base)
+        error = refused("cannot reserve addresses for compiled code");
+    else if (!may_execute(space))
+        error = refused("the system does not let compiled code be executed");
+    if (error) {
+        code_space_free(space);
+        return error;
+    }
+    *out = space;
+    return NULL;
+}
+
+void code_space_free(CodeSpace *space)
+{
+    if (!space) return;
+    if (space->base) munmap(space->base, space->size);
+    while (space->ranges) { /* those that could not be given back */
+        CodeRange *r = space->ranges;
+        space->ranges = r->next;
+        free(r);
+    }
+    pthread_mutex_destroy(&space->lock);
+    free(space);
+}
+
+bool code_space_contains(const CodeSpace *space, const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)space->base < space->size;
+}
+
+/* The first gap of `size` bytes. */
+static bool range_take(CodeSpace *space, CodeRange *range, size_t size)
+{
+    pthread_mutex_lock(&space->lock);
+    CodeRange **link = &space->ranges;
+    size_t at = 0;
+    while (*link && (*link)->start - at < size) {
+        at = (*link)->start + (*link)->size;
+        link = &(*link)->next;
+    }
+    bool found = *link || space->size - at >= size;
+    if (found) {
+        *range = (CodeRange){*link, at, size};
+        *link = range;
+    }
+    pthread_mutex_unlock(&space->lock);
+    return found;
+}
+
+/* What cannot be unmapped stays taken. */
+static void range_give_back(CodeSpace *space, CodeRange *range)
+{
+    if (!reserve(space->base + range->start, range->size)) return;
+    pthread_mutex_lock(&space->lock);
+    CodeRange **link = &space->ranges;
+    while (*link != range) link = &(*link)->next;
+    *link = range->next;
+    pthread_mutex_unlock(&space->lock);
+    free(range);
+}
+
+/* ---- Segments ---- */
+
+/* Bytes of code that the module may need. */
+static size_t code_wanted(const Module *m)
+{
+    uint32_t n = m->nfuncs - m->n_imported_funcs;
+    uint64_t bytes = n ? m->bodies[n - 1].end - m->bodies[0].start : 0;
+    bytes = bytes * CODE_PER_BYTE + CODE_LEAST;
+    return bytes < CODE_MOST ? (size_t)bytes : CODE_MOST;
+}
+
+/* A range of its own, smaller than wanted if there is no other; all that can fail on the way. */
+static fnvm_error *place(Segment *s)
+{
+    CodeSpace *space = s->space;
+    size_t entries = round_up(s->nentries * sizeof *s->entries, space->page);
+    size_t code = round_up(code_wanted(s->module), space->page);
+    CodeRange *range = malloc(sizeof *range);
+    if (!range) return error_no_memory();
+    while (!range_take(space, range, entries + code)) {
+        if (code <= CODE_LEAST) {
+            free(range);
+            return fnvm_error_new(FNVM_E_LIMIT, "no addresses are left for a module's compiled "
+                                  "code; free modules that are not in use, or use the interpreter");
+        }
+        code = round_up(code / 2, space->page);
+    }
+    s->range = range;
+    s->entries = (void **)(void *)(space->base + range->start);
+    s->code = space->base + range->start + entries;
+    s->limit = (uint32_t)code;
+    if (entries && mprotect(s->entries, entries, PROT_READ | PROT_WRITE))
+        return fnvm_error_new(FNVM_E_MEMORY, "the host has no memory for the entries of %u "
+                              "functions", s->nentries);
+    return NULL;
+}
+
+fnvm_error *segment_new(Module *m, const void *lazy_stub, Segment **out)
+{
+    Segment *s = calloc(1, sizeof *s);
+    if (!s) return error_no_memory();
+    if (pthread_mutex_init(&s->lock, NULL) != 0) {
+        free(s);
+        return error_no_memory();
+    }
+    s->space = m->engine->code_space;
+    s->module = m;
+    s->lazy_stub = lazy_stub;
+    s->nentries = m->nfuncs - m->n_imported_funcs;
+    s->fd = -1;
+    s->blobs = calloc((size_t)s->nentries + 1, sizeof *s->blobs);
+    fnvm_error *error = s->blobs ? place(s) : error_no_memory();
+    if (error) {
+        segment_free(s);
+        return error;
+    }
+    for (uint32_t i = 0; i < s->nentries; i++) s->entries[i] = (void *)(uintptr_t)lazy_stub;
+    *out = s;
+    return NULL;
+}
+
+void segment_free(Segment *s)
+{
+    if (!s) return;
+    if (s->range) range_give_back(s->space, s->range);
+    if (s->fd >= 0) close(s->fd);
+    pthread_mutex_destroy(&s->lock);
+    free(s->blobs);
+    free(s);
+}
+
+void *const *segment_entries(const Segment *s) { return s->entries; }
+void segment_lock(Segment *s) { pthread_mutex_lock(&s->lock); }
+void segment_unlock(Segment *s) { pthread_mutex_unlock(&s->lock); }
+
+static uint32_t code_start(const Segment *s)
+{
+    return (uint32_t)(s->code - (const uint8_t *)s->entries);
+}
+
+uint32_t segment_next_code(const Segment *s)
+{
+    return code_start(s) + s->used + (uint32_t)sizeof(BlobHead);
+}
+
+/* The code of an own function; NULL if it has none. */
+static const uint8_t *func_code(const Segment *s, uint32_t func)
+{
+    const void *entry = __atomic_load_n(&s->entries[func - s->module->n_imported_funcs],
+                                        __ATOMIC_ACQUIRE);
+    return entry == s->lazy_stub ? NULL : entry;
+}
+
+static const Range *func_body(const Segment *s, uint32_t func)
+{
+    return &s->module->bodies[func - s->module->n_imported_funcs];
+}
+
+uint32_t segment_code(const Segment *s, uint32_t func)
+{
+    const uint8_t *code = func_code(s, func);
+    return code ? (uint32_t)(code - (const uint8_t *)s->entries) : 0;
+}
+
+/* ---- Adding ---- */
+
+/* Whether the file may grow to `size`: past this limit the system kills the process instead of
+ * refusing. */
+static bool file_may_grow(uint64_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
+}
+
+/* Makes the first `size` bytes of the code readable. */
+static bool extend(Segment *s, uint32_t size)
+{
+    if (size <= s->mapped) return true;
+    uint32_t step = s->mapped < STEP_MOST ? s->mapped : STEP_MOST;
+    if (step < STEP_LEAST) step = STEP_LEAST;
+    uint64_t wanted = (uint64_t)s->mapped + step;
+    if (wanted < size) wanted = size;
+    wanted = round_up((size_t)wanted, s->space->page);
+    if (wanted > s->limit) wanted = s->limit;
+    const uint64_t file_size = wanted - s->file_start;
+    if (!file_may_grow(file_size) || ftruncate(s->fd, (off_t)file_size) != 0) return false;
+    if (!map_code(s->code + s->mapped, (size_t)wanted - s->mapped, MAP_SHARED, s->fd,
+                  s->mapped - s->file_start)) {
+        return false;
+    }
+    s->mapped = (uint32_t)wanted;
+    return true;
+}
+
+static bool open_file(Segment *s)
+{
+    if (s->fd >= 0) return s->process == getpid();
+    s->fd = code_file();
+    s->process = getpid();
+    s->file_start = s->used; /* a multiple of the page: 0, or the end of what was adopted */
+    return s->fd >= 0;
+}
+
+static bool write_all(int fd, struct iovec *part, int nparts, off_t at)
+{
+    while (nparts > 0) {
+        ssize_t n = pwritev(fd, part, nparts, at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += n;
+        size_t done = (size_t)n;
+        for (; nparts > 0 && done >= part->iov_len; part++, nparts--) done -= part->iov_len;
+        if (nparts == 0) break;
+        part->iov_base = (uint8_t *)part->iov_base + done;
+        part->iov_len -= done;
+    }
+    return true;
+}
+
+static bool write_blob(const Segment *s, const BlobHead *head, const Compiled *c)
+{
+    static const uint8_t zeros[BLOB_ALIGN];
+    size_t tables = sizeof *head + (size_t)head->code_size + head->points_size;
+    size_t pads = (size_t)head->npads * sizeof *c->pads, pads_at = (size_t)blob_pads_at(head);
+    struct iovec parts[] = {
+        {(void *)(uintptr_t)head, sizeof *head},
+        {(void *)(uintptr_t)c->code, head->code_size},
+        {(void *)(uintptr_t)c->points, head->points_size},
+        {(void *)(uintptr_t)zeros, pads_at - tables},
+        {(void *)(uintptr_t)c->pads, pads},
+        {(void *)(uintptr_t)zeros, (size_t)blob_size(head) - pads_at - pads},
+    };
+    return write_all(s->fd, parts, sizeof parts / sizeof *parts, s->used - s->file_start);
+}
+
+/* Lets everybody see the blob at `offset`, which is complete. */
+static void publish(Segment *s, uint32_t offset)
+{
+    const BlobHead *head = (const BlobHead *)(const void *)(s->code + offset);
+    uint8_t *code = s->code + offset + sizeof *head;
+    uint32_t n = atomic_load_explicit(&s->nblobs, memory_order_relaxed);
+    s->blobs[n] = offset;
+    atomic_store_explicit(&s->nblobs, n + 1, memory_order_release);
+    __builtin___clear_cache((char *)code, (char *)code + head->code_size);
+    __atomic_store_n(&s->entries[head->func - s->module->n_imported_funcs], code, __ATOMIC_RELEASE);
+}
+
+bool segment_add(Segment *s, const Compiled *c)
+{
+    if (func_code(s, c->func)) return true;
+    const FuncCode *verified = atomic_load_explicit(
+        &s->module->code[c->func - s->module->n_imported_funcs], memory_order_acquire);
+    const uint32_t first_pc = verified->start - func_body(s, c->func)->start;
+    const BlobHead head = {c->func, c->code_size, c->points_size, c->npads, first_pc, {0}};
+    const uint64_t size = blob_size(&head);
+    if (size > s->limit - s->used || !open_file(s) || !extend(s, s->used + (uint32_t)size) ||
+        !write_blob(s, &head, c)) {
+        return false;
+    }
+    publish(s, s->used);
+    s->used += (uint32_t)size;
+    return true;
+}
+
+/* ---- Finding ---- */
+
+static const BlobHead *blob_at(const Segment *s, uint32_t i)
+{
+    return (const BlobHead *)(const void *)(s->code + s->blobs[i]);
+}
+
+/* The last blob that begins at or before `offset`; NULL if there is none. */
+static const BlobHead *blob_before(const Segment *s, uintptr_t offset)
+{
+    uint32_t from = 0, to = atomic_load_explicit(&s->nblobs, memory_order_acquire);
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (s->blobs[middle] <= offset)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from ? blob_at(s, from - 1) : NULL;
+}
+
+static PointReader blob_points(const Segment *s, const BlobHead *h)
+{
+    uint32_t start = func_body(s, h->func)->start + h->first_pc;
+    return points_read((const uint8_t *)(h + 1) + h->code_size, h->points_size, start);
+}
+
+bool segment_function_at(const Segment *s, const void *address, uint32_t *func)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)s->code;
+    const BlobHead *h = offset < s->limit ? blob_before(s, offset) : NULL;
+    if (!h || (uintptr_t)address - (uintptr_t)(h + 1) > h->code_size) return false;
+    *func = h->func;
+    return true;
+}
+
+bool segment_find(const Segment *s, const void *address, CodePoint *out)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)s->code;
+    if (offset >= s->limit) return false;
+    const BlobHead *h = blob_before(s, offset);
+    if (!h) return false;
+    uintptr_t native = (uintptr_t)address - (uintptr_t)(h + 1);
+    if (native > h->code_size) return false; /* equal: a call ends the function */
+    PointReader r = blob_points(s, h);
+    while (points_next(&r)) {
+        if (r.p.native < native) continue;
+        if (r.p.native > native) return false;
+        *out = (CodePoint){h->func, r.p.pc, r.p.slots};
+        return true;
+    }
+    return false;
+}
+
+const void *segment_pad(const Segment *s, uint32_t func, uint32_t clause)
+{
+    const uint8_t *code = func_code(s, func);
+    if (!code) return NULL;
+    const BlobHead *h = (const BlobHead *)(const void *)(code - sizeof *h);
+    const uint32_t *pads = (const uint32_t *)(const void *)((const uint8_t *)h + blob_pads_at(h));
+    return clause < h->npads ? code + pads[clause] : NULL;
+}
+
+bool segment_each(const Segment *s, bool (*fn)(void *env, uint32_t func, const uint8_t *code,
+                                               uint32_t size), void *env)
+{
+    uint32_t n = atomic_load_explicit(&s->nblobs, memory_order_acquire);
+    for (uint32_t i = 0; i < n; i++) {
+        const BlobHead *h = blob_at(s, i);
+        if (!fn(env, h->func, (const uint8_t *)(h + 1), h->code_size)) return false;
+    }
+    return true;
+}
+
+/* ---- Adopting ---- */
+
+/* What is wrong with the blob's points; NULL if nothing is. */
+static const char *check_points(const Segment *s, const BlobHead *h)
+{
+    const Range *body = func_body(s, h->func);
+    PointReader r = blob_points(s, h);
+    uint32_t last = 0;
+    for (bool first = true; points_next(&r); first = false, last = r.p.native) {
+        if (!first && r.p.native <= last) return "two points at one place";
+        if (r.p.native > h->code_size) return "a point behind the code";
+        if (r.p.pc < body->start || r.p.pc >= body->end) return "a point outside of the function";
+        if (r.p.slots > LIMIT_FRAME_SLOTS) return "a frame that is too large";
+    }
+    return r.at == r.end ? NULL : "bytes that are no points";
+}
+
+/* What is wrong with the blob, of which `room` bytes are there; NULL if nothing is.  `seen` has a
+ * bit for each function. */
+static const char *check_blob(const Segment *s, const BlobHead *h, uint32_t room, uint64_t *seen)
+{
+    if (room < sizeof *h || blob_size(h) > room) return "it is longer than the image";
+    if (h->code_size == 0) return "it has no code";
+    uint32_t own = h->func - s->module->n_imported_funcs;
+    if (h->func < s->module->n_imported_funcs || own >= s->nentries)
+        return "the module has no such function";
+    if (seen[own / 64] >> own % 64 & 1) return "the function came before";
+    seen[own / 64] |= UINT64_C(1) << own % 64;
+    for (size_t i = 0; i < sizeof h->unused / sizeof *h->unused; i++)
+        if (h->unused[i]) return "unknown fields are set";
+    const Range *body = func_body(s, h->func);
+    if (h->first_pc >= body->end - body->start) return "it begins outside of the function";
+    const uint32_t *pads = (const uint32_t *)(const void *)((const uint8_t *)h + blob_pads_at(h));
+    for (uint32_t i = 0; i < h->npads; i++)
+        if (pads[i] >= h->code_size) return "a landing pad behind the code";
+    return check_points(s, h);
+}
+
+/* The end of the empty bytes at `at`, if they reach to the end of their page; else `at`. */
+static uint32_t skip_gap(const Segment *s, uint32_t at, uint32_t size)
+{
+    const uint32_t page = (uint32_t)s->space->page, end = (uint32_t)round_up(at, page);
+    if (end > size) return at;
+    for (uint32_t i = at; i < end; i++)
+        if (s->code[i]) return at;
+    return end;
+}
+
+/* Walks the blobs of an image: checks them, with `seen`, or publishes what was checked, without. */
+static const char *walk_image(Segment *s, uint32_t size, uint64_t *seen, uint32_t *at)
+{
+    for (*at = 0; *at < size;) {
+        *at = skip_gap(s, *at, size);
+        const BlobHead *h = (const BlobHead *)(const void *)(s->code + *at);
+        if (seen) {
+            const char *wrong = check_blob(s, h, size - *at, seen);
+            if (wrong) return wrong;
+        } else {
+            publish(s, *at);
+        }
+        *at += (uint32_t)blob_size(h);
+    }
+    return NULL;
+}
+
+static fnvm_error *check_file(const Segment *s, int fd, uint64_t offset, uint32_t size)
+{
+    struct stat st;
+    if (s->used || s->fd >= 0 || offset % s->space->page || size == 0) {
+        return fnvm_error_new(FNVM_E_USAGE, "compiled code is taken over whole pages at a time, "
+                              "before any other is added");
+    }
+    if (fstat(fd, &st) != 0) return refused("cannot read the file of compiled code");
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < offset ||
+        (uint64_t)st.st_size - offset < size || size % BLOB_ALIGN || size > s->limit) {
+        return fnvm_error_new(FNVM_E_MALFORMED, "%u bytes of compiled code at 0x%llx: the file has "
+                              "fewer, or the module less room", size, (unsigned long long)offset);
+    }
+    return NULL;
+}
+
+fnvm_error *segment_adopt(Segment *s, int fd, uint64_t file_offset, uint32_t size)
+{
+    fnvm_error *error = check_file(s, fd, file_offset, size);
+    if (error) return error;
+    uint64_t *seen = calloc(s->nentries / 64 + 1, sizeof *seen);
+    if (!seen) return error_no_memory();
+    const size_t bytes = round_up(size, s->space->page);
+    uint32_t at = 0;
+    if (!map_code(s->code, bytes, MAP_PRIVATE, fd, file_offset)) {
+        free(seen);
+        return refused("cannot map the file of compiled code");
+    }
+    const char *wrong = walk_image(s, size, seen, &at);
+    free(seen);
+    if (wrong) {
+        reserve(s->code, bytes);
+        return fnvm_error_new(FNVM_E_MALFORMED, "compiled code: the blob at 0x%x: %s; delete the "
+                              "file and have the module compiled again", at, wrong);
+    }
+    walk_image(s, size, NULL, &at);
+    s->used = s->mapped = (uint32_t)bytes;
+    return NULL;
+}

@@ -1,0 +1,109 @@
+/* Segments: where compiled code lies, and what is known of it.
+ *
+ * The engine reserves one range of addresses for code; a module's segment is a part of it:
+ *
+ *   entries   8 bytes per own function, writable: the address to call, at first the lazy stub's
+ *   code      a memory file mapped read-execute; written through its descriptor, so that no page is
+ *             ever mapped writable and executable, nor writable at all
+ *
+ * Code reaches its entries relative to itself.  Each function is one blob: head, code, points,
+ * pads.  Blobs are appended under the segment's lock and published by a release store of the entry;
+ * everything published may be read by any thread. */
+#ifndef FNVM_JIT_SEGMENT_H
+#define FNVM_JIT_SEGMENT_H
+
+#include "jit/jit.h"
+
+typedef struct CodeSpace CodeSpace; /* the engine's range; owned by the engine */
+typedef struct Segment Segment;     /* owned by its module: Module.segment */
+
+/* What compiling a function made; the arrays are the compiler's, copied by segment_add. */
+typedef struct Compiled {
+    uint32_t func;            /* module index */
+    const uint8_t *code;      /* position-independent but for its distance to the entries */
+    uint32_t code_size;
+    const uint8_t *points;    /* see points.h; offsets count from FuncCode.start */
+    uint32_t points_size;
+    const uint32_t *pads;     /* landing pads of catch clauses, offsets in the code */
+    uint32_t npads;
+} Compiled;
+
+typedef struct BlobHead {     /* before the code, which is aligned to 32 bytes */
+    uint32_t func, code_size, points_size, npads;
+    uint32_t first_pc;        /* FuncCode.start, from the start of the function's body */
+    uint32_t unused[3];       /* zero */
+} BlobHead;
+enum { BLOB_ALIGN = 32 };
+
+/* Bytes of a blob from its head to the next one's.  The pads are aligned to 4 bytes. */
+static inline uint64_t blob_pads_at(const BlobHead *h)
+{
+    return (sizeof *h + (uint64_t)h->code_size + h->points_size + 3) & ~UINT64_C(3);
+}
+static inline uint64_t blob_size(const BlobHead *h)
+{
+    uint64_t end = blob_pads_at(h) + (uint64_t)h->npads * sizeof(uint32_t);
+    return (end + BLOB_ALIGN - 1) & ~(uint64_t)(BLOB_ALIGN - 1);
+}
+
+/* Reserves the range; an error where the system has no room or no executable memory for us.  It is
+ * freed after all of its segments. */
+fnvm_error *code_space_new(CodeSpace **out);
+void code_space_free(CodeSpace *);
+/* Whether `address` lies in any segment's code: for the fault handler, so no locks. */
+bool code_space_contains(const CodeSpace *, const void *address);
+
+/* A segment in the engine's range for the module, which it does not retain; all of its entries are
+ * `lazy_stub`. */
+fnvm_error *segment_new(Module *, const void *lazy_stub, Segment **out);
+void segment_free(Segment *); /* its range is used again: nobody may be in its code any more */
+
+void *const *segment_entries(const Segment *);
+/* The distance from the entries to where the next blob's code will start: compiled code may use it
+ * to reach the entries and functions added before (segment_code), so hold the lock from here to
+ * segment_add. */
+void segment_lock(Segment *);
+void segment_unlock(Segment *);
+uint32_t segment_next_code(const Segment *);   /* offset from the entries' start */
+/* Offset from the entries' start of a function's code; 0 if it is not compiled. */
+uint32_t segment_code(const Segment *, uint32_t func);
+
+/* Appends and publishes the code of a verified function, with the lock held; one that has code
+ * keeps it.  False: the segment is full, the host out of memory, or this is a fork of the process
+ * that the segment is from (code there stays what it was; both would write to one file).  Nothing
+ * changed then. */
+bool segment_add(Segment *, const Compiled *);
+
+/* Calls `fn` for every function compiled so far, in the order of the addresses, until it says
+ * false; returns false then.  A BlobHead lies before each code. */
+bool segment_each(const Segment *, bool (*fn)(void *env, uint32_t func, const uint8_t *code,
+                                              uint32_t size), void *env);
+
+/* Takes over `size` bytes of blobs that were compiled for this very module and machine, with the
+ * lock held: maps them from `file_offset` (a multiple of the page) of a regular file, privately and
+ * never writable, as the first of the segment, which must be empty, and publishes them.  What is
+ * added later starts behind on a page of its own; pages' ends between blobs are zeros.  All that
+ * the engine itself reads of the blobs is checked first, and nothing is published unless all is
+ * well.  The code cannot be checked: that the file is ours and that nobody changes it is for the
+ * caller to know. */
+fnvm_error *segment_adopt(Segment *, int fd, uint64_t file_offset, uint32_t size);
+
+/* Where in a module compiled code is. */
+typedef struct CodePoint {
+    uint32_t func;      /* module index */
+    uint32_t pc;        /* offset of the instruction's opcode in the module's bytes */
+    uint32_t slots;     /* K: slots from the frame's first to the callee's first; 0 but at calls */
+} CodePoint;
+/* What is known of a return address or of the address of an instruction that can fault; false if
+ * it is not exactly one of those.  Async-signal-safe. */
+bool segment_find(const Segment *, const void *address, CodePoint *out);
+
+/* The function in whose code the address lies.  Async-signal-safe. */
+bool segment_function_at(const Segment *, const void *address, uint32_t *func);
+
+/* The address of landing pad `clause` (index in FuncCode.clauses) of a compiled function; NULL if
+ * it has no such pad.  Code goes on there as after the clause's branch: what that carries (payload,
+ * exnref) is in the home slots where the target label wants it. */
+const void *segment_pad(const Segment *, uint32_t func, uint32_t clause);
+
+#endif

@@ -1,0 +1,324 @@
+/* The pass: decode an instruction, give it to the template of its family; before it the prologue,
+ * behind it what is out of the way: traps, slow calls, constants. */
+#include "jit/compile.h"
+
+#include <stdlib.h>
+
+#include "jit/x86_64/compiler.h"
+#include "loader/skip.h"
+
+/* ---- Immediates ---- */
+
+uint64_t read_u(Compiler *c)
+{
+    const uint8_t *p = c->bytes + c->pc;
+    uint64_t value = *p++;
+    if (value >= 0x80) {
+        value &= 0x7F;
+        unsigned shift = 7;
+        uint8_t byte;
+        do {
+            byte = *p++;
+            value |= (uint64_t)(byte & 0x7F) << shift;
+            shift += 7;
+        } while (byte & 0x80);
+    }
+    c->pc = (uint32_t)(p - c->bytes);
+    return value;
+}
+
+int64_t read_s(Compiler *c)
+{
+    const uint8_t *p = c->bytes + c->pc;
+    uint64_t value = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+    do {
+        byte = *p++;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        shift += 7;
+    } while (byte & 0x80);
+    if (shift < 64 && (byte & 0x40)) value |= ~UINT64_C(0) << shift;
+    c->pc = (uint32_t)(p - c->bytes);
+    return (int64_t)value;
+}
+
+/* ---- The machine ---- */
+
+uint64_t compiler_cpu_features(void)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("sse4.1") || !__builtin_cpu_supports("ssse3")) return 0;
+    uint64_t features = CPU_BASELINE;
+    if (__builtin_cpu_supports("avx")) features |= CPU_AVX;
+    if (__builtin_cpu_supports("avx2")) features |= CPU_AVX2;
+    if (__builtin_cpu_supports("fma")) features |= CPU_FMA;
+    if (__builtin_cpu_supports("bmi")) features |= CPU_BMI1;
+    if (__builtin_cpu_supports("bmi2")) features |= CPU_BMI2;
+    if (__builtin_cpu_supports("lzcnt")) features |= CPU_LZCNT;
+    if (__builtin_cpu_supports("popcnt")) features |= CPU_POPCNT;
+    return features;
+}
+
+Compiler *compiler_new(Module *m)
+{
+    Compiler *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->m = m;
+    c->bytes = m->bytes;
+    c->cpu = compiler_cpu_features();
+    region_offsets(m, &c->offsets);
+    return c;
+}
+
+void compiler_free(Compiler *c)
+{
+    if (!c) return;
+    asm_free(&c->a);
+    points_free(&c->points);
+    free(c->pads);
+    free(c->ops);
+    free(c->local_kind);
+    free(c->local_reg);
+    free(c->local_slot);
+    free(c->aliases);
+    free(c->blocks);
+    free(c->traps);
+    free(c->slow_calls);
+    free(c->literals);
+    free(c->table_uses);
+    free(c);
+}
+
+/* ---- Setting up ---- */
+
+/* An array of n items at least, its contents void. */
+static bool make_array(void *array_pointer, size_t n, size_t bytes)
+{
+    void **array = array_pointer;
+    free(*array);
+    *array = malloc(n * bytes);
+    return *array != NULL;
+}
+
+static bool make_locals(Compiler *c, uint32_t n)
+{
+    if (n < c->locals_size) return true;
+    uint32_t size = n * 2 + 1;
+    c->locals_size = 0;
+    if (!make_array(&c->local_kind, size, 1) || !make_array(&c->local_reg, size, 1) ||
+        !make_array(&c->local_slot, size, 4) || !make_array(&c->aliases, size, 4))
+        return false;
+    c->locals_size = size;
+    return true;
+}
+
+static void declare(Compiler *c, uint32_t *x, uint32_t *slot, uint32_t n, Kind k)
+{
+    memset(c->local_kind + *x, (int)k, n);
+    for (uint32_t i = 0; i < n; i++, *slot += kind_slots(k)) c->local_slot[*x + i] = *slot;
+    *x += n;
+}
+
+/* Parameters, then the body's declarations (5.5.13). */
+static void declare_locals(Compiler *c, const Type *t, Range body)
+{
+    uint32_t x = 0, slot = 0;
+    for (uint32_t i = 0; i < t->nparams; i++) declare(c, &x, &slot, 1, kind_of(t->params[i]));
+    c->pc = body.start;
+    for (uint32_t groups = (uint32_t)read_u(c); groups > 0; groups--) {
+        uint32_t n = (uint32_t)read_u(c);
+        uint8_t code = c->bytes[c->pc++];
+        if (code == 0x63 || code == 0x64) read_s(c);
+        declare(c, &x, &slot, n, code == 0x7F ? KIND_I32 : code == 0x7D ? KIND_F32
+                               : code == 0x7C ? KIND_F64 : code == 0x7B ? KIND_V128 : KIND_I64);
+    }
+    memset(c->local_reg, NO_REG, x);
+    memset(c->aliases, 0, x * sizeof *c->aliases);
+}
+
+static bool start(Compiler *c, const Segment *segment, const FuncCode *code)
+{
+    const Module *m = c->m;
+    uint32_t noperands = code->frame_slots - code->local_slots + 1;
+    c->code = code;
+    c->segment = segment;
+    c->base = segment_next_code(segment);
+    c->failed = false;
+    c->nlocals = code->nlocals;
+    if (!asm_start(&c->a) || !make_locals(c, code->nlocals)) return false;
+    if (noperands > c->ops_size) {
+        c->ops_size = 0;
+        if (!make_array(&c->ops, (size_t)noperands * 2, sizeof *c->ops)) return false;
+        c->ops_size = noperands * 2;
+    }
+    uint32_t npads = 0;
+    for (uint32_t i = 0; i < code->nhandlers; i++) npads += code->handlers[i].count;
+    if (npads > c->pads_size) {
+        c->pads_size = 0;
+        if (!make_array(&c->pads, npads, sizeof *c->pads)) return false;
+        c->pads_size = npads;
+    }
+    points_start(&c->points, code->start);
+    declare_locals(c, types_get(&m->engine->types, code->type),
+                   m->bodies[code->func - m->n_imported_funcs]);
+    c->nops = c->flushed = c->nblocks = c->nclauses = c->tables_seen = 0;
+    c->ntraps = c->nslow_calls = c->nliterals = c->ntable_uses = 0;
+    c->loops_seen = 1;
+    c->slot = code->local_slots;
+    c->pc = c->at = code->start;
+    c->region = 0;
+    return true;
+}
+
+/* ---- Prologue ---- */
+
+enum { UNCHECKED_FRAME = 1024 }; /* of a leaf: within the red zone that its caller checked for */
+
+static void prologue(Compiler *c)
+{
+    const FuncCode *code = c->code;
+    uint32_t bytes = code->frame_slots * 8;
+    if (bytes > UNCHECKED_FRAME || !(code->flags & CODE_LEAF)) {
+        asm_rm(&c->a, X_LEA, true, SCRATCH,
+               mem_at(REG_FRAME, (int32_t)bytes - JIT_FP_BIAS + JIT_RED_ZONE));
+        asm_rr(&c->a, X_CMP, true, SCRATCH, REG_STACK);
+        asm_jcc(&c->a, CC_A, &c->exhausted);
+    }
+    if (!(code->flags & CODE_LEAF)) { /* recursion can be stopped as well as loops */
+        point_here(c);
+        asm_rm(&c->a, X_TEST, false, RAX, mem_at(REG_INSTANCE, -128));
+    }
+}
+
+/* ---- Behind the function ---- */
+
+static void emit_exhausted(Compiler *c)
+{
+    if (!c->exhausted.link) return;
+    label_bind(&c->a, &c->exhausted);
+    asm_dm(&c->a, X_JMP_RM, false, 4,
+           mem_at(REG_INSTANCE, (int32_t)offsetof(Instance, links.stubs[STUB_EXHAUSTED])));
+}
+
+static void emit_traps(Compiler *c)
+{
+    for (uint32_t i = 0; i < c->ntraps; i++) {
+        TrapSite *t = &c->traps[i];
+        asm_room(&c->a, ASM_ROOM);
+        label_bind(&c->a, &t->from);
+        asm_mov_ri(&c->a, RAX, t->trap);
+        asm_dm(&c->a, X_JMP_RM, false, 2,
+               mem_at(REG_INSTANCE, (int32_t)offsetof(Instance, links.stubs[STUB_TRAP])));
+        points_add(&c->points, asm_offset(&c->a), t->pc, 0);
+    }
+}
+
+static void emit_literals(Compiler *c)
+{
+    while (c->nliterals && (asm_offset(&c->a) & 7)) asm_8(&c->a, 0xCC);
+    for (uint32_t i = 0; i < c->nliterals && !c->a.failed; i++) {
+        const Literal *l = &c->literals[i];
+        asm_room(&c->a, ASM_ROOM);
+        if (c->a.failed) return;
+        uint32_t distance = asm_offset(&c->a) - l->use;
+        memcpy(c->a.bytes + l->use - 4, &distance, 4);
+        asm_64(&c->a, l->low);
+        if (l->size == 16) asm_64(&c->a, l->high);
+    }
+}
+
+/* ---- The pass ---- */
+
+static Op decode(Compiler *c)
+{
+    c->at = c->pc;
+    uint8_t byte = c->bytes[c->pc++];
+    if (byte != PAGE_GC && byte != PAGE_MISC && byte != PAGE_SIMD)
+        return instruction_decode(PAGE_BASE, byte);
+    return instruction_decode(byte, (uint32_t)read_u(c));
+}
+
+static bool compile_base(Compiler *c, Op op, uint8_t code)
+{
+    switch (code) {
+    case 0x01: return true;
+    case 0x02 ... 0x05: case 0x0B: case 0x1F: return compile_block(c, op);
+    case 0x00: case 0x08: case 0x0A: case 0x0C ... 0x0F: case 0xD5: case 0xD6:
+        return compile_branch(c, op);
+    case 0x10 ... 0x15: return compile_call(c, op);
+    case 0x1C: /* select with its type */
+        read_u(c);
+        if (c->bytes[c->pc] == 0x63 || c->bytes[c->pc] == 0x64) c->pc++;
+        read_s(c);
+        return compile_variable(c, op_select);
+    case 0x28 ... 0x40: return compile_memory(c, op);
+    case 0x45 ... 0x5A: case 0x67 ... 0x8A: case 0xC0 ... 0xC4: return compile_integer(c, op);
+    case 0x5B ... 0x66: case 0x8B ... 0xA6: return compile_float(c, op);
+    case 0xA7 ... 0xBF: return compile_convert(c, op);
+    default: return compile_variable(c, op);
+    }
+}
+
+static bool compile_one(Compiler *c, Op op)
+{
+    const Instr *row = &instructions[op];
+    switch (row->page) {
+    case PAGE_BASE: return compile_base(c, op, (uint8_t)row->code);
+    case PAGE_SIMD: return compile_vector(c, op);
+    case PAGE_GC:
+        if (op == op_br_on_cast || op == op_br_on_cast_fail) return compile_branch(c, op);
+        return compile_aggregate(c, op);
+    default:
+        if (row->code < 8) return compile_convert(c, op);
+        if (row->code >= 19) return compile_integer(c, op);
+        return compile_aggregate(c, op);
+    }
+}
+
+/* Nothing is made of code that cannot be reached; blocks are still counted. */
+static bool skip_dead(Compiler *c)
+{
+    uint8_t byte = c->bytes[c->pc];
+    if ((byte >= 0x02 && byte <= 0x05) || byte == 0x0B || byte == 0x1F)
+        return compile_one(c, decode(c));
+    Reader r = {.bytes = c->bytes, .pos = c->pc, .end = c->code->end};
+    Op op;
+    if (!reader_skip_instruction(&r, &op)) {
+        fnvm_error_free(r.error);
+        return false;
+    }
+    c->pc = r.pos;
+    return true;
+}
+
+static bool pass(Compiler *c)
+{
+    do {
+        asm_room(&c->a, ASM_ROOM);
+        if (c->a.failed || c->failed) return false;
+        if (c->reachable ? !compile_one(c, decode(c)) : !skip_dead(c)) return false;
+    } while (c->nblocks > 0);
+    return true;
+}
+
+bool compiler_function(Compiler *c, const Segment *segment, const FuncCode *code, Compiled *out)
+{
+    if (code->nregions == 0 || !start(c, segment, code)) return false;
+    c->exhausted = (Label){0};
+    prologue(c);
+    region_start(c);
+    block_start_function(c);
+    if (c->failed || !pass(c)) return false;
+    finish_calls(c);
+    emit_exhausted(c);
+    emit_traps(c);
+    emit_literals(c);
+    if (c->failed || c->a.failed || c->points.failed) return false;
+    uint32_t npads = 0;
+    for (uint32_t i = 0; i < code->nhandlers; i++) npads += code->handlers[i].count;
+    *out = (Compiled){.func = code->func, .code = c->a.bytes, .code_size = asm_offset(&c->a),
+                      .points = c->points.bytes, .points_size = c->points.size, .pads = c->pads,
+                      .npads = npads};
+    return true;
+}
