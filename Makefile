@@ -5,7 +5,7 @@
 #   make check      install what is missing, build, run every test, also under the sanitizers
 #   make debug      build with ASan and UBSan, in build/debug/
 #   make fuzz       build the fuzz targets with clang and run each for FUZZ_SECONDS
-#   make bench      the interpreter beside node; how long CPython takes to its first instruction
+#   make bench      every engine here over bench/programs; starting; compiling
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make uninstall | format | lint | clean
 
@@ -34,10 +34,11 @@ WERROR ?= -Werror
 # No contraction of a*b+c: wasm rounds after every operation.
 FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
          -ffp-contract=off -fno-math-errno -MMD -MP -Iinclude -I.
-LIBS := -lgc -lpthread -lm
+# The code cache knows by its build id which engine made a file.
+LIBS := -lgc -lsodium -lpthread -lm -Wl,--build-id
 
 ifdef SANITIZE
-FLAGS += -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
+FLAGS += -DFNVM_CHECK -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
@@ -49,14 +50,21 @@ JIT_DIRS := $(if $(filter x86_64,$(PROCESSOR)),jit jit/$(PROCESSOR),jit/none)
 LIB_DIRS := vm loader loader/text verifier $(JIT_DIRS) stdlib
 TOOL_DIRS := cli conformance
 LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
+ifndef SANITIZE
+LIB_SRC := $(filter-out %/check_state.c,$(LIB_SRC)) # the compiler checks itself in debug builds
+endif
 LIB_ASM := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.S))
 # `fnvm wast` is part of the program; what else lies beside it is a program of its own.
 TOOL_SRC := $(wildcard cli/*.c conformance/wast*.c conformance/spectest.c)
+# `fnvm disasm` writes machine code as assembly where Capstone is installed, else as bytes.
+CAPSTONE := $(wildcard /usr/include/capstone/capstone.h /usr/local/include/capstone/capstone.h)
+TOOL_SRC := $(filter-out cli/machine_$(if $(CAPSTONE),bytes,capstone).c,$(TOOL_SRC))
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
+GENERATE_SRC := $(wildcard conformance/generate/*.c)
 UNIT_SRC := $(wildcard conformance/unit/*.c)
 ifneq ($(filter jit/none,$(JIT_DIRS)),)
-UNIT_SRC := $(filter-out $(addprefix conformance/unit/test_,segment.c fault.c runtime_rows.c),\
-              $(UNIT_SRC))
+UNIT_SRC := $(filter-out $(addprefix conformance/unit/test_,segment.c fault.c runtime_rows.c cache.c \
+              jit_verify.c), $(UNIT_SRC))
 endif
 FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/embed/*.c)
@@ -65,6 +73,7 @@ HEADERS := $(wildcard include/*.h include/*.def)
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
+GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
 ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
 UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
 EXAMPLES := $(EXAMPLE_SRC:examples/embed/%.c=$(BUILD)/examples/%)
@@ -159,7 +168,8 @@ $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
 	$(SAY) TEST $@
-	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) $(LIBS)
+$(BUILD)/differ: $(GENERATE_OBJ)
 
 # Examples see only the public header and the static library, as any user would.
 examples: $(EXAMPLES)
@@ -172,7 +182,7 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 # ---- Measuring ----
 
 bench: all $(BUILD)/bench/start
-	BUILD=$(BUILD) bench/interpreter
+	BUILD=$(BUILD) bench/run --all
 	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 
 $(BUILD)/bench/start: bench/start.c $(BUILD)/libfnvm.a
@@ -218,7 +228,8 @@ uninstall:
 
 # ---- Housekeeping ----
 
-OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) bench/start.c
+OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) bench/start.c \
+         bench/timed.c
 
 format:
 	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))
@@ -229,4 +240,4 @@ lint:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))

@@ -8,6 +8,8 @@ int command_run(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_wat(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_disasm(int argc, char **argv);
+int command_cache(int argc, char **argv);
 
 /* The help of one command, or of the whole for NULL, on standard output; returns 0. */
 int help_print(const char *command);
@@ -15,6 +17,10 @@ int help_print(const char *command);
 /* Loads FILE, or standard input for "-".  On failure prints the error as `what` FILE and returns
  * the status to end with, else -1. */
 int module_open(fnvm_engine *, const char *file, const char *what, fnvm_module **out);
+
+/* The code cache's directory: what --cache says (NULL: nothing), else FNVM_CACHE_DIR, else the
+ * usual place below HOME; malloc'd, NULL: none.  `by_name`: one of the first two named it. */
+char *cache_directory(const char *option, bool *by_name);
 
 /* All of a file or of standard input ("-"), malloc'd. */
 fnvm_error *file_read(const char *file, char **bytes, size_t *len);

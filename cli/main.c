@@ -34,9 +34,14 @@ static const Command commands[] = {
      "  --verify lazy|eager        verify a function at its first call (default), or all now\n"
      "  --engine jit|interp        compile (default where the machine allows it), or interpret\n"
      "  --compile lazy|eager       compile a function at its first call (default), or all now\n"
+     "  --compile-threads N        of --compile=eager (default: one per processor)\n"
+     "  --jit-verify               check compiled code before it is used (to test the compiler)\n"
+     "  --cache DIR|none           keep compiled code there; default ~/.cache/fnvm (fnvm help cache)\n"
+     "  --profile sample           the functions that took most time, at the end\n"
+     "  --profile perf[,DIR]       names of functions for perf; DIR/jit-PID.dump has their code\n"
      "  -W KEY[=VALUE],...         limits and features: fuel, timeout, ...     (-W help)\n"
      "  -S KEY[=VALUE],...         WASI: inherit-env, tcplisten, ...           (-S help)\n"
-     "  -D KEY[=VALUE],...         debugging: coredump, compiled               (-D help)\n"
+     "  -D KEY[=VALUE],...         debugging: coredump, compiled, gdb          (-D help)\n"
      "\n"
      "Exit status: the guest's own; 134 trap, fuel and timeout included; 1 cannot be loaded,\n"
      "verified or linked; 2 usage; 126 refused by a limit; 127 FILE not found; 130, 143 stopped\n"
@@ -75,6 +80,26 @@ static const Command commands[] = {
      "\n"
      "Example:\n"
      "  fnvm inspect --json app.wasm\n"},
+    {"cache", command_cache, "look after compiled code that is kept",
+     "fnvm cache [list|clear|dir] [--cache=DIR]\n"
+     "\n"
+     "`fnvm run` keeps what it compiles in DIR: --cache=DIR, else $FNVM_CACHE_DIR, else\n"
+     "$XDG_CACHE_HOME/fnvm, else ~/.cache/fnvm; `none` for neither.  `list` (the default) shows\n"
+     "the modules it has code of, those used last first; `clear` removes all; `dir` says where.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm cache clear\n"},
+    {"disasm", command_disasm, "show bytecode beside the machine code it becomes",
+     "fnvm disasm [--state] [--engine=interp] [-W FEATURE[=y|n],...] FILE [FUNC]\n"
+     "\n"
+     "Shows every function, or FUNC (an index or a name): each instruction with its offset in\n"
+     "the module, below it the machine code that the compiler makes of it, and their sizes.\n"
+     "\n"
+     "  --state          before each instruction, where the compiler has operands and locals\n"
+     "  --engine interp  the bytecode alone\n"
+     "\n"
+     "Example:\n"
+     "  fnvm disasm app.wasm main\n"},
     {"version", command_version, "print the version", "fnvm version\n"},
     {"help", command_help, "explain a command", "fnvm help [command]\n"},
 };

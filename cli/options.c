@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/errors.h"
@@ -166,6 +167,7 @@ static const GroupKey debug_keys[] = {
     {"coredump", VALUE_TEXT, FIELD(coredump), "=FILE", "write a wasm core dump there on a trap"},
     {"compiled", VALUE_RANGE, FIELD(compiled), "=N[-M]",
      "compile functions N to M only, interpret the others"},
+    {"gdb", VALUE_FLAG, FIELD(gdb), "[=y|n]", "tell GDB about compiled functions"},
     {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
 
 static const GroupKey *group_keys(char group)
@@ -298,7 +300,11 @@ enum {
     OPTION_MODULE_PATH,
     OPTION_ENGINE,
     OPTION_VERIFY,
-    OPTION_COMPILE
+    OPTION_COMPILE,
+    OPTION_THREADS,
+    OPTION_JIT_VERIFY,
+    OPTION_CACHE,
+    OPTION_PROFILE
 };
 
 static const struct option run_options[] = {
@@ -311,6 +317,10 @@ static const struct option run_options[] = {
     {"engine", required_argument, NULL, OPTION_ENGINE},
     {"verify", required_argument, NULL, OPTION_VERIFY},
     {"compile", required_argument, NULL, OPTION_COMPILE},
+    {"compile-threads", required_argument, NULL, OPTION_THREADS},
+    {"cache", required_argument, NULL, OPTION_CACHE},
+    {"jit-verify", no_argument, NULL, OPTION_JIT_VERIFY},
+    {"profile", required_argument, NULL, OPTION_PROFILE},
     {"wasm", required_argument, NULL, 'W'},
     {"wasi", required_argument, NULL, 'S'},
     {"debug", required_argument, NULL, 'D'},
@@ -448,6 +458,30 @@ int options_compile(Options *options, const char *when)
     return status;
 }
 
+static int option_threads(Options *options, const char *text)
+{
+    uint64_t n;
+    const char *rest;
+    if (!parse_number(text, &n, &rest) || *rest || n == 0 || n > 1000)
+        return error_usage(options->command, "--compile-threads: expected 1 to 1000, found `%s`",
+                           text);
+    options->config.compile_threads = (uint32_t)n;
+    return -1;
+}
+
+static int option_profile(Options *options, char *text)
+{
+    static const Choice kinds[] = {{"perf", PROFILE_PERF}, {"sample", PROFILE_SAMPLE}, {NULL, 0}};
+    char *dir = strchr(text, ',');
+    if (dir && strncmp(text, "perf,", 5) == 0) {
+        *dir = '\0';
+        options->profile_dir = dir + 1;
+    }
+    int kind = 0, status = choose(options, "profile", text, kinds, &kind);
+    options->profile = (ProfileKind)kind;
+    return status;
+}
+
 static int run_option(Options *options, int option, char *text)
 {
     switch (option) {
@@ -467,6 +501,10 @@ static int run_option(Options *options, int option, char *text)
     case OPTION_ENGINE: return options_engine(options, text);
     case OPTION_VERIFY: return options_verify(options, text);
     case OPTION_COMPILE: return options_compile(options, text);
+    case OPTION_THREADS: return option_threads(options, text);
+    case OPTION_JIT_VERIFY: options->config.jit_verify = true; return -1;
+    case OPTION_CACHE: options->cache = text; return -1;
+    case OPTION_PROFILE: return option_profile(options, text);
     default: return -1;
     }
 }
@@ -498,6 +536,8 @@ void options_init(Options *options, const char *command)
 {
     *options = (Options){.command = command};
     fnvm_config_default(&options->config);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    options->config.compile_threads = processors > 0 ? (uint32_t)processors : 1;
 }
 
 void options_free(Options *options)

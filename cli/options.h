@@ -24,6 +24,8 @@ typedef struct FuncRange {
     uint64_t first, last; /* function indices */
 } FuncRange;
 
+typedef enum ProfileKind { PROFILE_NONE, PROFILE_PERF, PROFILE_SAMPLE } ProfileKind;
+
 typedef struct Options {
     const char *command; /* for messages and `fnvm help` */
     fnvm_config config;
@@ -37,8 +39,12 @@ typedef struct Options {
     /* -D */
     const char *coredump;
     FuncRange compiled; /* if config.jit_filter */
+    bool gdb;
     /* long options */
     const char *invoke, *argv0;
+    const char *cache;  /* as given, or NULL */
+    ProfileKind profile;
+    const char *profile_dir; /* of PROFILE_PERF; NULL: the current one */
     Directory *dirs;
     size_t ndirs;
     Pairs env;          /* value NULL: inherit if set */

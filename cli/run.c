@@ -7,8 +7,10 @@
 #include "cli/commands.h"
 #include "cli/errors.h"
 #include "cli/interrupt.h"
+#include "cli/profile.h"
 #include "cli/sockets.h"
 #include "cli/values.h"
+#include "jit/cache.h"
 
 enum { VALUES_MAX = 1000 }; /* the standard's limit on parameters, appendix A.1 */
 
@@ -20,6 +22,8 @@ typedef struct Session {
     fnvm_wasi *wasi;
     fnvm_linker *linker;
     fnvm_instance *instance;
+    char *cache; /* its directory, or NULL */
+    Profile profile;
     int inherited; /* sockets from SOCKETS_FIRST on, for the guest */
 } Session;
 
@@ -316,6 +320,25 @@ static int session_outcome(Session *s, fnvm_error *error)
     return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }
 
+/* Where compiled code is kept.  What is asked for by name and cannot be is worth a word; the guest
+ * runs all the same. */
+static void choose_cache(Session *s)
+{
+    bool by_name;
+    s->cache = cache_directory(s->options.cache, &by_name);
+    s->options.config.code_cache = s->cache;
+    if (!by_name || s->options.config.engine == FNVM_ENGINE_INTERPRETER) return;
+    CodeCache *cache = NULL;
+    fnvm_error *error = cache_open(s->cache, true, &cache);
+    if (error) {
+        fputs("Warning: ", stderr);
+        print_escaped(stderr, fnvm_error_message(error), strlen(fnvm_error_message(error)));
+        fputc('\n', stderr);
+    }
+    fnvm_error_free(error);
+    cache_close(cache);
+}
+
 static int session_start(Session *s)
 {
     fnvm_error *error = NULL;
@@ -324,15 +347,20 @@ static int session_start(Session *s)
     if (error) return error_report(error, "failed to inherit sockets");
     /* Compiled code would leave a dump without the locals that were in registers. */
     if (s->options.coredump) s->options.config.engine = FNVM_ENGINE_INTERPRETER;
+    choose_cache(s);
     error = fnvm_engine_new(&s->options.config, &s->engine);
+    if (!error) error = profile_engine(&s->profile, &s->options, s->engine);
     if (error) return error_report(error, "failed to set up the engine");
     int status = module_open(s->engine, s->options.file, "run main module", &s->module);
     if (status >= 0) return status;
     status = session_link(s);
     if (status >= 0) return status;
 
+    error = profile_store(&s->profile, &s->options, s->store);
+    if (error) return error_report(error, "failed to start the profile");
     interrupt_install(s->store, s->options.timeout_ns);
     status = session_run(s, &error);
+    profile_end(&s->profile);
     if (status < 0) status = session_outcome(s, error);
     interrupt_remove();
     return status;
@@ -349,6 +377,7 @@ int command_run(int argc, char **argv)
     if (s.wasi) fnvm_wasi_free(s.wasi);
     if (s.module) fnvm_module_release(s.module);
     if (s.engine) fnvm_engine_free(s.engine);
+    free(s.cache);
     options_free(&s.options);
     return status;
 }

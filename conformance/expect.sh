@@ -19,6 +19,7 @@ TIME_LIMIT=${TIME_LIMIT:-120}
 stdin=/dev/null
 passed=0 failed=0 skipped=0
 work=$(mktemp -d)
+export FNVM_CACHE_DIR=$work/cache # not the user's
 trap 'rm -rf "$work"' EXIT
 
 skip() { skipped=$((skipped + 1)); echo "skipped: $1 ($2)"; }

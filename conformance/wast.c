@@ -63,6 +63,10 @@ static int parse_option(Options *options, bool *verbose, int argc, char **argv, 
     if (strncmp(arg, "--engine=", 9) == 0) return options_engine(options, arg + 9);
     if (strncmp(arg, "--verify=", 9) == 0) return options_verify(options, arg + 9);
     if (strncmp(arg, "--compile=", 10) == 0) return options_compile(options, arg + 10);
+    if (strcmp(arg, "--jit-verify") == 0) {
+        options->config.jit_verify = true;
+        return -1;
+    }
     if (strncmp(arg, "-D", 2) == 0 && arg[2]) return options_group(options, 'D', arg + 2);
     if (strncmp(arg, "-W", 2) == 0) {
         if (arg[2]) return options_group(options, 'W', arg + 2);

@@ -132,6 +132,7 @@ typedef struct fnvm_config {
     fnvm_verify verify;
     fnvm_engine_kind engine;
     fnvm_compile compile;
+    uint32_t compile_threads;     /* of eager compilation, the caller's included; 0: one */
     uint64_t max_memory_bytes;    /* of one linear memory */
     uint64_t max_table_elements;  /* of one table */
     uint64_t max_stack_bytes;     /* guest stack of one instance */
@@ -143,6 +144,13 @@ typedef struct fnvm_config {
      * thread that runs guests. */
     bool (*jit_filter)(void *env, uint32_t func);
     void *jit_filter_env;
+    /* Compiled code passes an independent check before it is used, and a function whose code does
+     * not is an error where it is called.  For those who test the compiler; no code_cache then. */
+    bool jit_verify;
+    /* A directory where compiled code is kept from one process to the next, or NULL.  It is made
+     * if need be; one that others may write to is not used, nor is any with a jit_filter.  Code is
+     * written when its module is freed.  Read by fnvm_engine_new only. */
+    const char *code_cache;
 } fnvm_config;
 
 FNVM_API void fnvm_config_default(fnvm_config *);
@@ -195,6 +203,10 @@ FNVM_API void fnvm_module_release(fnvm_module *);
 FNVM_API fnvm_error *fnvm_module_verify(fnvm_module *,
                                         void (*report)(void *env, const fnvm_error *),
                                         void *env, size_t *bad);
+/* Compiles every function now, on config.compile_threads threads, rather than at its first call or
+ * with the first instance.  Bad functions are left to trap when they are called.  Does nothing
+ * where the engine interprets.  Any thread, any number of times. */
+FNVM_API fnvm_error *fnvm_module_compile(fnvm_module *);
 FNVM_API size_t fnvm_module_imports(const fnvm_module *);
 FNVM_API void fnvm_module_import(const fnvm_module *, size_t i, fnvm_import *out);
 FNVM_API size_t fnvm_module_exports(const fnvm_module *);
@@ -215,6 +227,8 @@ FNVM_API void fnvm_store_free(fnvm_store *);
  * call, blocking host functions return early.  Stays set until cleared. */
 FNVM_API void fnvm_store_interrupt(fnvm_store *);
 FNVM_API void fnvm_store_clear_interrupt(fnvm_store *);
+/* Only if the engine counts fuel: the guest traps with OUT_OF_FUEL when it is used up.  Compiled
+ * code stops at the beginning of a stretch of instructions that it cannot pay for. */
 FNVM_API void fnvm_store_set_fuel(fnvm_store *, uint64_t instructions);
 FNVM_API uint64_t fnvm_store_fuel(const fnvm_store *); /* what is left */
 

@@ -12,10 +12,12 @@ uint64_t compiler_cpu_features(void);
 
 Compiler *compiler_new(Module *); /* NULL: the host is out of memory */
 void compiler_free(Compiler *);
+/* Who watches functions being compiled from now on; NULL: nobody. */
+struct CodeTrace;
+void compiler_trace(Compiler *, struct CodeTrace *);
 
-/* Compiles `code`; `out` points into the compiler's memory.  Called with the segment's lock held
- * (segment_next_code is where it will lie).  False: memory ran out or the code would be too large:
- * the interpreter has to run it. */
+/* Compiles `code`; `out` points into the compiler's memory.  The segment is only read, without its
+ * lock.  False: memory ran out or the code would be too large: the interpreter has to run it. */
 bool compiler_function(Compiler *, const Segment *, const FuncCode *code, Compiled *out);
 
 #endif

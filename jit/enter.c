@@ -6,6 +6,7 @@
  * type, here and nowhere else. */
 #include "jit/enter.h"
 
+#include "jit/fuel.h"
 #include "jit/runtime.h"
 #include "jit/segment.h"
 #include "jit/x86_64/offsets.h"
@@ -26,6 +27,7 @@ AT(GuestCpu, ints, CPU_INTS);
 AT(GuestCpu, floats, CPU_FLOATS);
 AT(GuestCpu, callee, CPU_CALLEE);
 AT(GuestCpu, trap, CPU_TRAP);
+AT(GuestCpu, frames_described, CPU_FRAMES_DESCRIBED);
 AT(Instance, links.memory, LINKS_MEMORY);
 AT(Instance, links.cpu, LINKS_CPU);
 AT(Instance, store, INSTANCE_STORE);
@@ -86,7 +88,7 @@ static bool in_float_register(ValType t)
     return t == TYPE_F32 || t == TYPE_F64 || t == TYPE_V128;
 }
 
-/* Between home slots and the cpu's argument registers.  The upper half of an i32 is zero in both. */
+/* Between home slots and the cpu's argument registers.  An i32's upper half is zero in both. */
 static void move_args(const Type *type, Slot *slots, GuestCpu *cpu, bool to_slots)
 {
     uint32_t ints = 0, floats = 0;
@@ -130,8 +132,11 @@ static RunExit enter_code(Run *run)
     case JIT_CONTINUE:
     case JIT_DONE: return code_returned(run);
     case JIT_SWITCH: return RUN_RESUME;
-    case JIT_TRAP: return run_trap(run, (fnvm_trap)cpu->trap);
+    case JIT_TRAP:
+        fuel_give_back(run, (fnvm_trap)cpu->trap);
+        return run_trap(run, (fnvm_trap)cpu->trap);
     case JIT_ERROR:
+        fuel_give_back(run, FNVM_TRAP_NONE);
         run->error = cpu->error;
         cpu->error = NULL;
         if (run->error->nframes == 0) backtrace_attach(run->store, run->error);
@@ -266,8 +271,8 @@ uint32_t jit_compile_entry(Instance *inst, uint32_t func)
     const FuncCode *code;
     fnvm_error *error = run_verified(inst->module, func, &code);
     if (error) return fail_with(cpu, error);
-    if (!jit_runs(inst, func) || !jit_compile(inst->module, code))
-        return switch_to_interpreter(inst, code);
+    if (!jit_runs(inst, func) || !jit_compile(inst->module, code, &error))
+        return error ? fail_with(cpu, error) : switch_to_interpreter(inst, code);
     cpu->resume = entry_of(inst, func);
     return JIT_CONTINUE;
 }
@@ -305,14 +310,10 @@ static bool check_callee(Store *store, FuncRef ref, uint32_t null_trap, TypeId e
            types_id_is_sub(&store->engine->types, actual, expected);
 }
 
-/* stub_call_ref: a JitExit; or CALL_DONE: it was a host function and its results are at home;
- * CALL_ACROSS: the code is that of another instance.  JIT_CONTINUE and CALL_ACROSS: the cpu says
- * where to go. */
-uint32_t jit_call_ref(Instance *caller, FuncRef ref, uint32_t null_trap, TypeId expected)
+static uint32_t call_checked(Instance *caller, FuncRef ref)
 {
     Store *store = caller->store;
     GuestCpu *cpu = &store->cpu;
-    if (!check_callee(store, ref, null_trap, expected)) return JIT_TRAP;
     if (funcref_instance(ref) == 0)
         return call_host(caller, ref, types_get(&store->engine->types, run_func_type(store, ref)));
     Instance *inst = store->instances[funcref_instance(ref)];
@@ -323,12 +324,24 @@ uint32_t jit_call_ref(Instance *caller, FuncRef ref, uint32_t null_trap, TypeId 
     return inst == caller ? JIT_CONTINUE : CALL_ACROSS;
 }
 
-/* stub_tail_ref: likewise, but the way back is pushed here, unless there is one: a chain of tail
- * calls through many instances returns once. */
+/* stub_call_ref: a JitExit; or CALL_DONE: it was a host function and its results are at home;
+ * CALL_ACROSS: the code is that of another instance.  JIT_CONTINUE and CALL_ACROSS: the cpu says
+ * where to go. */
+uint32_t jit_call_ref(Instance *caller, FuncRef ref, uint32_t null_trap, TypeId expected)
+{
+    if (!check_callee(caller->store, ref, null_trap, expected)) return JIT_TRAP;
+    return call_checked(caller, ref);
+}
+
+/* stub_tail_ref: likewise, but once the callee is found good the caller's frame is gone, and the way
+ * back is pushed here, unless there is one: a chain of tail calls through many instances returns
+ * once. */
 uint32_t jit_tail_ref(Instance *caller, FuncRef ref, uint32_t null_trap, TypeId expected)
 {
     GuestCpu *cpu = &caller->store->cpu;
-    uint32_t outcome = jit_call_ref(caller, ref, null_trap, expected);
+    if (!check_callee(caller->store, ref, null_trap, expected)) return JIT_TRAP;
+    cpu->sp += sizeof(uint64_t); /* the stub's return address */
+    uint32_t outcome = call_checked(caller, ref);
     if (outcome != CALL_ACROSS) return outcome;
     if (word_kind(cpu->sp) == RETURN_TO_CODE) cpu->sp = push_switch(cpu->sp, caller->id);
     return JIT_CONTINUE;

@@ -1,5 +1,5 @@
-/* Between the dispatcher and compiled code.  Where the machine has no compiler, jit/none/none.c stands in
- * for all of this, and engines have no code space. */
+/* Between the dispatcher and compiled code.  Where the machine has no compiler, jit/none/none.c
+ * stands in for all of this, and engines have no code space. */
 #ifndef FNVM_JIT_ENTER_H
 #define FNVM_JIT_ENTER_H
 
@@ -25,8 +25,17 @@ void jit_link_instance(Instance *);
 /* Whether calls of own function `func` go to compiled code. */
 bool jit_runs(const Instance *, uint32_t func);
 
-/* Compiles a function unless it is compiled already.  False: it will be interpreted for good. */
-bool jit_compile(Module *, const FuncCode *);
+/* Compiles a function unless it is compiled already.  False: it will be interpreted for good; or its
+ * code was refused (fnvm_config.jit_verify), which *refused then says. */
+bool jit_compile(Module *, const FuncCode *, fnvm_error **refused);
+/* The same by a thread with a compiler of its own. */
+struct Compiler;
+bool jit_compile_with(Module *, struct Compiler *, const FuncCode *, fnvm_error **refused);
+/* Compiles all functions, on as many threads as the configuration says; verifies them before.  A bad
+ * one is left to trap at its call.  The error is that of code that was refused. */
+fnvm_error *jit_compile_all(Module *);
+/* Whether the configuration lets the function be compiled. */
+bool jit_wants(const Module *, uint32_t func);
 
 /* Each enters compiled code and says what the dispatcher is to do next.  jit_call: the call of
  * run->callee; jit_return: the return to the innermost frame, a FRAME_COMPILED marker; jit_land: a

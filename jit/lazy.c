@@ -1,11 +1,15 @@
-/* What has compiled code, and when it gets it: an engine a range of addresses for all code, a module
- * a segment with its first instance, a function its code at its first call, or all of them at once
- * (FNVM_COMPILE_EAGER). */
+/* What has compiled code, and when it gets it: an engine a range of addresses for all code, a
+ * module a segment with its first instance, a function its code at its first call, or all of them
+ * at once (FNVM_COMPILE_EAGER). */
 #include <stdlib.h>
 
+#include "jit/cache.h"
 #include "jit/compile.h"
 #include "jit/enter.h"
 #include "jit/fault.h"
+#include "jit/listen.h"
+#include "jit/x86_64/verify.h"
+#include "vm/region.h"
 
 /* Labels of stubs.S. */
 extern const uint8_t stub_lazy[], stub_runtime[], stub_call_ref[], stub_tail_ref[], stub_trap[],
@@ -13,17 +17,24 @@ extern const uint8_t stub_lazy[], stub_runtime[], stub_call_ref[], stub_tail_ref
 
 /* ---- Engines ---- */
 
+/* A cache that cannot be used is as good as none. */
+static void open_cache(fnvm_engine *e)
+{
+    if (e->config.code_cache && !e->config.jit_filter && !e->config.jit_verify)
+        fnvm_error_free(cache_open(e->config.code_cache, true, &e->code_cache));
+    e->config.code_cache = NULL;
+}
+
 fnvm_error *jit_engine_open(fnvm_engine *e)
 {
     const bool asked = e->config.engine == FNVM_ENGINE_JIT;
     if (e->config.engine == FNVM_ENGINE_INTERPRETER) return NULL;
-    if (e->config.fuel) {
-        return asked ? fnvm_error_new(FNVM_E_USAGE, "compiled code does not count fuel; choose the "
-                                      "interpreter, or no fuel")
-                     : NULL;
-    }
-    fnvm_error *error = fault_handler_install();
+    fnvm_error *error = compiler_cpu_features() ? fault_handler_install()
+                                                : fnvm_error_new(FNVM_E_UNSUPPORTED,
+                                                                 "compiled code needs a processor "
+                                                                 "with SSE4.1; interpret instead");
     if (!error) error = code_space_new(&e->code_space);
+    if (!error) open_cache(e);
     if (!error || asked) return error;
     fnvm_error_free(error); /* then without compiled code */
     return NULL;
@@ -31,6 +42,8 @@ fnvm_error *jit_engine_open(fnvm_engine *e)
 
 void jit_engine_close(fnvm_engine *e)
 {
+    code_unlisten_all(e);
+    cache_close(e->code_cache);
     if (e->code_space) code_space_free(e->code_space);
 }
 
@@ -38,20 +51,10 @@ void jit_engine_close(fnvm_engine *e)
 
 static uint32_t own_funcs(const Module *m) { return m->nfuncs - m->n_imported_funcs; }
 
-static bool is_wanted(const Module *m, uint32_t func)
+bool jit_wants(const Module *m, uint32_t func)
 {
     const fnvm_config *config = &m->engine->config;
     return !config->jit_filter || config->jit_filter(config->jit_filter_env, func);
-}
-
-static void compile_all(Module *m)
-{
-    for (uint32_t f = m->n_imported_funcs; f < m->nfuncs; f++) {
-        const FuncCode *code = NULL;
-        fnvm_error *error = is_wanted(m, f) ? verifier_function(m, f, &code) : NULL;
-        fnvm_error_free(error); /* a bad function traps when it is called */
-        if (!error && code) jit_compile(m, code);
-    }
 }
 
 /* With code_lock held.  Failing for want of room is no error: the module is interpreted. */
@@ -62,6 +65,7 @@ static bool segment_make(Module *m)
                                    : error_no_memory();
     if (!error) {
         m->uncompiled = uncompiled;
+        cache_load(m);
         return true;
     }
     fnvm_error_free(error);
@@ -75,14 +79,16 @@ fnvm_error *jit_module_open(Module *m)
     pthread_mutex_lock(&m->code_lock);
     bool is_new = !m->segment && segment_make(m);
     pthread_mutex_unlock(&m->code_lock);
-    if (is_new && m->engine->config.compile == FNVM_COMPILE_EAGER) compile_all(m);
+    if (is_new && m->engine->config.compile == FNVM_COMPILE_EAGER) return jit_compile_all(m);
     return NULL;
 }
 
 void jit_module_close(Module *m)
 {
     if (!m->segment) return;
+    if (m->engine->listeners) code_withdrawn(m);
     if (m->compiler) compiler_free(m->compiler);
+    cache_save(m);
     segment_free(m->segment);
     free(m->uncompiled);
 }
@@ -92,31 +98,57 @@ void jit_module_close(Module *m)
 bool jit_runs(const Instance *inst, uint32_t func)
 {
     const Module *m = inst->module;
-    if (!inst->links.entries || inst->store->keep_trap_state) return false;
+    if (!inst->links.entries) return false;
     if (atomic_load_explicit(&m->uncompiled[func - m->n_imported_funcs], memory_order_relaxed))
         return false;
-    return is_wanted(m, func);
+    return jit_wants(m, func);
+}
+
+/* Compiles the function; false as well if the check that the configuration asks for refuses it. */
+static bool compile(Module *m, Compiler *c, const FuncCode *code, Compiled *out,
+                    fnvm_error **refused)
+{
+    if (!compiler_function(c, m->segment, code, out)) return false;
+    if (m->engine->config.jit_verify) *refused = verify_compiled(m, m->segment, out);
+    return !*refused;
 }
 
 /* With the segment's lock held. */
-static bool compile_locked(Module *m, const FuncCode *code)
+static bool compile_locked(Module *m, const FuncCode *code, fnvm_error **refused)
 {
     Compiled compiled;
     if (segment_code(m->segment, code->func)) return true; /* another thread was first */
     if (!m->compiler) m->compiler = compiler_new(m);
-    return m->compiler && compiler_function(m->compiler, m->segment, code, &compiled) &&
+    return m->compiler && compile(m, m->compiler, code, &compiled, refused) &&
            segment_add(m->segment, &compiled);
 }
 
-bool jit_compile(Module *m, const FuncCode *code)
+static bool noted(Module *m, const FuncCode *code, bool done)
 {
-    segment_lock(m->segment);
-    bool done = compile_locked(m, code);
-    segment_unlock(m->segment);
     if (!done)
         atomic_store_explicit(&m->uncompiled[code->func - m->n_imported_funcs], 1,
                               memory_order_relaxed);
     return done;
+}
+
+bool jit_compile(Module *m, const FuncCode *code, fnvm_error **refused)
+{
+    *refused = NULL;
+    segment_lock(m->segment);
+    bool done = compile_locked(m, code, refused);
+    segment_unlock(m->segment);
+    return !*refused && noted(m, code, done);
+}
+
+bool jit_compile_with(Module *m, Compiler *c, const FuncCode *code, fnvm_error **refused)
+{
+    Compiled compiled;
+    *refused = NULL;
+    if (!compile(m, c, code, &compiled, refused)) return !*refused && noted(m, code, false);
+    segment_lock(m->segment);
+    bool done = segment_add(m->segment, &compiled);
+    segment_unlock(m->segment);
+    return noted(m, code, done);
 }
 
 /* ---- Instances ---- */
@@ -128,10 +160,11 @@ void jit_link_instance(Instance *inst)
         [STUB_TAIL_REF] = stub_tail_ref, [STUB_TRAP] = stub_trap,
         [STUB_EXHAUSTED] = stub_exhausted};
     const Module *m = inst->module;
-    if (!m->segment) return;
+    if (!m->segment || !region_set_polls(inst, true)) return; /* interpreted */
     CodeLinks *links = &inst->links;
     links->memory = m->nmemories ? inst->memories[0].base : NULL;
     links->cpu = &inst->store->cpu;
+    links->cpu->frames_described = code_frames_described(m->engine);
     links->func_types = m->funcs;
     links->types = m->types;
     links->entries = segment_entries(m->segment);

@@ -36,6 +36,7 @@ typedef struct GuestCpu {
     fnvm_error *error;        /* with JIT_ERROR */
     uint32_t trap;            /* with JIT_TRAP: an fnvm_trap */
     uint32_t top;             /* slots in use above the frame, for a host function, or 0 */
+    uint32_t frames_described; /* a debugger can unwind compiled frames: stubs.S */
 } GuestCpu;
 
 typedef enum JitStub {     /* assembly, reached by `call [instance + ...]` */
@@ -51,7 +52,7 @@ typedef enum JitStub {     /* assembly, reached by `call [instance + ...]` */
 typedef struct CodeLinks {
     uint8_t *memory;             /* base of memory 0; NULL without one */
     GuestCpu *cpu;               /* the store's */
-    void *const *entries;        /* of the module: the segment's table, by function index - imports */
+    void *const *entries;        /* of the module's segment, by function index - imports */
     const TypeId *func_types;    /* module->funcs */
     const TypeId *types;         /* module->types */
     const void *stubs[STUB_COUNT];

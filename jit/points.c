@@ -44,7 +44,7 @@ static void put(PointWriter *w, uint64_t value)
     w->bytes[w->size++] = (uint8_t)value;
 }
 
-void points_add(PointWriter *w, uint32_t native, uint32_t pc, uint32_t slots)
+void points_add_long(PointWriter *w, uint32_t native, uint32_t pc, uint32_t slots)
 {
     if (!make_room(w)) return;
     if (w->size && native <= w->last_native) {
@@ -52,8 +52,10 @@ void points_add(PointWriter *w, uint32_t native, uint32_t pc, uint32_t slots)
         return;
     }
     int64_t distance = (int64_t)pc - w->last_pc;
-    put(w, (uint64_t)(native - w->last_native) << 1 | (slots != 0));
-    put(w, (uint64_t)distance << 1 ^ (uint64_t)(distance >> 63));
+    uint64_t first = (uint64_t)(native - w->last_native) << 1 | (slots != 0);
+    uint64_t second = (uint64_t)distance << 1 ^ (uint64_t)(distance >> 63);
+    put(w, first);
+    put(w, second);
     if (slots) put(w, slots);
     w->last_native = native;
     w->last_pc = pc;
@@ -61,6 +63,7 @@ void points_add(PointWriter *w, uint32_t native, uint32_t pc, uint32_t slots)
 
 static bool get(PointReader *r, uint64_t *value)
 {
+    if (r->at < r->end && *r->at < 0x80) return *value = *r->at++, true; /* as most are */
     *value = 0;
     for (unsigned i = 0; i < MAX_VARINT && r->at + i < r->end; i++) {
         *value |= (uint64_t)(r->at[i] & 0x7F) << 7 * i;

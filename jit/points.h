@@ -22,7 +22,21 @@ typedef struct PointWriter { /* zero to begin with; grows; the compiler reuses i
 
 /* `first_pc` is where the offsets in the bytecode count from: FuncCode.start, for segment_find. */
 void points_start(PointWriter *, uint32_t first_pc);
-void points_add(PointWriter *, uint32_t native, uint32_t pc, uint32_t slots);
+void points_add_long(PointWriter *, uint32_t native, uint32_t pc, uint32_t slots);
+static inline void points_add(PointWriter *w, uint32_t native, uint32_t pc, uint32_t slots)
+{
+    uint32_t first = native - w->last_native, second = pc - w->last_pc;
+    bool is_short = first - 1 < 63 && second < 64 && slots == 0 && w->capacity - w->size >= 2;
+    if (__builtin_expect(!is_short, 0)) {
+        points_add_long(w, native, pc, slots);
+        return;
+    }
+    w->bytes[w->size] = (uint8_t)(first << 1); /* nearly always: two bytes */
+    w->bytes[w->size + 1] = (uint8_t)(second << 1);
+    w->size += 2;
+    w->last_native = native;
+    w->last_pc = pc;
+}
 /* Whether `native` is the last one added: then something has to come before the next. */
 static inline bool points_taken(const PointWriter *w, uint32_t native)
 {

@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "jit/listen.h"
 #include "jit/points.h"
 #include "vm/error.h"
 #include "vm/tunables.h"
@@ -29,6 +30,7 @@ enum {
     CODE_PER_BYTE = 24,        /* of bytecode: several times what compiling makes of any module */
     CODE_LEAST = 1 << 20,      /* for modules of a few instructions */
     CODE_MOST = 1 << 30,       /* with the entries less than a 32-bit displacement reaches */
+    HELD_MOST = 256 * 1024,    /* written at once */
     STEP_LEAST = 64 * 1024,    /* what the file grows by: at first, and at most */
     STEP_MOST = 4 << 20
 };
@@ -41,6 +43,7 @@ typedef struct CodeRange {     /* a segment's part of the space */
 struct CodeSpace {
     uint8_t *base;
     size_t size, page;
+    const uint8_t *alive;      /* a page that a fork finds zeroed */
     pthread_mutex_t lock;      /* of the ranges */
     CodeRange *ranges;
 };
@@ -56,13 +59,17 @@ struct Segment {
 
     uint32_t *blobs;           /* offsets in the code of blobs: nentries long */
     _Atomic uint32_t nblobs;   /* published after the blob and its offset */
+    _Atomic uint32_t *placed;  /* see segment_code: nentries long */
 
     pthread_mutex_t lock;      /* of what follows, and of adding */
     uint32_t limit;            /* bytes that the code may have */
-    uint32_t used, mapped;     /* bytes; `used` is a multiple of BLOB_ALIGN, `mapped` of the page */
+    _Atomic uint32_t used;     /* bytes, those held included; a multiple of BLOB_ALIGN */
+    uint32_t mapped;           /* bytes, a multiple of the page */
     int fd;                    /* -1 until something is added */
-    pid_t process;             /* that may write to it: a fork shares the file */
-    uint32_t file_start;       /* where in the code the file's first byte is */
+    uint8_t *held;             /* blobs not written yet: the last ones of `used` */
+    uint32_t held_size, held_capacity;
+    bool holding, broken;
+    uint32_t adopted;          /* bytes that segment_adopt brought */
 };
 
 static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
@@ -97,18 +104,37 @@ static bool map_code(uint8_t *at, size_t size, int flags, int fd, uint64_t offse
     return p != MAP_FAILED;
 }
 
+/* Whether the file may grow to `size`: past this limit the system kills the process instead of
+ * refusing. */
+static bool file_may_grow(uint64_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
+}
+
 /* Whether the system lets us execute what we write: it is better known now than at every call. */
 static bool may_execute(const CodeSpace *space)
 {
     int fd = code_file();
     if (fd < 0) return false;
-    bool ok = ftruncate(fd, (off_t)space->page) == 0 &&
+    errno = EFBIG;
+    bool ok = file_may_grow(space->page) && ftruncate(fd, (off_t)space->page) == 0 &&
               map_code(space->base, space->page, MAP_SHARED, fd, 0) &&
               reserve(space->base, space->page);
     int reason = errno;
     close(fd);
     errno = reason;
     return ok;
+}
+
+static bool make_alive(CodeSpace *space)
+{
+    uint8_t *page = mmap(NULL, space->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                         -1, 0);
+    if (page == MAP_FAILED) return false;
+    space->alive = page;
+    *page = 1;
+    return madvise(page, space->page, MADV_WIPEONFORK) == 0;
 }
 
 fnvm_error *code_space_new(CodeSpace **out)
@@ -125,7 +151,7 @@ fnvm_error *code_space_new(CodeSpace **out)
         space->base = reserve(NULL, space->size);
     }
     fnvm_error *error = NULL;
-    if (!space->base)
+    if (!space->base || !make_alive(space))
         error = refused("cannot reserve addresses for compiled code");
     else if (!may_execute(space))
         error = refused("the system does not let compiled code be executed");
@@ -141,6 +167,7 @@ void code_space_free(CodeSpace *space)
 {
     if (!space) return;
     if (space->base) munmap(space->base, space->size);
+    if (space->alive) munmap((void *)(uintptr_t)space->alive, space->page);
     while (space->ranges) { /* those that could not be given back */
         CodeRange *r = space->ranges;
         space->ranges = r->next;
@@ -237,7 +264,8 @@ fnvm_error *segment_new(Module *m, const void *lazy_stub, Segment **out)
     s->nentries = m->nfuncs - m->n_imported_funcs;
     s->fd = -1;
     s->blobs = calloc((size_t)s->nentries + 1, sizeof *s->blobs);
-    fnvm_error *error = s->blobs ? place(s) : error_no_memory();
+    s->placed = calloc((size_t)s->nentries + 1, sizeof *s->placed);
+    fnvm_error *error = s->blobs && s->placed ? place(s) : error_no_memory();
     if (error) {
         segment_free(s);
         return error;
@@ -254,6 +282,8 @@ void segment_free(Segment *s)
     if (s->fd >= 0) close(s->fd);
     pthread_mutex_destroy(&s->lock);
     free(s->blobs);
+    free(s->placed);
+    free(s->held);
     free(s);
 }
 
@@ -266,16 +296,25 @@ static uint32_t code_start(const Segment *s)
     return (uint32_t)(s->code - (const uint8_t *)s->entries);
 }
 
-uint32_t segment_next_code(const Segment *s)
+static uint32_t segment_used(const Segment *s)
 {
-    return code_start(s) + s->used + (uint32_t)sizeof(BlobHead);
+    return atomic_load_explicit(&s->used, memory_order_relaxed);
 }
 
-/* The code of an own function; NULL if it has none. */
+uint32_t segment_next_code(const Segment *s)
+{
+    return code_start(s) + segment_used(s) + (uint32_t)sizeof(BlobHead);
+}
+
+static uint32_t own_index(const Segment *s, uint32_t func)
+{
+    return func - s->module->n_imported_funcs;
+}
+
+/* The published code of an own function; NULL if it has none. */
 static const uint8_t *func_code(const Segment *s, uint32_t func)
 {
-    const void *entry = __atomic_load_n(&s->entries[func - s->module->n_imported_funcs],
-                                        __ATOMIC_ACQUIRE);
+    const void *entry = __atomic_load_n(&s->entries[own_index(s, func)], __ATOMIC_ACQUIRE);
     return entry == s->lazy_stub ? NULL : entry;
 }
 
@@ -286,19 +325,15 @@ static const Range *func_body(const Segment *s, uint32_t func)
 
 uint32_t segment_code(const Segment *s, uint32_t func)
 {
-    const uint8_t *code = func_code(s, func);
-    return code ? (uint32_t)(code - (const uint8_t *)s->entries) : 0;
+    return atomic_load_explicit(&s->placed[own_index(s, func)], memory_order_relaxed);
+}
+
+static void place_code(Segment *s, uint32_t func, uint32_t code)
+{
+    atomic_store_explicit(&s->placed[own_index(s, func)], code, memory_order_relaxed);
 }
 
 /* ---- Adding ---- */
-
-/* Whether the file may grow to `size`: past this limit the system kills the process instead of
- * refusing. */
-static bool file_may_grow(uint64_t size)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
-}
 
 /* Makes the first `size` bytes of the code readable. */
 static bool extend(Segment *s, uint32_t size)
@@ -310,84 +345,125 @@ static bool extend(Segment *s, uint32_t size)
     if (wanted < size) wanted = size;
     wanted = round_up((size_t)wanted, s->space->page);
     if (wanted > s->limit) wanted = s->limit;
-    const uint64_t file_size = wanted - s->file_start;
-    if (!file_may_grow(file_size) || ftruncate(s->fd, (off_t)file_size) != 0) return false;
-    if (!map_code(s->code + s->mapped, (size_t)wanted - s->mapped, MAP_SHARED, s->fd,
-                  s->mapped - s->file_start)) {
+    if (!file_may_grow(wanted) || ftruncate(s->fd, (off_t)wanted) != 0) return false;
+    if (!map_code(s->code + s->mapped, (size_t)wanted - s->mapped, MAP_SHARED, s->fd, s->mapped))
         return false;
-    }
     s->mapped = (uint32_t)wanted;
     return true;
 }
 
+/* A fork shares the file with the process it is from: both would write to the same place. */
 static bool open_file(Segment *s)
 {
-    if (s->fd >= 0) return s->process == getpid();
-    s->fd = code_file();
-    s->process = getpid();
-    s->file_start = s->used; /* a multiple of the page: 0, or the end of what was adopted */
+    if (!*s->space->alive) return false;
+    if (s->fd < 0) s->fd = code_file();
     return s->fd >= 0;
 }
 
-static bool write_all(int fd, struct iovec *part, int nparts, off_t at)
+static bool write_all(int fd, const uint8_t *bytes, size_t size, off_t at)
 {
-    while (nparts > 0) {
-        ssize_t n = pwritev(fd, part, nparts, at);
+    while (size > 0) {
+        ssize_t n = pwrite(fd, bytes, size, at);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return false;
+        bytes += n;
+        size -= (size_t)n;
         at += n;
-        size_t done = (size_t)n;
-        for (; nparts > 0 && done >= part->iov_len; part++, nparts--) done -= part->iov_len;
-        if (nparts == 0) break;
-        part->iov_base = (uint8_t *)part->iov_base + done;
-        part->iov_len -= done;
     }
     return true;
 }
 
-static bool write_blob(const Segment *s, const BlobHead *head, const Compiled *c)
+/* Lets everybody see the blob at `offset`, which is complete and has this head. */
+static void publish(Segment *s, uint32_t offset, const BlobHead *head)
 {
-    static const uint8_t zeros[BLOB_ALIGN];
-    size_t tables = sizeof *head + (size_t)head->code_size + head->points_size;
-    size_t pads = (size_t)head->npads * sizeof *c->pads, pads_at = (size_t)blob_pads_at(head);
-    struct iovec parts[] = {
-        {(void *)(uintptr_t)head, sizeof *head},
-        {(void *)(uintptr_t)c->code, head->code_size},
-        {(void *)(uintptr_t)c->points, head->points_size},
-        {(void *)(uintptr_t)zeros, pads_at - tables},
-        {(void *)(uintptr_t)c->pads, pads},
-        {(void *)(uintptr_t)zeros, (size_t)blob_size(head) - pads_at - pads},
-    };
-    return write_all(s->fd, parts, sizeof parts / sizeof *parts, s->used - s->file_start);
-}
-
-/* Lets everybody see the blob at `offset`, which is complete. */
-static void publish(Segment *s, uint32_t offset)
-{
-    const BlobHead *head = (const BlobHead *)(const void *)(s->code + offset);
     uint8_t *code = s->code + offset + sizeof *head;
     uint32_t n = atomic_load_explicit(&s->nblobs, memory_order_relaxed);
     s->blobs[n] = offset;
     atomic_store_explicit(&s->nblobs, n + 1, memory_order_release);
     __builtin___clear_cache((char *)code, (char *)code + head->code_size);
-    __atomic_store_n(&s->entries[head->func - s->module->n_imported_funcs], code, __ATOMIC_RELEASE);
+    if (s->module->engine->listeners) code_published(s->module, head->func, code, head->code_size);
+    __atomic_store_n(&s->entries[own_index(s, head->func)], code, __ATOMIC_RELEASE);
+}
+
+static const BlobHead *image_blob(const uint8_t *image, uint32_t at)
+{
+    return (const BlobHead *)(const void *)(image + at);
+}
+
+/* Writes what is held and publishes it.  Code may count on what was placed: if it cannot be written
+ * nothing can be added any more. */
+static bool flush(Segment *s)
+{
+    const uint32_t from = segment_used(s) - s->held_size;
+    s->broken = s->broken || !extend(s, from + s->held_size) ||
+                !write_all(s->fd, s->held, s->held_size, from);
+    for (uint32_t at = 0; !s->broken && at < s->held_size;) {
+        const BlobHead *h = image_blob(s->held, at);
+        publish(s, from + at, h);
+        at += (uint32_t)blob_size(h);
+    }
+    s->held_size = 0;
+    return !s->broken;
+}
+
+static bool hold(Segment *s, uint32_t size)
+{
+    if (size <= s->held_capacity - s->held_size) return true;
+    uint32_t wanted = s->held_size + size < HELD_MOST ? HELD_MOST : s->held_size + size;
+    uint8_t *bigger = realloc(s->held, wanted);
+    if (!bigger) return false;
+    s->held = bigger;
+    s->held_capacity = wanted;
+    return true;
+}
+
+/* The code was made to lie at c->base; distances to what does not move with it are put right. */
+static void relocate(uint8_t *code, const Compiled *c, uint32_t base)
+{
+    for (uint32_t i = 0; i < c->nfixups && base != c->base; i++) {
+        uint32_t distance;
+        memcpy(&distance, code + c->fixups[i], sizeof distance);
+        distance -= base - c->base;
+        memcpy(code + c->fixups[i], &distance, sizeof distance);
+    }
+}
+
+static void append_blob(Segment *s, const BlobHead *head, const Compiled *c)
+{
+    uint8_t *blob = s->held + s->held_size;
+    memset(blob, 0, (size_t)blob_size(head));
+    memcpy(blob, head, sizeof *head);
+    memcpy(blob + sizeof *head, c->code, c->code_size);
+    if (c->points_size)
+        memcpy(blob + sizeof *head + c->code_size, c->points, c->points_size);
+    if (c->npads) memcpy(blob + blob_pads_at(head), c->pads, c->npads * sizeof *c->pads);
+    relocate(blob + sizeof *head, c, segment_next_code(s));
+    s->held_size += (uint32_t)blob_size(head);
 }
 
 bool segment_add(Segment *s, const Compiled *c)
 {
-    if (func_code(s, c->func)) return true;
-    const FuncCode *verified = atomic_load_explicit(
-        &s->module->code[c->func - s->module->n_imported_funcs], memory_order_acquire);
+    if (segment_code(s, c->func)) return true;
+    const FuncCode *verified = atomic_load_explicit(&s->module->code[own_index(s, c->func)],
+                                                    memory_order_acquire);
     const uint32_t first_pc = verified->start - func_body(s, c->func)->start;
     const BlobHead head = {c->func, c->code_size, c->points_size, c->npads, first_pc, {0}};
     const uint64_t size = blob_size(&head);
-    if (size > s->limit - s->used || !open_file(s) || !extend(s, s->used + (uint32_t)size) ||
-        !write_blob(s, &head, c)) {
+    if (s->broken || size > s->limit - segment_used(s) || !open_file(s) ||
+        !hold(s, (uint32_t)size))
         return false;
-    }
-    publish(s, s->used);
-    s->used += (uint32_t)size;
-    return true;
+    const uint32_t code = segment_next_code(s);
+    append_blob(s, &head, c);
+    atomic_store_explicit(&s->used, segment_used(s) + (uint32_t)size, memory_order_relaxed);
+    if (s->holding && s->held_size < HELD_MOST) return place_code(s, c->func, code), true;
+    place_code(s, c->func, code);
+    return flush(s);
+}
+
+bool segment_hold(Segment *s, bool on)
+{
+    s->holding = on;
+    return on || flush(s);
 }
 
 /* ---- Finding ---- */
@@ -502,69 +578,58 @@ static const char *check_blob(const Segment *s, const BlobHead *h, uint32_t room
     return check_points(s, h);
 }
 
-/* The end of the empty bytes at `at`, if they reach to the end of their page; else `at`. */
-static uint32_t skip_gap(const Segment *s, uint32_t at, uint32_t size)
+static fnvm_error *check_image(const Segment *s, const uint8_t *image, uint32_t size)
 {
-    const uint32_t page = (uint32_t)s->space->page, end = (uint32_t)round_up(at, page);
-    if (end > size) return at;
-    for (uint32_t i = at; i < end; i++)
-        if (s->code[i]) return at;
-    return end;
-}
-
-/* Walks the blobs of an image: checks them, with `seen`, or publishes what was checked, without. */
-static const char *walk_image(Segment *s, uint32_t size, uint64_t *seen, uint32_t *at)
-{
-    for (*at = 0; *at < size;) {
-        *at = skip_gap(s, *at, size);
-        const BlobHead *h = (const BlobHead *)(const void *)(s->code + *at);
-        if (seen) {
-            const char *wrong = check_blob(s, h, size - *at, seen);
-            if (wrong) return wrong;
-        } else {
-            publish(s, *at);
-        }
-        *at += (uint32_t)blob_size(h);
-    }
-    return NULL;
-}
-
-static fnvm_error *check_file(const Segment *s, int fd, uint64_t offset, uint32_t size)
-{
-    struct stat st;
-    if (s->used || s->fd >= 0 || offset % s->space->page || size == 0) {
-        return fnvm_error_new(FNVM_E_USAGE, "compiled code is taken over whole pages at a time, "
-                              "before any other is added");
-    }
-    if (fstat(fd, &st) != 0) return refused("cannot read the file of compiled code");
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < offset ||
-        (uint64_t)st.st_size - offset < size || size % BLOB_ALIGN || size > s->limit) {
-        return fnvm_error_new(FNVM_E_MALFORMED, "%u bytes of compiled code at 0x%llx: the file has "
-                              "fewer, or the module less room", size, (unsigned long long)offset);
-    }
-    return NULL;
-}
-
-fnvm_error *segment_adopt(Segment *s, int fd, uint64_t file_offset, uint32_t size)
-{
-    fnvm_error *error = check_file(s, fd, file_offset, size);
-    if (error) return error;
     uint64_t *seen = calloc(s->nentries / 64 + 1, sizeof *seen);
     if (!seen) return error_no_memory();
-    const size_t bytes = round_up(size, s->space->page);
+    const char *wrong = size && size <= s->limit && size % BLOB_ALIGN == 0 ? NULL
+                                                                           : "its size is wrong";
     uint32_t at = 0;
-    if (!map_code(s->code, bytes, MAP_PRIVATE, fd, file_offset)) {
-        free(seen);
-        return refused("cannot map the file of compiled code");
+    while (!wrong && at < size) {
+        const BlobHead *h = image_blob(image, at);
+        wrong = check_blob(s, h, size - at, seen);
+        if (!wrong) at += (uint32_t)blob_size(h);
     }
-    const char *wrong = walk_image(s, size, seen, &at);
     free(seen);
-    if (wrong) {
-        reserve(s->code, bytes);
-        return fnvm_error_new(FNVM_E_MALFORMED, "compiled code: the blob at 0x%x: %s; delete the "
-                              "file and have the module compiled again", at, wrong);
+    return wrong ? fnvm_error_new(FNVM_E_MALFORMED, "compiled code: the blob at 0x%x: %s; delete "
+                                  "the file and have the module compiled again", at, wrong)
+                 : NULL;
+}
+
+const uint8_t *segment_fetch(Segment *s, int fd, uint32_t size)
+{
+    if (segment_used(s) || size > s->limit || !open_file(s) || !extend(s, size) ||
+        lseek(s->fd, 0, SEEK_SET) != 0)
+        return NULL;
+    for (uint32_t left = size; left > 0;) {
+        ssize_t n = sendfile(s->fd, fd, NULL, left);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return NULL;
+        left -= (uint32_t)n;
     }
-    walk_image(s, size, NULL, &at);
-    s->used = s->mapped = (uint32_t)bytes;
+    return s->code;
+}
+
+fnvm_error *segment_adopt(Segment *s, uint32_t size)
+{
+    if (segment_used(s) || size > s->mapped)
+        return fnvm_error_new(FNVM_E_USAGE, "compiled code is taken over before any other is added");
+    fnvm_error *error = check_image(s, s->code, size);
+    if (error) return error;
+    for (uint32_t at = 0; at < size;) {
+        const BlobHead *h = image_blob(s->code, at);
+        place_code(s, h->func, code_start(s) + at + (uint32_t)sizeof *h);
+        publish(s, at, h);
+        at += (uint32_t)blob_size(h);
+    }
+    s->adopted = size;
+    atomic_store_explicit(&s->used, size, memory_order_relaxed);
     return NULL;
+}
+
+SegmentImage segment_image(const Segment *s)
+{
+    const uint32_t n = atomic_load_explicit(&s->nblobs, memory_order_acquire);
+    const uint32_t size = n ? s->blobs[n - 1] + (uint32_t)blob_size(blob_at(s, n - 1)) : 0;
+    return (SegmentImage){s->code, size, s->adopted};
 }

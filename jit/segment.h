@@ -22,6 +22,9 @@ typedef struct Compiled {
     uint32_t func;            /* module index */
     const uint8_t *code;      /* position-independent but for its distance to the entries */
     uint32_t code_size;
+    uint32_t base;            /* segment_next_code as it was when this was compiled */
+    const uint32_t *fixups;   /* 32-bit distances in the code that shrink as it lies higher */
+    uint32_t nfixups;
     const uint8_t *points;    /* see points.h; offsets count from FuncCode.start */
     uint32_t points_size;
     const uint32_t *pads;     /* landing pads of catch clauses, offsets in the code */
@@ -59,13 +62,13 @@ fnvm_error *segment_new(Module *, const void *lazy_stub, Segment **out);
 void segment_free(Segment *); /* its range is used again: nobody may be in its code any more */
 
 void *const *segment_entries(const Segment *);
-/* The distance from the entries to where the next blob's code will start: compiled code may use it
- * to reach the entries and functions added before (segment_code), so hold the lock from here to
- * segment_add. */
+/* For adding: one thread at a time. */
 void segment_lock(Segment *);
 void segment_unlock(Segment *);
-uint32_t segment_next_code(const Segment *);   /* offset from the entries' start */
-/* Offset from the entries' start of a function's code; 0 if it is not compiled. */
+/* Where the next blob's code will start, from the entries' start, unless others add before. */
+uint32_t segment_next_code(const Segment *);
+/* Offset from the entries' start of a function's code, or 0 if it has none; code added later may go
+ * straight there. */
 uint32_t segment_code(const Segment *, uint32_t func);
 
 /* Appends and publishes the code of a verified function, with the lock held; one that has code
@@ -73,20 +76,31 @@ uint32_t segment_code(const Segment *, uint32_t func);
  * that the segment is from (code there stays what it was; both would write to one file).  Nothing
  * changed then. */
 bool segment_add(Segment *, const Compiled *);
+/* While on, what is added is held and written in large parts; it can be called once it is off again
+ * or enough has come together.  With the lock held; false: what was held is lost, and nothing can
+ * be added any more. */
+bool segment_hold(Segment *, bool on);
 
 /* Calls `fn` for every function compiled so far, in the order of the addresses, until it says
  * false; returns false then.  A BlobHead lies before each code. */
 bool segment_each(const Segment *, bool (*fn)(void *env, uint32_t func, const uint8_t *code,
                                               uint32_t size), void *env);
 
-/* Takes over `size` bytes of blobs that were compiled for this very module and machine, with the
- * lock held: maps them from `file_offset` (a multiple of the page) of a regular file, privately and
- * never writable, as the first of the segment, which must be empty, and publishes them.  What is
- * added later starts behind on a page of its own; pages' ends between blobs are zeros.  All that
- * the engine itself reads of the blobs is checked first, and nothing is published unless all is
- * well.  The code cannot be checked: that the file is ours and that nobody changes it is for the
- * caller to know. */
-fnvm_error *segment_adopt(Segment *, int fd, uint64_t file_offset, uint32_t size);
+/* All blobs that are published, from the code range's start on; valid until the segment is freed. */
+typedef struct SegmentImage {
+    const uint8_t *bytes;
+    uint32_t size, adopted; /* the first of them came by segment_adopt */
+} SegmentImage;
+SegmentImage segment_image(const Segment *);
+
+/* Taking over the image of another segment, compiled for this very module, engine and machine, in
+ * two steps with the lock held.  First `size` bytes from where the file stands are copied to the
+ * start of this segment, which must be empty; nobody can change them there.  NULL: they cannot.
+ * Then its functions are published.  All that the engine itself reads of the blobs is checked
+ * before; if anything is wrong nothing is published, and the segment is as empty as it was.  The
+ * code cannot be checked: that it is ours is for the caller to know. */
+const uint8_t *segment_fetch(Segment *, int fd, uint32_t size);
+fnvm_error *segment_adopt(Segment *, uint32_t size);
 
 /* Where in a module compiled code is. */
 typedef struct CodePoint {

@@ -29,7 +29,7 @@ enum {
 
 #define INSTR(page, code, ident, text, imm, sig, align, feature) \
     [page##_START + (code)] = op_##ident + 1,
-static const uint16_t ops_by_code[ALL_CODES] = {
+const uint16_t instruction_ops[ALL_CODES] = {
 #include "loader/instructions.def"
 };
 
@@ -47,8 +47,8 @@ Op instruction_decode(uint8_t page, uint32_t code)
     case PAGE_SIMD: start = SIMD_START, codes = SIMD_CODES; break;
     default: return OP_NONE;
     }
-    if (code >= codes || ops_by_code[start + code] == 0) return OP_NONE;
-    return (Op)(ops_by_code[start + code] - 1);
+    if (code >= codes || instruction_ops[start + code] == 0) return OP_NONE;
+    return (Op)(instruction_ops[start + code] - 1);
 }
 
 /* Five features of a keyword, weighted so that the keywords spread over the byte's values (the

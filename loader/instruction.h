@@ -62,7 +62,7 @@ enum { SIMD_CODES = 276, GC_CODES = 31, MISC_CODES = 23 }; /* codes of a page ar
 
 typedef struct Instr {
     const char *text; /* keyword; two rows share "select", "ref.test", "ref.cast" */
-    const char *sig;  /* as in the table: "ii_i", or "x" */
+    char sig[8];      /* as in the table: "ii_i", or "x" */
     uint32_t feature; /* FNVM_FEATURE_* */
     uint16_t code;
     uint8_t page;
@@ -74,6 +74,13 @@ extern const Instr instructions[OP_COUNT];
 
 /* The operation at `code` of `page`, or OP_NONE. */
 Op instruction_decode(uint8_t page, uint32_t code);
+
+/* The same of page BASE. */
+extern const uint16_t instruction_ops[]; /* op + 1 by code, page BASE first; 0 is OP_NONE + 1 */
+static inline Op instruction_decode_base(uint8_t code)
+{
+    return (Op)(uint16_t)(instruction_ops[code] - 1);
+}
 
 /* The first row with this keyword (so `select`, not `select_t`), or OP_NONE. */
 Op instruction_by_text(const char *text, size_t len);

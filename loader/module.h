@@ -54,6 +54,7 @@ struct fnvm_module {
     const uint8_t *bytes; /* read-only */
     uint32_t len;         /* modules are at most 1 GiB */
     uint8_t source;       /* who owns bytes: a private mapping or malloc (loader/source.h) */
+    char *path;           /* it was loaded from, for the code cache to show; may be NULL */
 
     /* Index spaces: imports first.  n_imported_* says where the module's own begin. */
     TypeId *types; uint32_t ntypes;

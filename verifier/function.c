@@ -34,24 +34,30 @@ void verifier_finish(Verifier *v)
 
 /* ---- Instructions typed by their signature ---- */
 
-static ValType signature_type(char c, ValType address)
+static inline ValType signature_type(char c, ValType address)
 {
-    switch (c) {
-    case 'i': return TYPE_I32;
-    case 'I': return TYPE_I64;
-    case 'f': return TYPE_F32;
-    case 'F': return TYPE_F64;
-    case 'v': return TYPE_V128;
-    default: return address;
-    }
+    static const ValType types[128] = {['i'] = TYPE_I32, ['I'] = TYPE_I64, ['f'] = TYPE_F32,
+                                       ['F'] = TYPE_F64, ['v'] = TYPE_V128};
+    return c == 'a' ? address : types[(unsigned char)c & 127];
 }
 
+/* Nearly all have one or two operands and one result, or none of one: those take no loop. */
 static void signature_apply(Verifier *v, const char *sig, ValType address)
 {
     const char *split = sig;
-    while (*split != '_') split++;
-    for (const char *p = split; p > sig; p--) operand_pop(v, signature_type(p[-1], address));
-    for (const char *p = split + 1; *p; p++) operand_push(v, signature_type(*p, address));
+    if (sig[1] == '_') {
+        operand_pop(v, signature_type(sig[0], address));
+        split = sig + 1;
+    } else if (sig[2] == '_') {
+        operand_pop(v, signature_type(sig[1], address));
+        operand_pop(v, signature_type(sig[0], address));
+        split = sig + 2;
+    } else {
+        while (*split != '_') split++;
+        for (const char *p = split; p > sig; p--) operand_pop(v, signature_type(p[-1], address));
+    }
+    if (split[1]) operand_push(v, signature_type(split[1], address));
+    if (split[1] && split[2]) operand_push(v, signature_type(split[2], address));
 }
 
 /* The number of lanes is in the name of the shape: i8x16, f64x2. */
@@ -61,7 +67,7 @@ static uint32_t row_lanes(const Instr *row)
     return x ? (uint32_t)strtoul(x + 1, NULL, 10) : 0;
 }
 
-static void plain_instruction(Verifier *v)
+static ValType plain_immediates(Verifier *v)
 {
     ValType address = TYPE_I32;
     switch (v->row->imm) {
@@ -86,6 +92,12 @@ static void plain_instruction(Verifier *v)
     case IMM_V128: read_bytes(&v->code, 16, "a 128-bit vector"); break;
     default: break;
     }
+    return address;
+}
+
+static void plain_instruction(Verifier *v)
+{
+    ValType address = v->row->imm == IMM_NONE ? TYPE_I32 : plain_immediates(v);
     signature_apply(v, v->row->sig, address);
 }
 
@@ -192,15 +204,17 @@ static bool decode(Verifier *v)
         verifier_malformed(v, "END opcode expected: unexpected end of section or function");
         return false;
     }
-    uint8_t page = PAGE_BASE, byte = v->code.bytes[v->code.pos++];
+    uint8_t byte = v->code.bytes[v->code.pos++];
     uint32_t code = byte;
-    if (byte == PAGE_GC || byte == PAGE_MISC || byte == PAGE_SIMD) {
-        page = byte;
+    bool is_prefix = byte >= PAGE_GC && byte <= PAGE_SIMD;
+    if (is_prefix) {
         code = code_u32(v, "an opcode");
+        v->op = instruction_decode(byte, code);
+    } else {
+        v->op = instruction_decode_base(byte);
     }
-    v->op = instruction_decode(page, code);
     if (v->op == OP_NONE) {
-        if (page == PAGE_BASE) verifier_malformed(v, "illegal opcode 0x%02x", byte);
+        if (!is_prefix) verifier_malformed(v, "illegal opcode 0x%02x", byte);
         else verifier_malformed(v, "illegal opcode 0x%02x 0x%02x", byte, code);
         return false;
     }

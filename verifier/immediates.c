@@ -37,8 +37,21 @@ uint32_t code_table(Verifier *v, ValType *address)
     return i;
 }
 
+/* Both numbers in a byte each, a good alignment, and a 32-bit memory 0: nearly always. */
+static bool code_short_memarg(Verifier *v)
+{
+    Reader *r = &v->code;
+    if (r->end - r->pos < 2 || v->m->nmemories == 0) return false;
+    uint8_t flags = r->bytes[r->pos], offset = r->bytes[r->pos + 1];
+    if (flags > v->row->align || offset >= 0x80 || v->m->memories[0].limits.is64) return false;
+    r->pos += 2;
+    return true;
+}
+
 void code_memarg(Verifier *v, ValType *address)
 {
+    *address = TYPE_I32;
+    if (code_short_memarg(v)) return;
     uint32_t flags = code_u32(v, "the alignment of a memory access");
     if (flags >= 0x80) verifier_malformed(v, "malformed memop flags 0x%x", flags);
     uint32_t memory = 0;
@@ -47,7 +60,6 @@ void code_memarg(Verifier *v, ValType *address)
         memory = code_u32(v, "a memory index");
     }
     uint64_t offset = code_skip_byte(v) ? 0 : read_u64(&v->code, "the offset of a memory access");
-    *address = TYPE_I32;
     if (memory >= v->m->nmemories) {
         verifier_invalid(v, "unknown memory %u: the module has %u", memory, v->m->nmemories);
         return;

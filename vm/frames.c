@@ -1,5 +1,5 @@
-/* Reading a control stack, word by word.  The words of compiled code mean nothing by themselves: the
- * walk carries along which instance they belong to and where the frame register was. */
+/* Reading a control stack, word by word.  The words of compiled code mean nothing by themselves:
+ * the walk carries along which instance they belong to and where the frame register was. */
 #include "vm/frames.h"
 
 #include "jit/enter.h"

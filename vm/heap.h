@@ -68,8 +68,8 @@ bool ref_matches(Store *, HeapType top, uint64_t ref, HeapType target, bool null
 /* A thread that runs a store which uses the heap brackets its outermost call with these. */
 void heap_enter(Store *);
 void heap_leave(Store *);
-/* Compiled code of the store is about to run on this thread, on the guest's stack.  If the collector
- * knows the thread, it has to know that stack too, for it may stop the thread there. */
+/* Compiled code of the store is about to run on this thread, on the guest's stack.  If the
+ * collector knows the thread, it has to know that stack too, for it may stop the thread there. */
 void heap_know_code(Store *);
 void heap_store_free(Store *); /* forget the store: its objects become garbage; before anything
                                   it refers to is freed */

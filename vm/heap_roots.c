@@ -71,8 +71,8 @@ static uint64_t stack_end_in_motion(const Store *store, const Instance *owner)
     return (outer > end ? outer : end) + SLOTS_IN_MOTION * sizeof(Slot);
 }
 
-/* All of the control stack is no root but in compiled code: there, registers saved by the signal that
- * stopped the thread lie on it. */
+/* All of the control stack is no root but in compiled code: there, registers saved by the signal
+ * that stopped the thread lie on it. */
 static void push_stack(const Store *store, const Instance *owner)
 {
     if (!owner->stack_base || !owner->context) return;

@@ -270,12 +270,11 @@ RunExit interpreter_run(Run *run)
         [0 ... SIMD_CODES - 1] = &&L_unreachable,
 #include "loader/instructions.def"
     };
-    /* Metering: every instruction costs one, but those that only mark structure. */
+    /* Metering: every instruction costs one, but those that only mark structure (vm/fuel.h). */
 #define FREE(code, ident) [code] = &&L_##ident, CACHED(code, ident)
 #define FREE_ROWS                                                                                 \
     FREE(0x01, nop) FREE(0x02, block) FREE(0x03, block) FREE(0x0B, end)                           \
-    [0x00] = &&L_unreachable, [0x05] = &&L_else_, [256 + 0x05] = &&spill,                         \
-    [512 + 0x05] = &&spill_pair
+    [0x05] = &&L_else_, [256 + 0x05] = &&spill, [512 + 0x05] = &&spill_pair
     static const void *const metered[768] = {
         [0 ... 255] = &&meter, [256 ... 511] = &&meter_top,
         [512 ... 767] = &&meter_pair, FREE_ROWS};
@@ -541,7 +540,7 @@ tail_call: { /* the arguments take the place of this frame's locals */
         if (type->result_slots > type->param_slots)
             stack->top = (uint32_t)(args - base) + type->result_slots;
         TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
-        cur.frame->pc = cur.code->end; /* as good as gone: none of its handlers is entered */
+        stack->frames = frame_offset(run->stack, cur.frame + 1); /* this frame is gone */
         run->error = run_host(store, cur.inst, callee_ref, type, args);
         if (unlikely(run->error)) goto host_failed;
         sp = args + type->result_slots;
@@ -958,7 +957,6 @@ meter_wide_pair:
 
     /* ---- Ways out ---- */
 out_of_fuel:
-    store->fuel = 0;
     trap = FNVM_TRAP_OUT_OF_FUEL;
     goto trapped;
 interrupted:

@@ -21,6 +21,7 @@ static void module_free(Module *m)
                       m->declared,     m->customs, m->sections, (void *)m->code};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     source_close(m);
+    free(m->path);
     pthread_mutex_destroy(&m->code_lock);
     fnvm_engine_free(m->engine);
     free(m);
@@ -64,6 +65,7 @@ fnvm_error *fnvm_module_load(fnvm_engine *engine, const char *path, fnvm_module 
 {
     Module *m = module_start(engine);
     if (!m) return error_no_memory();
+    if (engine->code_cache) m->path = strdup(path);
     fnvm_error *error = module_finish(m, source_open_file(m, path), out);
     return error ? fnvm_error_wrap(error, "failed to load `%s`", path) : NULL;
 }
@@ -90,6 +92,12 @@ fnvm_error *fnvm_module_verify(fnvm_module *m, void (*report)(void *env, const f
                                void *env, size_t *bad)
 {
     return verifier_all(m, report, env, bad);
+}
+
+fnvm_error *fnvm_module_compile(fnvm_module *m)
+{
+    fnvm_error *error = jit_module_open(m);
+    return error || !m->segment ? error : jit_compile_all(m);
 }
 
 /* ---- Imports and exports ---- */

@@ -168,10 +168,11 @@ void region_offsets(const Module *m, RegionOffsets *out)
     };
 }
 
-void region_set_polls(const Instance *inst, bool readable)
+bool region_set_polls(const Instance *inst, bool readable)
 {
     const size_t page = os_page();
-    mprotect((uint8_t *)(uintptr_t)inst - page, page, readable ? PROT_READ : PROT_NONE);
+    uint8_t *polls = (uint8_t *)(uintptr_t)inst - page;
+    return mprotect(polls, page, readable ? PROT_READ : PROT_NONE) == 0;
 }
 
 static void layout_stack(Layout *l, const fnvm_config *config)

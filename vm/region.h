@@ -18,7 +18,8 @@ typedef struct RegionOffsets {
 
 void region_offsets(const Module *, RegionOffsets *out);
 
-/* Makes the instance's poll page readable, or not: then compiled code stops at its next poll. */
-void region_set_polls(const Instance *, bool readable);
+/* Makes the instance's poll page readable, or not: then compiled code stops at its next poll.
+ * False if the system has no room for one mapping more. */
+bool region_set_polls(const Instance *, bool readable);
 
 #endif

@@ -51,6 +51,7 @@ fnvm_error *run_host(Store *store, Instance *caller_instance, FuncRef ref, const
 
 RunExit run_trap(Run *run, fnvm_trap trap)
 {
+    if (trap == FNVM_TRAP_OUT_OF_FUEL) run->store->fuel = 0;
     if (trap == FNVM_TRAP_STACK_EXHAUSTED && store_interrupted(run->store))
         trap = FNVM_TRAP_INTERRUPTED;
     run->error = fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap));

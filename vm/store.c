@@ -67,10 +67,10 @@ static void signal_fd(int fd)
     }
 }
 
-/* Makes the poll pages say what the flag says.  Several threads may be at this at once, some setting
- * and some clearing: each goes over all pages again until the flag is as it was before, so that
- * whoever is last leaves them right.  New instances are put on the list before they look at the
- * flag, so that they are either found here or see it. */
+/* Makes the poll pages say what the flag says.  Several threads may be at this at once, some
+ * setting and some clearing: each goes over all pages again until the flag is as it was before, so
+ * that whoever is last leaves them right.  New instances are put on the list before they look at
+ * the flag, so that they are either found here or see it. */
 static void set_polls(Store *s, Instance *first, Instance *last)
 {
     bool interrupted;

@@ -13,9 +13,10 @@ static __attribute__((noinline)) uint32_t ackermann(uint32_t m, uint32_t n)
     return ackermann(m - 1, ackermann(m, n - 1));
 }
 
-static uint64_t kernel(unsigned scale)
+static uint64_t kernel(uint32_t seed)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < 4 * scale; i++) sum = sum * 7 + fib(26 + i % 4) + ackermann(2, 200 + i);
+    for (uint32_t i = 0; i < 20; i++)
+        sum = fold(sum, fib(25 + (seed + i) % 4) + ackermann(2, 200 + i));
     return sum;
 }

@@ -7,11 +7,11 @@ static inline uint32_t rotate(uint32_t x, int n) { return x << n | x >> (32 - n)
     a += b, d = rotate(d ^ a, 16), c += d, b = rotate(b ^ c, 12), a += b, d = rotate(d ^ a, 8),   \
         c += d, b = rotate(b ^ c, 7)
 
-static uint64_t kernel(unsigned scale)
+static uint64_t kernel(uint32_t seed)
 {
     uint32_t s[16];
-    for (uint32_t i = 0; i < 16; i++) s[i] = i * 0x01010101u + 7;
-    for (unsigned n = 0; n < 60000 * scale; n++) {
+    for (uint32_t i = 0; i < 16; i++) s[i] = i * 0x01010101u + 7 * seed;
+    for (int n = 0; n < 100000; n++) {
         uint32_t x[16];
         for (int i = 0; i < 16; i++) x[i] = s[i];
         for (int round = 0; round < 10; round++) {
@@ -27,6 +27,6 @@ static uint64_t kernel(unsigned scale)
         for (int i = 0; i < 16; i++) s[i] += x[i];
     }
     uint64_t sum = 0;
-    for (int i = 0; i < 16; i++) sum = sum * 31 + s[i];
+    for (int i = 0; i < 16; i++) sum = fold(sum, s[i]);
     return sum;
 }

@@ -1,10 +1,10 @@
 /* Floating point in registers: escape times over a grid. */
 #include "kernel.h"
 
-static uint64_t kernel(unsigned scale)
+static uint64_t kernel(uint32_t seed)
 {
     uint64_t sum = 0;
-    const int size = 350, limit = 60 * (int)scale;
+    const int size = 350, limit = 140 * (int)seed;
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++) {
             double cr = 3.0 * x / size - 2.25, ci = 2.5 * y / size - 1.25, zr = 0, zi = 0;
@@ -15,7 +15,7 @@ static uint64_t kernel(unsigned scale)
                 zr = t;
                 n++;
             }
-            sum = sum * 31 + (uint64_t)n;
+            sum = fold(sum, (uint64_t)n);
         }
     return sum;
 }

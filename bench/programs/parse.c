@@ -59,14 +59,14 @@ static void write_expression(uint64_t *state)
     *p = 0;
 }
 
-static uint64_t kernel(unsigned scale)
+static uint64_t kernel(uint32_t seed)
 {
-    uint64_t state = 1234567, sum = 0;
-    for (unsigned n = 0; n < 40; n++) {
+    uint64_t state = 1234567 * seed, sum = 0;
+    for (int n = 0; n < 20; n++) {
         write_expression(&state);
-        for (unsigned i = 0; i < 100 * scale; i++) {
+        for (int i = 0; i < 100; i++) {
             at = text;
-            sum = sum * 31 + (uint64_t)sum_of();
+            sum = fold(sum, (uint64_t)sum_of());
         }
     }
     return sum;

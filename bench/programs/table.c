@@ -13,10 +13,11 @@ static uint32_t *slot_of(uint64_t key)
     return &counts[i];
 }
 
-static uint64_t kernel(unsigned scale)
+static uint64_t kernel(uint32_t seed)
 {
-    uint64_t state = 88172645463325252u, sum = 0;
-    for (unsigned n = 0; n < 1500000 * scale; n++) {
+    uint64_t state = 88172645463325252u * seed, sum = 0;
+    for (int i = 0; i < SLOTS; i++) keys[i] = counts[i] = 0;
+    for (int n = 0; n < 1500000; n++) {
         uint64_t key = next_random(&state) % 150000 + 1;
         sum += ++*slot_of(key);
     }

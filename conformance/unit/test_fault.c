@@ -58,8 +58,9 @@ static void open_segment(World *w)
     points_add(&p, 4, w->body.start + 2, 0);
     assert_null(segment_new(&w->module, &lazy_stub, &w->module.segment));
     segment_lock(w->module.segment);
-    assert_true(segment_add(w->module.segment, &(Compiled){0, code, sizeof code, p.bytes, p.size,
-                                                           NULL, 0}));
+    assert_true(segment_add(w->module.segment,
+                            &(Compiled){.code = code, .code_size = sizeof code,
+                                        .points = p.bytes, .points_size = p.size}));
     segment_unlock(w->module.segment);
     points_free(&p);
 }

@@ -173,6 +173,7 @@ static void test_fuel_is_exact(void **state)
 {
     (void)state;
     fnvm_config config = with_fuel();
+    config.engine = FNVM_ENGINE_INTERPRETER; /* compiled code: test_fuel.c */
     World w;
     world_with(&w, &config, fuel_program);
     assert_int_equal(cost(&w, "straight", 5, true), 5);

@@ -173,7 +173,9 @@ static void place(Segment *s, uint32_t func, uint64_t *seed, Placed *p)
     for (uint32_t i = 0; i < p->size; i++) code[i] = (uint8_t)random_below(seed, 256);
     segment_lock(s);
     uint32_t at = segment_next_code(s);
-    assert_true(segment_add(s, &(Compiled){func, code, p->size, w.bytes, w.size, pads, func % 4}));
+    assert_true(segment_add(s, &(Compiled){.func = func, .code = code, .code_size = p->size,
+                                          .points = w.bytes, .points_size = w.size, .pads = pads,
+                                          .npads = func % 4}));
     segment_unlock(s);
     p->code = (const uint8_t *)segment_entries(s) + at;
     assert_int_equal(segment_code(s, func), at);
@@ -317,6 +319,48 @@ static void no_page_is_writable_and_executable(void **state)
     world_close(w);
 }
 
+/* mov eax, [rip + distance]: of a place outside, whose distance is put right. */
+static void code_moves_with_its_distances(void **state)
+{
+    (void)state;
+    World *w = world_open(BODY_BYTES);
+    Segment *s = segment_open(w);
+    uint8_t load[] = {0x8B, 0x05, 0, 0, 0, 0, 0xC3};
+    const uint32_t fixup = 2, base = segment_next_code(s);
+    uint32_t distance = 0 - (base + 6); /* to the first entry */
+    memcpy(load + fixup, &distance, sizeof distance);
+    Compiled c = {.func = IMPORTS + 5, .code = load, .code_size = sizeof load, .base = base,
+                  .fixups = &fixup, .nfixups = 1};
+    assert_true(add_answer(s, IMPORTS)); /* takes the place that the code was made for */
+    assert_true(add(s, &c));
+    uint32_t entry;
+    memcpy(&entry, segment_entries(s), sizeof entry);
+    assert_int_equal((uint32_t)call(s, IMPORTS + 5), entry);
+    segment_free(s);
+    world_close(w);
+}
+
+static void held_code_appears_at_once(void **state)
+{
+    (void)state;
+    World *w = world_open(BODY_BYTES);
+    Segment *s = segment_open(w);
+    segment_lock(s);
+    assert_true(segment_hold(s, true));
+    segment_unlock(s);
+    for (uint32_t i = 0; i < 3; i++) assert_true(add_answer(s, IMPORTS + i));
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_ptr_equal(segment_entries(s)[i], lazy_stub);
+        assert_int_not_equal(segment_code(s, IMPORTS + i), 0);
+    }
+    segment_lock(s);
+    assert_true(segment_hold(s, false));
+    segment_unlock(s);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(call(s, IMPORTS + i), 42 + IMPORTS + i);
+    segment_free(s);
+    world_close(w);
+}
+
 static void full_segments_refuse(void **state)
 {
     (void)state;
@@ -352,10 +396,10 @@ static void others_may_look_while_code_is_added(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, add_all, s), 0);
     for (uint32_t i = 0; i < FUNCS;) {
-        uint32_t at = segment_code(s, IMPORTS + i);
-        if (!at) continue;
+        const void *code = __atomic_load_n(&segment_entries(s)[i], __ATOMIC_ACQUIRE);
+        if (code == lazy_stub) continue;
         CodePoint found;
-        assert_false(segment_find(s, (const uint8_t *)segment_entries(s) + at, &found));
+        assert_false(segment_find(s, code, &found));
         assert_int_equal(call(s, IMPORTS + i), 42 + (IMPORTS + i) % 64);
         i++;
     }
@@ -456,24 +500,16 @@ static bool save_blob(void *env, uint32_t func, const uint8_t *code, uint32_t si
     return true;
 }
 
-/* A file with a page of something else before the image. */
-static int image_file(const uint8_t *bytes, uint32_t size, uint64_t *offset)
-{
-    FILE *f = tmpfile();
-    assert_non_null(f);
-    *offset = (uint64_t)sysconf(_SC_PAGESIZE);
-    int fd = dup(fileno(f));
-    assert_int_equal(pwrite(fd, bytes, size, (off_t)*offset), size);
-    fclose(f);
-    return fd;
-}
-
 static fnvm_error *adopt(Segment *s, const uint8_t *bytes, uint32_t size)
 {
-    uint64_t offset;
-    int fd = image_file(bytes, size, &offset);
+    int fd = memfd_create("image", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), size);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     segment_lock(s);
-    fnvm_error *error = segment_adopt(s, fd, offset, size);
+    fnvm_error *error = segment_fetch(s, fd, size)
+                            ? segment_adopt(s, size)
+                            : fnvm_error_new(FNVM_E_USAGE, "the segment does not take it");
     segment_unlock(s);
     close(fd);
     return error;
@@ -498,7 +534,7 @@ static void images_are_adopted(void **state)
             assert_int_equal(segment_code(next, IMPORTS + i), segment_code(s, IMPORTS + i));
             check_placed(next, IMPORTS + i, &placed[i]);
         }
-        assert_true(add_answer(next, IMPORTS + 100 + (uint32_t)generation)); /* behind a gap */
+        assert_true(add_answer(next, IMPORTS + 100 + (uint32_t)generation));
         assert_int_equal(call(next, IMPORTS + 60), 42 + IMPORTS + 60);
         for (uint32_t i = 0; i <= (uint32_t)generation; i++)
             assert_int_equal(call(next, IMPORTS + 100 + i), 42 + (IMPORTS + 100 + i) % 64);
@@ -529,7 +565,9 @@ static void images_that_lie_are_refused(void **state)
     points_add(&p, 1, FIRST_BODY + LOCALS_BYTES + 1, 0);
     points_add(&p, 3, FIRST_BODY + LOCALS_BYTES + 2, 1);
     const uint32_t pad = 2;
-    assert_true(add(s, &(Compiled){IMPORTS, answer, sizeof answer, p.bytes, p.size, &pad, 1}));
+    assert_true(add(s, &(Compiled){.func = IMPORTS, .code = answer, .code_size = sizeof answer,
+                                   .points = p.bytes, .points_size = p.size, .pads = &pad,
+                                   .npads = 1}));
     assert_true(add_answer(s, IMPORTS + 1) && add_answer(s, IMPORTS + 2));
     Image image = {0};
     assert_true(segment_each(s, save_blob, &image));
@@ -615,6 +653,8 @@ int main(void)
         cmocka_unit_test(functions_are_listed_in_order),
         cmocka_unit_test(code_runs),
         cmocka_unit_test(no_page_is_writable_and_executable),
+        cmocka_unit_test(code_moves_with_its_distances),
+        cmocka_unit_test(held_code_appears_at_once),
         cmocka_unit_test(full_segments_refuse),
         cmocka_unit_test(others_may_look_while_code_is_added),
         cmocka_unit_test(forks_run_but_do_not_write),

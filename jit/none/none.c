@@ -1,7 +1,12 @@
 /* Machines without a compiler: engines have no code space, so the rest is never asked for. */
+#include "jit/cache.h"
 #include "jit/enter.h"
 #include "jit/fault.h"
+#include "jit/gdb.h"
+#include "jit/perf.h"
+#include "jit/sample.h"
 #include "jit/segment.h"
+#include "jit/trace.h"
 
 fnvm_error *jit_engine_open(fnvm_engine *e)
 {
@@ -59,3 +64,90 @@ Store *fault_run_begin(Store *store)
 }
 
 void fault_run_end(Store *before) { (void)before; }
+
+fnvm_error *cache_open(const char *directory, bool create, CodeCache **out)
+{
+    (void)directory, (void)create, (void)out;
+    return fnvm_error_new(FNVM_E_UNSUPPORTED, "this machine has no compiler, so no code to keep");
+}
+
+void cache_close(CodeCache *cache) { (void)cache; }
+
+fnvm_error *cache_each(const CodeCache *cache, void (*fn)(void *env, const CacheEntry *), void *env)
+{
+    (void)cache, (void)fn, (void)env;
+    return NULL;
+}
+
+fnvm_error *cache_clear(const CodeCache *cache, size_t *files, uint64_t *bytes)
+{
+    (void)cache;
+    *files = 0;
+    *bytes = 0;
+    return NULL;
+}
+
+/* ---- Looking inside ---- */
+
+static fnvm_error *nothing_to_see(void)
+{
+    return fnvm_error_new(FNVM_E_USAGE, "this machine has no compiler, and so no compiled code to "
+                          "look into");
+}
+
+fnvm_error *gdb_listen(fnvm_engine *e)
+{
+    (void)e;
+    return nothing_to_see();
+}
+
+fnvm_error *perf_open(fnvm_engine *e, const char *dir, PerfLog **out)
+{
+    (void)e, (void)dir, (void)out;
+    return nothing_to_see();
+}
+
+fnvm_error *perf_check(PerfLog *log)
+{
+    (void)log;
+    return NULL;
+}
+
+fnvm_error *sampler_start(Store *store, Sampler **out)
+{
+    (void)store, (void)out;
+    return nothing_to_see();
+}
+
+void sampler_stop(Sampler *s) { (void)s; }
+void sampler_free(Sampler *s) { (void)s; }
+
+fnvm_error *sampler_print(Sampler *s, FILE *out)
+{
+    (void)s, (void)out;
+    return nothing_to_see();
+}
+
+bool jit_trace_start(Module *m)
+{
+    (void)m;
+    return false;
+}
+
+bool jit_trace(Module *m, const FuncCode *code, CodeTrace *trace, TracedCode *out)
+{
+    (void)m, (void)code, (void)trace, (void)out;
+    return false;
+}
+
+bool jit_trace_function(const Module *m, const void *address, uint32_t *func)
+{
+    (void)m, (void)address, (void)func;
+    return false;
+}
+
+fnvm_error *jit_compile_all(Module *m)
+{
+    (void)m;
+    return NULL;
+}

@@ -101,60 +101,71 @@ static inline Condition condition_not(Condition cc)
 
 /* ---- Legacy encodings ---- */
 
-static inline void asm_escape(Assembler *a, Opcode op)
+/* Bytes are put at p, a copy of Assembler.at: a byte stored through `at` itself might be `at`'s own,
+ * for all that the host's compiler knows, which would then read it again for every byte. */
+static inline uint8_t *put_32(uint8_t *p, uint32_t v)
 {
-    uint32_t map = op >> 8 & 0xFF;
-    if (map) asm_8(a, 0x0F);
-    if (map == 2) asm_8(a, 0x38);
-    else if (map == 3) asm_8(a, 0x3A);
-    asm_8(a, op);
+    memcpy(p, &v, 4);
+    return p + 4;
 }
 
-static inline void asm_prefixes(Assembler *a, Opcode op, bool wide, Reg reg, Reg index, Reg base,
-                                bool force)
+static inline uint8_t *put_opcode(uint8_t *p, Opcode op, bool wide, Reg reg, Reg index, Reg base,
+                                  bool force)
 {
-    uint32_t prefix = op >> 16 & 0xFF;
-    if (prefix) asm_8(a, prefix);
+    uint32_t prefix = op >> 16 & 0xFF, map = op >> 8 & 0xFF;
     uint32_t rex = (uint32_t)wide << 3 | (reg & 8u) >> 1 | (index & 8u) >> 2 | (base & 8u) >> 3;
-    if (rex || force) asm_8(a, 0x40 | rex);
-    asm_escape(a, op);
+    if (prefix) *p++ = (uint8_t)prefix;
+    if (rex || force) *p++ = (uint8_t)(0x40 | rex);
+    if (map) {
+        *p++ = 0x0F;
+        if (map > 1) *p++ = map == 2 ? 0x38 : 0x3A;
+    }
+    *p++ = (uint8_t)op;
+    return p;
 }
 
-static inline void asm_modrm_mem(Assembler *a, Reg reg, Mem m)
+static inline uint8_t *put_registers(uint8_t *p, Reg reg, Reg rm)
+{
+    *p = (uint8_t)(0xC0u | (reg & 7u) << 3 | (rm & 7u));
+    return p + 1;
+}
+
+static inline uint8_t *put_memory(uint8_t *p, Reg reg, Mem m)
 {
     uint32_t r = (reg & 7u) << 3;
     if (m.base == NO_REG) { /* RIP-relative */
-        asm_8(a, 0x05 | r);
-        asm_32(a, (uint32_t)m.disp);
-        return;
+        *p++ = (uint8_t)(0x05 | r);
+        return put_32(p, (uint32_t)m.disp);
     }
     uint32_t mode = m.disp == 0 && (m.base & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
     if (m.index != NO_REG || (m.base & 7) == RSP) {
         uint32_t index = m.index == NO_REG ? 4u : m.index & 7u;
-        asm_8(a, mode << 6 | r | 4);
-        asm_8(a, (uint32_t)m.scale << 6 | index << 3 | (m.base & 7u));
+        *p++ = (uint8_t)(mode << 6 | r | 4);
+        *p++ = (uint8_t)((uint32_t)m.scale << 6 | index << 3 | (m.base & 7u));
     } else {
-        asm_8(a, mode << 6 | r | (m.base & 7u));
+        *p++ = (uint8_t)(mode << 6 | r | (m.base & 7u));
     }
-    if (mode == 1) asm_8(a, (uint32_t)m.disp);
-    else if (mode == 2) asm_32(a, (uint32_t)m.disp);
+    if (mode == 2) return put_32(p, (uint32_t)m.disp);
+    *p = (uint8_t)m.disp;
+    return p + mode;
 }
+
+static inline Reg index_or_0(Mem m) { return m.index == NO_REG ? 0 : m.index; }
+static inline Reg base_or_0(Mem m) { return m.base == NO_REG ? 0 : m.base; }
 
 /* op reg, rm */
 static inline void asm_rr(Assembler *a, Opcode op, bool wide, Reg reg, Reg rm)
 {
     bool force = (op & OPC_BYTE) && ((rm >= RSP && rm <= RDI) || (reg >= RSP && reg <= RDI));
-    asm_prefixes(a, op, wide, reg, 0, rm, force);
-    asm_8(a, 0xC0u | (reg & 7u) << 3 | (rm & 7u));
+    a->at = put_registers(put_opcode(a->at, op, wide, reg, 0, rm, force), reg, rm);
 }
 
 /* op reg, [mem], or op [mem], reg */
 static inline void asm_rm(Assembler *a, Opcode op, bool wide, Reg reg, Mem m)
 {
     bool force = (op & OPC_BYTE) && reg >= RSP && reg <= RDI;
-    asm_prefixes(a, op, wide, reg, m.index == NO_REG ? 0 : m.index, m.base == NO_REG ? 0 : m.base,
-                 force);
-    asm_modrm_mem(a, reg, m);
+    uint8_t *p = put_opcode(a->at, op, wide, reg, index_or_0(m), base_or_0(m), force);
+    a->at = put_memory(p, reg, m);
 }
 
 /* The forms whose reg field is part of the opcode (digit). */
@@ -169,35 +180,33 @@ static inline void asm_dm(Assembler *a, Opcode op, bool wide, uint32_t digit, Me
 
 /* ---- VEX encodings (128 bits): reg <- src op rm ---- */
 
-static inline void asm_vex(Assembler *a, Opcode op, bool wide, Reg reg, Reg src, Reg index,
-                           Reg base)
+static inline uint8_t *put_vex(uint8_t *p, Opcode op, bool wide, Reg reg, Reg src, Reg index,
+                               Reg base)
 {
-    static const uint8_t pp[4] = {0, 3, 1, 2}; /* by prefix: none, F2|..: see below */
     uint32_t prefix = op >> 16 & 0xFF, map = op >> 8 & 0xFF;
-    uint32_t p = prefix == 0 ? pp[0] : prefix == 0x66 ? pp[2] : prefix == 0xF3 ? pp[3] : pp[1];
+    uint32_t pp = prefix == 0 ? 0 : prefix == 0x66 ? 1 : prefix == 0xF3 ? 2 : 3;
     uint32_t r = ~(uint32_t)reg >> 3 & 1, x = ~(uint32_t)index >> 3 & 1, b = ~(uint32_t)base >> 3 & 1;
     uint32_t v = ~(uint32_t)src & 15;
     if (map == 1 && !wide && x && b) {
-        asm_8(a, 0xC5);
-        asm_8(a, r << 7 | v << 3 | p);
+        *p++ = 0xC5;
+        *p++ = (uint8_t)(r << 7 | v << 3 | pp);
     } else {
-        asm_8(a, 0xC4);
-        asm_8(a, r << 7 | x << 6 | b << 5 | map);
-        asm_8(a, (uint32_t)wide << 7 | v << 3 | p);
+        *p++ = 0xC4;
+        *p++ = (uint8_t)(r << 7 | x << 6 | b << 5 | map);
+        *p++ = (uint8_t)((uint32_t)wide << 7 | v << 3 | pp);
     }
-    asm_8(a, op);
+    *p++ = (uint8_t)op;
+    return p;
 }
 /* src 0 where the instruction has no such operand. */
 static inline void asm_vex_rrr(Assembler *a, Opcode op, bool wide, Reg reg, Reg src, Reg rm)
 {
-    asm_vex(a, op, wide, reg, src, 0, rm);
-    asm_8(a, 0xC0u | (reg & 7u) << 3 | (rm & 7u));
+    a->at = put_registers(put_vex(a->at, op, wide, reg, src, 0, rm), reg, rm);
 }
 static inline void asm_vex_rrm(Assembler *a, Opcode op, bool wide, Reg reg, Reg src, Mem m)
 {
-    asm_vex(a, op, wide, reg, src, m.index == NO_REG ? 0 : m.index,
-            m.base == NO_REG ? 0 : m.base);
-    asm_modrm_mem(a, reg, m);
+    uint8_t *p = put_vex(a->at, op, wide, reg, src, index_or_0(m), base_or_0(m));
+    a->at = put_memory(p, reg, m);
 }
 
 /* ---- Immediates ---- */

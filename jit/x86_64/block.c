@@ -193,10 +193,8 @@ static void end_if(Compiler *c, Block *b)
         b->state.dirty |= c->pin.dirty & b->state.valid;
         b->has_state = true;
     }
-    if (falls) {
-        fall_into_label(c, b);
-        operands_forget(c, b->height);
-    }
+    if (falls) fall_into_label(c, b);
+    operands_forget(c, b->height);
     PinState then = c->pin;
     c->pin = b->else_state;
     bool moves = nresults(b) == 1 || transition_needed(c, b->region, b->state, false);
@@ -295,14 +293,14 @@ static void compile_try_table(Compiler *c)
     Block *b = block_open(c, BLOCK_TRY);
     if (!b) return;
     b->catches = c->pc;
-    b->first_clause = c->nclauses;
+    while (c->tries_seen < c->ntries && c->tries[c->tries_seen].at < c->at) c->tries_seen++;
+    if (c->tries_seen < c->ntries) b->first_clause = c->tries[c->tries_seen].first;
     uint32_t n = (uint32_t)read_u(c);
     for (uint32_t i = 0; i < n; i++) {
         uint8_t kind = c->bytes[c->pc++];
         if (kind == CATCH_TAG || kind == CATCH_TAG_REF) read_u(c);
         read_u(c);
     }
-    if (!b->dead) c->nclauses += n;
 }
 
 /* ---- The instructions ---- */

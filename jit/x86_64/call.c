@@ -156,21 +156,31 @@ static Mem stub(JitStub which)
     return mem_at(REG_INSTANCE, (int32_t)(offsetof(Instance, links.stubs) + which * sizeof(void *)));
 }
 
+/* The distance to a place of the segment, which depends on where the code will lie. */
+static void emit_outward(Compiler *c, uint32_t target)
+{
+    if (compiler_room(c, &c->fixups, &c->fixups_size, c->nfixups, sizeof *c->fixups))
+        c->fixups[c->nfixups++] = asm_offset(&c->a);
+    asm_32(&c->a, target - (c->base + asm_offset(&c->a) + 4));
+}
+
 /* A function of the module: straight to its code if there is some, else through its entry. */
 static void emit_transfer(Compiler *c, uint32_t func, bool is_tail)
 {
     Assembler *a = &c->a;
-    uint32_t target = func == c->code->func ? c->base : segment_code(c->segment, func);
-    if (target) {
+    uint32_t target = segment_code(c->segment, func);
+    if (func == c->code->func) {
         asm_8(a, is_tail ? 0xE9 : 0xE8);
-        asm_32(a, target - (c->base + asm_offset(a) + 4));
-        return;
+        asm_32(a, -(asm_offset(a) + 4));
+    } else if (target) {
+        asm_8(a, is_tail ? 0xE9 : 0xE8);
+        emit_outward(c, target);
+    } else {
+        asm_mov_ri(a, RAX, func + 1);
+        asm_dm(a, X_JMP_RM, false, is_tail ? 4 : 2, (Mem){NO_REG, NO_REG, 0, 0});
+        a->at -= 4;
+        emit_outward(c, 8 * (func - c->m->n_imported_funcs));
     }
-    uint32_t entry = 8 * (func - c->m->n_imported_funcs);
-    asm_mov_ri(a, RAX, func + 1);
-    asm_dm(a, X_JMP_RM, false, is_tail ? 4 : 2, (Mem){NO_REG, NO_REG, 0, 0});
-    uint32_t end = asm_offset(a), distance = entry - (c->base + end);
-    memcpy(a->bytes + end - 4, &distance, 4);
 }
 
 static void call_point(Compiler *c, uint32_t slots)
@@ -195,6 +205,14 @@ static void compile_direct(Compiler *c, uint32_t func, bool is_tail)
     push_call_results(c, t);
 }
 
+/* Called, so that a trap knows where it is; a callee returns to our caller. */
+static void emit_tail_stub(Compiler *c, uint32_t pc)
+{
+    asm_dm(&c->a, X_JMP_RM, false, 2, stub(STUB_TAIL_REF));
+    points_add(&c->points, asm_offset(&c->a), pc, 0);
+    asm_8(&c->a, 0xCC); /* not reached */
+}
+
 /* An imported function is linked when it is first called. */
 static void compile_import(Compiler *c, uint32_t func, bool is_tail)
 {
@@ -212,7 +230,7 @@ static void compile_import(Compiler *c, uint32_t func, bool is_tail)
     asm_rm(a, X_MOV, true, RAX, ref);
     asm_mov_ri(a, RCX, UINT32_MAX);
     if (is_tail) {
-        asm_dm(a, X_JMP_RM, false, 4, stub(STUB_TAIL_REF));
+        emit_tail_stub(c, c->at);
         return;
     }
     uint32_t slots = c->slot;
@@ -284,9 +302,11 @@ void finish_calls(Compiler *c)
             asm_rm(a, X_MOV, false, RCX, mem_at(SCRATCH, (int32_t)(4 * s->type)));
         }
         asm_mov_ri(a, RDX, s->trap);
-        asm_dm(a, X_JMP_RM, false, s->is_tail ? 4 : 2,
-               stub(s->is_tail ? STUB_TAIL_REF : STUB_CALL_REF));
-        if (s->is_tail) continue;
+        if (s->is_tail) {
+            emit_tail_stub(c, s->pc);
+            continue;
+        }
+        asm_dm(a, X_JMP_RM, false, 2, stub(STUB_CALL_REF));
         points_add(&c->points, asm_offset(a), s->pc, s->slots);
         Label back = {.bound = true, .at = s->back};
         asm_jmp(a, &back);

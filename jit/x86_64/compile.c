@@ -4,30 +4,28 @@
 
 #include <stdlib.h>
 
-#include "jit/x86_64/compiler.h"
+#include "jit/trace.h"
+#include "jit/x86_64/check_state.h"
 #include "loader/skip.h"
 
 /* ---- Immediates ---- */
 
-uint64_t read_u(Compiler *c)
+uint64_t read_long_u(Compiler *c)
 {
     const uint8_t *p = c->bytes + c->pc;
-    uint64_t value = *p++;
-    if (value >= 0x80) {
-        value &= 0x7F;
-        unsigned shift = 7;
-        uint8_t byte;
-        do {
-            byte = *p++;
-            value |= (uint64_t)(byte & 0x7F) << shift;
-            shift += 7;
-        } while (byte & 0x80);
-    }
+    uint64_t value = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+    do {
+        byte = *p++;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        shift += 7;
+    } while (byte & 0x80);
     c->pc = (uint32_t)(p - c->bytes);
     return value;
 }
 
-int64_t read_s(Compiler *c)
+int64_t read_long_s(Compiler *c)
 {
     const uint8_t *p = c->bytes + c->pc;
     uint64_t value = 0;
@@ -67,7 +65,9 @@ Compiler *compiler_new(Module *m)
     c->m = m;
     c->bytes = m->bytes;
     c->cpu = compiler_cpu_features();
+    c->counts_fuel = m->engine->config.fuel;
     region_offsets(m, &c->offsets);
+    c->guards_memory = m->nmemories > 0 && memory_is_guarded(&m->memories[0]);
     return c;
 }
 
@@ -77,6 +77,8 @@ void compiler_free(Compiler *c)
     asm_free(&c->a);
     points_free(&c->points);
     free(c->pads);
+    free(c->tries);
+    free(c->fixups);
     free(c->ops);
     free(c->local_kind);
     free(c->local_reg);
@@ -137,6 +139,34 @@ static void declare_locals(Compiler *c, const Type *t, Range body)
     memset(c->aliases, 0, x * sizeof *c->aliases);
 }
 
+static int by_offset(const void *a, const void *b)
+{
+    const TryTable *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* The verifier lists handlers as they end; here they are wanted as they begin.  Clauses in code that
+ * this pass finds unreachable, where the verifier did not, get no pad: nobody can throw there. */
+static bool make_tries(Compiler *c, const FuncCode *code)
+{
+    uint32_t n = code->nhandlers, npads = 0;
+    for (uint32_t i = 0; i < n; i++) npads += code->handlers[i].count;
+    if (n > c->tries_size || npads > c->pads_size) {
+        c->tries_size = c->pads_size = 0;
+        if (!make_array(&c->tries, n, sizeof *c->tries) ||
+            !make_array(&c->pads, npads + 1, sizeof *c->pads))
+            return false;
+        c->tries_size = n;
+        c->pads_size = npads;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        c->tries[i] = (TryTable){code->handlers[i].entry, code->handlers[i].first};
+    if (n) qsort(c->tries, n, sizeof *c->tries, by_offset);
+    for (uint32_t i = 0; i < npads; i++) c->pads[i] = 0;
+    c->ntries = n;
+    return true;
+}
+
 static bool start(Compiler *c, const Segment *segment, const FuncCode *code)
 {
     const Module *m = c->m;
@@ -152,18 +182,13 @@ static bool start(Compiler *c, const Segment *segment, const FuncCode *code)
         if (!make_array(&c->ops, (size_t)noperands * 2, sizeof *c->ops)) return false;
         c->ops_size = noperands * 2;
     }
-    uint32_t npads = 0;
-    for (uint32_t i = 0; i < code->nhandlers; i++) npads += code->handlers[i].count;
-    if (npads > c->pads_size) {
-        c->pads_size = 0;
-        if (!make_array(&c->pads, npads, sizeof *c->pads)) return false;
-        c->pads_size = npads;
-    }
+    if (!make_tries(c, code)) return false;
     points_start(&c->points, code->start);
     declare_locals(c, types_get(&m->engine->types, code->type),
                    m->bodies[code->func - m->n_imported_funcs]);
-    c->nops = c->flushed = c->nblocks = c->nclauses = c->tables_seen = 0;
-    c->ntraps = c->nslow_calls = c->nliterals = c->ntable_uses = 0;
+    c->nops = c->flushed = c->nblocks = c->tries_seen = c->tables_seen = 0;
+    c->ntraps = c->nslow_calls = c->nliterals = c->ntable_uses = c->nfixups = 0;
+    c->charge = c->cost = 0;
     c->loops_seen = 1;
     c->slot = code->local_slots;
     c->pc = c->at = code->start;
@@ -230,18 +255,12 @@ static void emit_literals(Compiler *c)
 
 /* ---- The pass ---- */
 
-static Op decode(Compiler *c)
-{
-    c->at = c->pc;
-    uint8_t byte = c->bytes[c->pc++];
-    if (byte != PAGE_GC && byte != PAGE_MISC && byte != PAGE_SIMD)
-        return instruction_decode(PAGE_BASE, byte);
-    return instruction_decode(byte, (uint32_t)read_u(c));
-}
-
-static bool compile_base(Compiler *c, Op op, uint8_t code)
+static inline bool compile_base(Compiler *c, Op op, uint8_t code)
 {
     switch (code) {
+    case 0x20: /* a third of all instructions */
+        push_local(c, (uint32_t)read_u(c));
+        return true;
     case 0x01: return true;
     case 0x02 ... 0x05: case 0x0B: case 0x1F: return compile_block(c, op);
     case 0x00: case 0x08: case 0x0A: case 0x0C ... 0x0F: case 0xD5: case 0xD6:
@@ -260,20 +279,30 @@ static bool compile_base(Compiler *c, Op op, uint8_t code)
     }
 }
 
-static bool compile_one(Compiler *c, Op op)
+static bool compile_prefixed(Compiler *c, Op op, uint8_t page)
 {
-    const Instr *row = &instructions[op];
-    switch (row->page) {
-    case PAGE_BASE: return compile_base(c, op, (uint8_t)row->code);
+    switch (page) {
     case PAGE_SIMD: return compile_vector(c, op);
     case PAGE_GC:
         if (op == op_br_on_cast || op == op_br_on_cast_fail) return compile_branch(c, op);
         return compile_aggregate(c, op);
     default:
-        if (row->code < 8) return compile_convert(c, op);
-        if (row->code >= 19) return compile_integer(c, op);
+        if (instructions[op].code < 8) return compile_convert(c, op);
+        if (instructions[op].code >= 19) return compile_integer(c, op);
         return compile_aggregate(c, op);
     }
+}
+
+/* The byte says where to go; the instruction's row is not looked at for that. */
+static inline bool compile_next(Compiler *c)
+{
+    c->at = c->pc;
+    uint8_t byte = c->bytes[c->pc++];
+    bool is_prefix = byte >= PAGE_GC && byte <= PAGE_SIMD;
+    Op op = is_prefix ? instruction_decode(byte, (uint32_t)read_u(c))
+                      : instruction_decode_base(byte);
+    if (__builtin_expect(c->counts_fuel, 0)) count_fuel(c, op);
+    return is_prefix ? compile_prefixed(c, op, byte) : compile_base(c, op, byte);
 }
 
 /* Nothing is made of code that cannot be reached; blocks are still counted. */
@@ -281,7 +310,7 @@ static bool skip_dead(Compiler *c)
 {
     uint8_t byte = c->bytes[c->pc];
     if ((byte >= 0x02 && byte <= 0x05) || byte == 0x0B || byte == 0x1F)
-        return compile_one(c, decode(c));
+        return compile_next(c);
     Reader r = {.bytes = c->bytes, .pos = c->pc, .end = c->code->end};
     Op op;
     if (!reader_skip_instruction(&r, &op)) {
@@ -296,8 +325,10 @@ static bool pass(Compiler *c)
 {
     do {
         asm_room(&c->a, ASM_ROOM);
-        if (c->a.failed || c->failed) return false;
-        if (c->reachable ? !compile_one(c, decode(c)) : !skip_dead(c)) return false;
+        if (__builtin_expect(c->a.failed | c->failed, 0)) return false;
+        check_state(c);
+        if (__builtin_expect(c->trace != NULL, 0)) trace_instruction(c, c->pc);
+        if (c->reachable ? !compile_next(c) : !skip_dead(c)) return false;
     } while (c->nblocks > 0);
     return true;
 }
@@ -310,14 +341,17 @@ bool compiler_function(Compiler *c, const Segment *segment, const FuncCode *code
     region_start(c);
     block_start_function(c);
     if (c->failed || !pass(c)) return false;
+    if (c->trace) trace_instruction(c, TRACE_BEHIND);
     finish_calls(c);
     emit_exhausted(c);
     emit_traps(c);
+    if (c->trace) trace_instruction(c, TRACE_DATA);
     emit_literals(c);
     if (c->failed || c->a.failed || c->points.failed) return false;
     uint32_t npads = 0;
     for (uint32_t i = 0; i < code->nhandlers; i++) npads += code->handlers[i].count;
     *out = (Compiled){.func = code->func, .code = c->a.bytes, .code_size = asm_offset(&c->a),
+                      .base = c->base, .fixups = c->fixups, .nfixups = c->nfixups,
                       .points = c->points.bytes, .points_size = c->points.size, .pads = c->pads,
                       .npads = npads};
     return true;

@@ -19,6 +19,8 @@
 #ifndef FNVM_JIT_X86_64_COMPILER_H
 #define FNVM_JIT_X86_64_COMPILER_H
 
+#include <stdio.h>
+
 #include "jit/compile.h"
 #include "jit/points.h"
 #include "jit/runtime.h"
@@ -116,6 +118,9 @@ typedef struct SlowCall {
     bool is_tail;
 } SlowCall;
 
+/* Where the catch clauses of a try_table are, in FuncCode.clauses. */
+typedef struct TryTable { uint32_t at, first; } TryTable;
+
 /* A constant behind the code, with the one instruction that loads it. */
 typedef struct Literal { uint32_t use; uint32_t size; uint64_t low, high; } Literal;
 
@@ -128,12 +133,15 @@ struct Compiler {
     const Segment *segment;
     RegionOffsets offsets;
     uint64_t cpu;            /* CPU_* */
+    bool guards_memory;      /* memory 0 needs no checks: see memory.c */
     uint32_t base;           /* distance from the segment's entries to the code's start */
 
     Assembler a;
     PointWriter points;
     uint32_t *pads;
     uint32_t pads_size;
+    uint32_t *fixups;        /* see Compiled */
+    uint32_t nfixups, fixups_size;
 
     const uint8_t *bytes;    /* of the module */
     uint32_t pc;             /* offset of the next byte to decode */
@@ -169,9 +177,14 @@ struct Compiler {
     uint32_t nliterals, literals_size;
     TableUse *table_uses;
     uint32_t ntable_uses, table_uses_size;
-    uint32_t nclauses;       /* catch clauses passed so far */
+    TryTable *tries;         /* in code order */
+    uint32_t ntries, tries_size, tries_seen;
     uint32_t tables_seen;    /* jump tables so far: tells Block.table_epoch apart */
     bool failed;             /* memory ran out: the function is given up */
+    bool counts_fuel;
+    uint32_t charge;         /* of the current stretch: the end of the number that is its cost, */
+    uint32_t cost;           /* and that as far as it is known; charge 0: between stretches */
+    struct CodeTrace *trace; /* who watches, or NULL */
 };
 
 static inline bool has_cpu(const Compiler *c, uint64_t features)
@@ -181,8 +194,30 @@ static inline bool has_cpu(const Compiler *c, uint64_t features)
 
 /* ---- Immediates: the code is verified, so nothing is checked ---- */
 
-uint64_t read_u(Compiler *);  /* LEB128 */
-int64_t read_s(Compiler *);
+uint64_t read_long_u(Compiler *);
+int64_t read_long_s(Compiler *);
+static inline uint64_t read_u(Compiler *c) /* LEB128: most take one byte */
+{
+    uint8_t byte = c->bytes[c->pc];
+    if (__builtin_expect(byte >= 0x80, 0)) return read_long_u(c);
+    c->pc++;
+    return byte;
+}
+static inline int64_t read_s(Compiler *c)
+{
+    uint8_t byte = c->bytes[c->pc];
+    if (__builtin_expect(byte >= 0x80, 0)) return read_long_s(c);
+    c->pc++;
+    return (int8_t)(uint8_t)(byte << 1) >> 1;
+}
+
+/* A template does the next instruction as well: one of a single byte, which cannot trap and is not
+ * free (vm/fuel.h). */
+static inline void take_next(Compiler *c)
+{
+    c->pc++;
+    c->cost += c->counts_fuel;
+}
 
 /* ---- Working memory ---- */
 
@@ -309,6 +344,7 @@ void row_by_runtime(Compiler *, Op, uint64_t immediate);
 /* A guest address as an operand of x86: pops the address and decodes nothing.  `bytes` is the size
  * of the access.  Bounds are checked, or left to the guard; `*held` is to be released afterwards. */
 Mem pop_address(Compiler *, uint32_t memory, uint64_t offset, uint32_t bytes, Reg *held);
+bool memory_is_guarded(const MemoryType *);
 /* memarg of the current instruction. */
 typedef struct MemArg { uint32_t memory; uint64_t offset; } MemArg;
 MemArg read_memarg(Compiler *);
@@ -327,5 +363,12 @@ bool compile_aggregate(Compiler *, Op); /* aggregate.c: pages 0xFB and 0xFC but 
 bool compile_block(Compiler *, Op);     /* block.c: block, loop, if, else, end, try_table */
 void block_start_function(Compiler *);
 void finish_calls(Compiler *);          /* the slow paths of the function's calls */
+void count_fuel(Compiler *, Op);        /* fuel.c: before each instruction, if fuel is counted */
+
+/* ---- For those who look on: trace.c ---- */
+
+void trace_instruction(Compiler *, uint32_t pc); /* c->trace is told what begins here */
+void state_print(const Compiler *, FILE *);      /* on one line, without its end */
+const char *register_name(Reg);
 
 #endif

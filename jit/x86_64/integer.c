@@ -262,7 +262,7 @@ enum { /* BMI2: the count in any register, or immediate; no flags */
 static bool shift_and_add(Compiler *c, bool wide, Source s, uint32_t n)
 {
     if (n > 3 || next_opcode(c) != (wide ? 0x7C : 0x6A) || top_is_const(c, 0)) return false;
-    c->pc++;
+    take_next(c);
     Reg x = s.reg;
     if (x == NO_REG) emit_load(c, wide, x = temp_int(c), s);
     Reg y = pop_reg(c), d = dest(c, int_kind(wide), is_owned(c, y) ? y : x);
@@ -361,7 +361,7 @@ static bool test_bits(Compiler *c, bool wide)
     uint8_t next = next_opcode(c);
     if (next == (wide ? 0x50 : 0x45)) { /* eqz */
         cc = CC_E;
-        c->pc++;
+        take_next(c);
     } else if (wide || (next != 0x0D && next != 0x04 && next != 0x1B)) { /* br_if, if, select */
         return false;
     }

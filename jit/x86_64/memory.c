@@ -20,7 +20,7 @@ static Mem memory_field(const Compiler *c, uint32_t memory, size_t field)
                   (int32_t)(c->offsets.memories + memory * sizeof(MemoryRef) + field));
 }
 
-static bool is_guarded(const MemoryType *t) { return !t->limits.is64 && t->page_log2 == 16; }
+bool memory_is_guarded(const MemoryType *t) { return !t->limits.is64 && t->page_log2 == 16; }
 
 /* base + index + offset, no check.  Memory 0's base has a register. */
 static Mem guarded_address(Compiler *c, uint32_t memory, uint64_t offset, Reg *held)
@@ -80,7 +80,11 @@ static Mem checked_address(Compiler *c, uint32_t memory, uint64_t offset, uint32
 
 Mem pop_address(Compiler *c, uint32_t memory, uint64_t offset, uint32_t bytes, Reg *held)
 {
-    if (is_guarded(&c->m->memories[memory])) return guarded_address(c, memory, offset, held);
+    if (memory == 0 && c->guards_memory && offset <= INT32_MAX && !top_is_const(c, 0)) {
+        *held = pop_reg(c); /* nearly always */
+        return mem_index(REG_MEMORY, *held, 0, (int32_t)offset);
+    }
+    if (memory_is_guarded(&c->m->memories[memory])) return guarded_address(c, memory, offset, held);
     return checked_address(c, memory, offset, bytes, held);
 }
 

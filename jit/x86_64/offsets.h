@@ -11,6 +11,7 @@
 #define CPU_FLOATS 88
 #define CPU_CALLEE 184
 #define CPU_TRAP 208
+#define CPU_FRAMES_DESCRIBED 216
 
 #define LINKS_MEMORY 0 /* Instance */
 #define LINKS_CPU 8

@@ -280,7 +280,6 @@ static void compile_select(Compiler *c)
 bool compile_variable(Compiler *c, Op op)
 {
     switch (op) {
-    case op_local_get: push_local(c, (uint32_t)read_u(c)); break;
     case op_local_set: local_set(c, (uint32_t)read_u(c)); break;
     case op_local_tee: local_tee(c, (uint32_t)read_u(c)); break;
     case op_global_get: global_get(c); break;
