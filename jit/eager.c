@@ -6,24 +6,30 @@
 #include "jit/compile.h"
 #include "jit/enter.h"
 
-enum { FUNCS_AT_ONCE = 16, THREADS_MOST = 64 };
+enum { BATCH_LEAST = 16, BATCH_MOST = 512, BATCHES_PER_THREAD = 4, THREADS_MOST = 64 };
 
 typedef struct Work {
     Module *m;
     _Atomic uint32_t next; /* the first function that nobody has taken */
+    uint32_t batch;        /* functions that a thread takes at once */
     _Atomic(fnvm_error *) refused; /* why some function's code was */
 } Work;
 
-static void compile_one(Work *w, Compiler *c, uint32_t func)
+/* One kind of work for many functions, then the other: the processor keeps more of it at hand. */
+static void compile_batch(Work *w, Compiler *c, uint32_t from, uint32_t n)
 {
     Module *m = w->m;
-    const FuncCode *code = NULL;
-    fnvm_error *refused = NULL;
-    if (!jit_wants(m, func) || segment_code(m->segment, func)) return;
-    fnvm_error *error = verifier_function(m, func, &code);
-    if (!error) jit_compile_with(m, c, code, &refused);
-    fnvm_error_free(error);
-    if (refused) fnvm_error_free(atomic_exchange(&w->refused, refused));
+    const FuncCode *code[BATCH_MOST];
+    for (uint32_t i = 0; i < n; i++) {
+        code[i] = NULL;
+        if (jit_wants(m, from + i) && !segment_code(m->segment, from + i))
+            fnvm_error_free(verifier_function(m, from + i, &code[i])); /* it traps when called */
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        fnvm_error *refused = NULL;
+        if (code[i]) jit_compile_with(m, c, code[i], &refused);
+        if (refused) fnvm_error_free(atomic_exchange(&w->refused, refused));
+    }
 }
 
 static void *compile_some(void *arg)
@@ -31,13 +37,20 @@ static void *compile_some(void *arg)
     Work *w = arg;
     Compiler *c = compiler_new(w->m);
     while (c) {
-        uint32_t from = atomic_fetch_add(&w->next, FUNCS_AT_ONCE);
+        uint32_t from = atomic_fetch_add(&w->next, w->batch);
         if (from >= w->m->nfuncs) break;
-        uint32_t rest = w->m->nfuncs - from, n = rest < FUNCS_AT_ONCE ? rest : FUNCS_AT_ONCE;
-        for (uint32_t i = 0; i < n; i++) compile_one(w, c, from + i);
+        uint32_t rest = w->m->nfuncs - from, n = rest < w->batch ? rest : w->batch;
+        compile_batch(w, c, from, n);
     }
     compiler_free(c);
     return NULL;
+}
+
+/* Large, but so that all threads have some, and none is left with the last. */
+static uint32_t batch_size(const Module *m, uint32_t threads)
+{
+    uint32_t n = (m->nfuncs - m->n_imported_funcs) / ((threads ? threads : 1) * BATCHES_PER_THREAD);
+    return n < BATCH_LEAST ? BATCH_LEAST : n > BATCH_MOST ? BATCH_MOST : n;
 }
 
 /* Signals are for the host's own threads. */
@@ -61,7 +74,8 @@ static void hold(Module *m, bool on)
 fnvm_error *jit_compile_all(Module *m)
 {
     pthread_t threads[THREADS_MOST];
-    Work w = {.m = m, .next = m->n_imported_funcs};
+    Work w = {.m = m, .next = m->n_imported_funcs,
+              .batch = batch_size(m, m->engine->config.compile_threads)};
     uint32_t wanted = m->engine->config.compile_threads, n = 0;
     hold(m, true);
     while (n + 1 < wanted && n < THREADS_MOST && start_thread(&threads[n], &w)) n++;

@@ -265,6 +265,20 @@ static inline void release(Compiler *c, Reg r, Reg kept)
 
 /* ---- Pushing results ---- */
 
+void narrow_window(Compiler *); /* sends the lower half of what may be away from home there */
+static inline void push_operand(Compiler *c, Where where, Kind k, Reg reg, uint64_t bits)
+{
+    if (__builtin_expect(c->nops - c->flushed >= COMPILER_WINDOW, 0)) narrow_window(c);
+    c->ops[c->nops++] = (Operand){.where = (uint8_t)where, .kind = (uint8_t)k, .reg = reg,
+                                  .slot = c->slot, .bits = bits};
+    c->slot += kind_slots(k);
+}
+static inline void push_local(Compiler *c, uint32_t local)
+{
+    push_operand(c, IS_LOCAL, (Kind)c->local_kind[local], 0, local);
+    c->aliases[local]++;
+}
+
 void push_reg(Compiler *, Kind, Reg);
 void push_const(Compiler *, Kind, uint64_t bits); /* i32, i64, f32, f64 */
 /* The result of a comparison that set the flags: stays there if the next instruction takes it from
@@ -327,7 +341,6 @@ void store_pins(Compiler *); /* the dirty ones; their state stays */
 /* Operands go without code: `n` are forgotten (a branch has left), or appear at home (results). */
 void operands_forget(Compiler *, uint32_t down_to);
 void push_home(Compiler *, Kind);
-void push_local(Compiler *, uint32_t local);
 /* Before local x changes, operands that stand for its old value get it. */
 void unalias(Compiler *, uint32_t local);
 

@@ -34,14 +34,9 @@ static Mem guarded_address(Compiler *c, uint32_t memory, uint64_t offset, Reg *h
         asm_mov_ri(&c->a, *held, address);
         return mem_index(REG_MEMORY, *held, 0, 0);
     }
-    Reg index = pop_reg(c);
-    if (memory == 0 && offset <= INT32_MAX) {
-        *held = index;
-        return mem_index(REG_MEMORY, index, 0, (int32_t)offset);
-    }
-    Reg sum = temp_int(c);
+    Reg index = pop_reg(c), sum = temp_int(c);
     *held = sum;
-    if (memory == 0) {
+    if (memory == 0) { /* the offset is too large for a displacement: see pop_address */
         asm_mov_ri(&c->a, sum, offset);
         asm_rr(&c->a, X_ADD, true, sum, index);
         release(c, index, NO_REG);

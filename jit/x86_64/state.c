@@ -328,7 +328,7 @@ void unalias(Compiler *c, uint32_t local)
 /* ---- Pushing ---- */
 
 /* The lower half of what may be away from home goes there. */
-static void narrow_window(Compiler *c)
+void narrow_window(Compiler *c)
 {
     uint32_t to = c->nops - COMPILER_WINDOW / 2;
     for (uint32_t i = c->flushed; i < to; i++) {
@@ -338,31 +338,17 @@ static void narrow_window(Compiler *c)
     c->flushed = to;
 }
 
-static inline void push(Compiler *c, Where where, Kind k, Reg reg, uint64_t bits)
-{
-    if (__builtin_expect(c->nops - c->flushed >= COMPILER_WINDOW, 0)) narrow_window(c);
-    c->ops[c->nops++] = (Operand){.where = (uint8_t)where, .kind = (uint8_t)k, .reg = reg,
-                                  .slot = c->slot, .bits = bits};
-    c->slot += kind_slots(k);
-}
-
-void push_reg(Compiler *c, Kind k, Reg r) { push(c, IN_REG, k, r, 0); }
+void push_reg(Compiler *c, Kind k, Reg r) { push_operand(c, IN_REG, k, r, 0); }
 
 void push_const(Compiler *c, Kind k, uint64_t bits)
 {
-    push(c, IS_CONST, k, 0, k == KIND_I32 || k == KIND_F32 ? (uint32_t)bits : bits);
+    push_operand(c, IS_CONST, k, 0, k == KIND_I32 || k == KIND_F32 ? (uint32_t)bits : bits);
 }
 
 void push_home(Compiler *c, Kind k)
 {
-    push(c, AT_HOME, k, 0, 0);
+    push_operand(c, AT_HOME, k, 0, 0);
     if (c->flushed == c->nops - 1) c->flushed = c->nops;
-}
-
-void push_local(Compiler *c, uint32_t local)
-{
-    push(c, IS_LOCAL, (Kind)c->local_kind[local], 0, local);
-    c->aliases[local]++;
 }
 
 void push_condition(Compiler *c, Condition cc)
@@ -370,7 +356,7 @@ void push_condition(Compiler *c, Condition cc)
     uint8_t next = c->bytes[c->pc];
     bool takes_flags = next == 0x0D || next == 0x04 || next == 0x1B || next == 0x45;
     if (takes_flags) {
-        push(c, IN_FLAGS, KIND_I32, (Reg)cc, 0);
+        push_operand(c, IN_FLAGS, KIND_I32, (Reg)cc, 0);
         return;
     }
     Reg d = dest(c, KIND_I32, NO_REG);

@@ -86,13 +86,12 @@ static bool run_blocks(CodeCheck *c)
 /* The arguments, which callers are checked for; nothing else is known. */
 static State entry_state(const CodeCheck *c)
 {
-    static const uint8_t int_args[JIT_INT_ARGS] = {GPR_DI, GPR_SI, GPR_8, GPR_9, GPR_10, GPR_BX};
     const Type *t = types_get(&c->m->engine->types, c->code->type);
     State s = {.flags = {.not_cc = NO_CONDITION}};
     for (uint32_t p = 0, n = 0; p < t->nparams && n < JIT_INT_ARGS; p++) {
         const ValType type = t->params[p];
         if (type == TYPE_F32 || type == TYPE_F64 || type == TYPE_V128) continue;
-        s.reg[int_args[n++]].zext = type == TYPE_I32;
+        s.reg[verify_int_args[n++]].zext = type == TYPE_I32;
     }
     return s;
 }

@@ -15,7 +15,7 @@
 #include "jit/runtime.h"
 #include "jit/x86_64/verify_state.h"
 
-static const uint8_t int_args[JIT_INT_ARGS] = {GPR_DI, GPR_SI, GPR_8, GPR_9, GPR_10, GPR_BX};
+const uint8_t verify_int_args[JIT_INT_ARGS] = {GPR_DI, GPR_SI, GPR_8, GPR_9, GPR_10, GPR_BX};
 
 static bool is_const(const State *s, uint32_t reg, uint64_t value)
 {
@@ -30,7 +30,7 @@ static bool check_args(CodeCheck *c, const Insn *i, const State *s, const Type *
 {
     for (uint32_t p = 0, n = 0; p < t->nparams && n < JIT_INT_ARGS; p++) {
         if (!is_int(t->params[p])) continue;
-        if (t->params[p] == TYPE_I32 && !s->reg[int_args[n]].zext)
+        if (t->params[p] == TYPE_I32 && !s->reg[verify_int_args[n]].zext)
             return reject(c, i, "an i32 passed on whose upper half may not be zero");
         n++;
     }

@@ -153,7 +153,7 @@ static bool recognise_reference_call(CodeCheck *c, Insn *i)
                 is_indexed(p - 3, M_MOV, false, GPR_CX, GPR_CX, GPR_DX, 2, -4) &&
                 is_mem(p - 4, M_MOV, true, GPR_CX, ROLE_INSTANCE,
                        field(offsetof(Instance, links.func_types)));
-        i[-2 - 3].role = ROLE_FUNC_TYPE;
+        i[-5].role = ROLE_FUNC_TYPE;
         p -= 5;
     }
     known = known && is_reg(p, M_MOV, false, GPR_DX, GPR_AX) && is_jcc(p - 1, CC_NOT_EQUAL) &&

@@ -11,6 +11,8 @@
 
 enum { ROLE_INSTANCE = GPR_15, ROLE_MEMORY = GPR_14, ROLE_FRAME = GPR_BP, ROLE_STACK = GPR_SP };
 
+extern const uint8_t verify_int_args[JIT_INT_ARGS]; /* registers of integer arguments */
+
 /* ---- Values ---- */
 
 /* `index` says of which memory, table, global, ..., `at` stands for a place in the bytecode. */
