@@ -19,15 +19,15 @@ typedef struct Work {
 static void compile_batch(Work *w, Compiler *c, uint32_t from, uint32_t n)
 {
     Module *m = w->m;
-    const FuncCode *code[BATCH_MOST];
-    for (uint32_t i = 0; i < n; i++) {
-        code[i] = NULL;
-        if (jit_wants(m, from + i) && !segment_code(m->segment, from + i))
-            fnvm_error_free(verifier_function(m, from + i, &code[i])); /* it traps when called */
-    }
-    for (uint32_t i = 0; i < n; i++) {
+    uint32_t funcs[BATCH_MOST], wanted = 0;
+    const FuncCode *codes[BATCH_MOST];
+    for (uint32_t func = from; func < from + n; func++)
+        if (jit_wants(m, func) && !segment_code(m->segment, func)) funcs[wanted++] = func;
+    if (wanted == 0) return;
+    verifier_some(m, wanted, funcs, codes);
+    for (uint32_t i = 0; i < wanted; i++) {
         fnvm_error *refused = NULL;
-        if (code[i]) jit_compile_with(m, c, code[i], &refused);
+        if (codes[i]) jit_compile_with(m, c, codes[i], &refused);
         if (refused) fnvm_error_free(atomic_exchange(&w->refused, refused));
     }
 }

@@ -167,6 +167,8 @@ void jit_link_instance(Instance *inst)
     links->cpu->frames_described = code_frames_described(m->engine);
     links->func_types = m->funcs;
     links->types = m->types;
+    links->lists = &inst->store->lists;
+    links->defined_types = m->engine->types.chunks;
     links->entries = segment_entries(m->segment);
     memcpy(links->stubs, stubs, sizeof stubs);
     store_add_polled(inst->store, inst);

@@ -39,6 +39,17 @@ typedef struct GuestCpu {
     uint32_t frames_described; /* a debugger can unwind compiled frames: stubs.S */
 } GuestCpu;
 
+/* Zeroed blocks for objects of up to OBJECT_LISTED bytes, taken from the collector many at a time
+ * and counted by the store's account.  A list by the granules its blocks have, apart where the
+ * collector must look inside; each block's first word is the next one's address, 0 in the last.
+ * The collector keeps what is on a list.  It may stop a thread while that takes a block, which is
+ * at every moment on its list or in a register.  One per store. */
+enum { OBJECT_GRANULE = 16, OBJECT_LISTED = 256 };
+typedef struct ObjectLists {
+    uint64_t head[2][OBJECT_LISTED / OBJECT_GRANULE + 1]; /* [has references][granules] */
+    uint32_t tag;             /* in the head of every object of the store */
+} ObjectLists;
+
 typedef enum JitStub {     /* assembly, reached by `call [instance + ...]` */
     STUB_RUNTIME,          /* a call of the runtime: see jit/runtime.h */
     STUB_CALL_REF,         /* any callee: int 0 scratch = FuncRef, see stubs.S */
@@ -55,6 +66,8 @@ typedef struct CodeLinks {
     void *const *entries;        /* of the module's segment, by function index - imports */
     const TypeId *func_types;    /* module->funcs */
     const TypeId *types;         /* module->types */
+    ObjectLists *lists;          /* the store's */
+    const void *defined_types;   /* TypeRegistry.chunks of the engine */
     const void *stubs[STUB_COUNT];
 } CodeLinks;
 

@@ -56,6 +56,17 @@ static uint32_t rt_cast(Instance *inst, Slot *operands, uint64_t a, uint64_t b)
     return JIT_CONTINUE;
 }
 
+static uint32_t rt_new_object(Instance *inst, Slot *operands, uint64_t a, uint64_t b)
+{
+    (void)operands;
+    const Module *m = inst->module;
+    const Type *t = types_get(&m->engine->types, m->types[a]);
+    uint64_t *ref = &inst->store->cpu.ints[0];
+    *ref = 0; /* a root: what it had must not outlive a collection */
+    return trapped(inst, t->comp == COMP_STRUCT ? heap_new_struct(inst->store, t, ref)
+                                                : heap_new_array(inst->store, t, (uint32_t)b, ref));
+}
+
 static uint32_t rt_memory_grow(Instance *inst, Slot *operands, uint64_t a, uint64_t b)
 {
     (void)b;

@@ -26,6 +26,8 @@ typedef uint32_t JitRuntime(Instance *, Slot *operands, uint64_t a, uint64_t b);
                       * b: slots of its operands */                                                \
     X(cast)          /* a: offset of a br_on_cast(_fail)'s prefix; operands[0] the reference, which \
                       * stays; cpu->ints[0] becomes 1 if it matches the target type, else 0 */     \
+    X(new_object)    /* a: type index, b: length of an array; a zeroed object in cpu->ints[0].  Takes  \
+                      * no operands: `operands` may be anything */                                 \
     X(memory_grow)   /* a: memory index; operands[0] delta, becomes the result */                  \
     X(link)          /* a: function import index to resolve */                                     \
     X(ref_func)      /* a: function index (an import); operands[0] becomes the reference */        \

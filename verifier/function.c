@@ -256,9 +256,9 @@ static void instruction(Verifier *v)
 static inline bool short_local_get(Verifier *v)
 {
     Reader *r = &v->code;
-    if (r->end - r->pos < 2 || r->bytes[r->pos] != 0x20 || v->has_uninitialized) return false;
+    if (r->end - r->pos < 2 || r->bytes[r->pos] != 0x20) return false;
     uint32_t local = r->bytes[r->pos + 1];
-    if (local >= 0x80 || local >= v->nlocals || v->constant) return false;
+    if (local >= 0x80 || local >= v->nlocals) return false;
     ValType t = v->locals[local];
     if (t == TYPE_V128) return false;
     v->at = r->pos;
@@ -270,8 +270,9 @@ static inline bool short_local_get(Verifier *v)
 
 void verifier_run(Verifier *v)
 {
+    bool has_short_forms = !v->constant && !v->has_uninitialized;
     while (v->ncontrols > 0 && !v->restart) {
-        while (short_local_get(v)) continue;
+        while (has_short_forms && short_local_get(v)) continue;
         if (!decode(v)) return;
         instruction(v);
         if (verifier_failed(v)) return;

@@ -53,6 +53,21 @@ fnvm_error *verifier_function(Module *m, uint32_t func, const FuncCode **code)
     return NULL;
 }
 
+void verifier_some(Module *m, uint32_t n, const uint32_t *funcs, const FuncCode **codes)
+{
+    Verifier v;
+    verifier_start(&v, m);
+    for (uint32_t i = 0; i < n; i++) {
+        FuncCode *made;
+        codes[i] = code_published(m, funcs[i]);
+        if (codes[i]) continue;
+        fnvm_error *error = verifier_body(&v, funcs[i], &made);
+        if (!error) codes[i] = code_publish(m, funcs[i], made);
+        fnvm_error_free(error);
+    }
+    verifier_finish(&v);
+}
+
 fnvm_error *verifier_all(Module *m, void (*report)(void *, const fnvm_error *), void *env,
                          size_t *bad)
 {

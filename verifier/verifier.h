@@ -142,6 +142,9 @@ static inline bool local_needs_zero(const FuncCode *code, uint32_t local)
  * Fast path: one acquire load.  *code lives as long as the module. */
 fnvm_error *verifier_function(Module *m, uint32_t func, const FuncCode **code);
 
+/* The same of n functions at once; NULL for a bad one, which has its error when it is called. */
+void verifier_some(Module *m, uint32_t n, const uint32_t *funcs, const FuncCode **codes);
+
 /* Everything about a module but function bodies: types, limits, imports' types, initializers,
  * segments, exports, start.  Called once, when it is loaded, in either mode. */
 fnvm_error *verifier_module(Module *m);

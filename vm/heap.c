@@ -4,12 +4,15 @@
  * only threads it knows (by the signals SIGPWR and SIGXCPU, which are then the process's no more),
  * so a thread is registered while it runs a store that has objects, and no longer.  A store's limit
  * is on live bytes: allocation runs on credit until the limit could be passed, then the store's
- * objects that survive a collection are counted. */
+ * objects that survive a collection are counted.  Small objects come off lists of blocks that the
+ * collector gave many at a time (ObjectLists): taking one is a few instructions, which compiled
+ * code has inline. */
 #include "vm/heap.h"
 
 #define GC_THREADS
 #define GC_NO_THREAD_REDIRECTS /* threads are registered here, not where they are made */
 #include <gc/gc.h>
+#include <gc/gc_inline.h>
 #include <gc/gc_mark.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,6 +20,7 @@
 #include <string.h>
 
 #include "vm/engine.h"
+#include "vm/frames.h"
 #include "vm/heap_account.h"
 #include "vm/tunables.h"
 
@@ -138,7 +142,7 @@ static fnvm_trap account_open(Store *store)
         free(a);
         return FNVM_TRAP_HEAP_EXHAUSTED;
     }
-    a->tag = atomic_fetch_add(&tags, 1) | (uint32_t)TAG_FIRST;
+    store->lists = (ObjectLists){.tag = atomic_fetch_add(&tags, 1) | (uint32_t)TAG_FIRST};
     a->limit_bytes = store->engine->config.max_heap_bytes;
     store->heap = a;
     heap_roots_add(store);
@@ -154,6 +158,7 @@ void heap_store_free(Store *store)
     heap_roots_remove(store);
     free(store->heap);
     store->heap = NULL;
+    store->lists = (ObjectLists){0};
 }
 
 typedef struct Count { uint32_t tag; uint64_t bytes; } Count;
@@ -170,9 +175,22 @@ static void *GC_CALLBACK count_objects(void *count)
     return NULL;
 }
 
-static void account_measure(HeapAccount *a)
+/* Overwrites the stack where the collector's frames will be: between what those write themselves,
+ * references left by earlier calls would keep objects alive that count against the limit. */
+static __attribute__((noinline)) void clear_stack_below(void)
 {
-    Count count = {.tag = a->tag};
+    uint8_t below[HEAP_CLEARED_STACK];
+    memset(below, 0, sizeof below);
+    __asm__ volatile("" : : "r"(below) : "memory");
+}
+
+/* What is on the lists was never used: it goes back, so that the credit is for all there is. */
+static void account_measure(Store *store)
+{
+    HeapAccount *a = store->heap;
+    Count count = {.tag = store->lists.tag};
+    memset(store->lists.head, 0, sizeof store->lists.head);
+    clear_stack_below();
     GC_gcollect();
     GC_call_with_alloc_lock(count_objects, &count);
     a->live_bytes = count.bytes;
@@ -182,16 +200,17 @@ static void account_measure(HeapAccount *a)
 /* What an object takes in the collector's blocks: granules while small, pages when large. */
 static uint64_t block_bytes(uint64_t size)
 {
-    uint64_t unit = size > 2048 ? 4096 : 16;
+    uint64_t unit = size > 2048 ? 4096 : OBJECT_GRANULE;
     return (size + unit - 1) / unit * unit;
 }
 
-static fnvm_trap account_charge(HeapAccount *a, uint64_t size)
+static fnvm_trap account_charge(Store *store, uint64_t size)
 {
+    HeapAccount *a = store->heap;
     uint64_t bytes = block_bytes(size);
     if (bytes > a->limit_bytes) return FNVM_TRAP_ALLOCATION_SIZE;
     if (a->live_bytes + a->allocated_bytes > a->limit_bytes - bytes) {
-        account_measure(a);
+        account_measure(store);
         if (a->live_bytes > a->limit_bytes - a->limit_bytes / HEAP_HEADROOM ||
             a->live_bytes > a->limit_bytes - bytes)
             return FNVM_TRAP_HEAP_EXHAUSTED;
@@ -202,29 +221,71 @@ static fnvm_trap account_charge(HeapAccount *a, uint64_t size)
 
 /* ---- Allocation ---- */
 
-/* A zeroed object; `has_refs` says whether the collector must look inside. */
-static fnvm_trap object_new(Store *store, TypeId type, uint64_t size, bool has_refs, Object **out)
+/* Fills an empty list with as many blocks as the collector has at hand, about a page of them; the
+ * first is taken, and charged, already. */
+static Object *list_fill(Store *store, bool has_refs, uint64_t granules)
+{
+    HeapAccount *a = store->heap;
+    const size_t size = (size_t)granules * OBJECT_GRANULE;
+    void **head = (void **)&store->lists.head[has_refs][granules];
+    GC_generic_malloc_many(size + (GC_get_all_interior_pointers() ? OBJECT_GRANULE : 0),
+                           has_refs ? GC_I_NORMAL : GC_I_PTRFREE, head);
+    for (void **block = *head; block; block = *block) {
+        if (!has_refs) memset(block + 1, 0, size - sizeof *block);
+        if (block != *head) a->allocated_bytes += size;
+    }
+    return object_take(store, has_refs, granules);
+}
+
+/* A block of one object, not cleared if it has no references; NULL if there is no memory. */
+static Object *block_new(Store *store, bool has_refs, uint64_t size)
+{
+    const HeapAccount *a = store->heap;
+    if (size <= OBJECT_LISTED &&
+        a->limit_bytes - a->live_bytes - a->allocated_bytes >= HEAP_LIST_BYTES)
+        return list_fill(store, has_refs, object_granules(size));
+    if (has_refs) return GC_malloc((size_t)size);
+    Object *o = GC_malloc_atomic((size_t)size);
+    if (o) memset(o, 0, (size_t)size);
+    return o;
+}
+
+/* The collector must know where the guest's values end, and of a function whose code came compiled
+ * only the verifier knows: that cannot be asked while all is stopped.  (Unknown, it is more that is
+ * looked through.) */
+static void know_frame(const Store *store)
+{
+    uint32_t top;
+    if (store->stack_owner) frames_top(store, store->stack_owner, &top);
+}
+
+static fnvm_trap object_collect(Store *store, uint64_t size, bool has_refs, Object **out)
 {
     fnvm_trap trap;
     if (!store->heap && (trap = account_open(store)) != FNVM_TRAP_NONE) return trap;
     HeapAccount *a = store->heap;
-    heap_enter(store); /* an embedder may allocate between calls */
-    Object *o = NULL;
+    know_frame(store);
     a->newest = 0; /* has found its place since */
     a->at_rest = true;
-    trap = account_charge(a, size);
+    trap = account_charge(store, size);
+    if (!trap && !(*out = block_new(store, has_refs, size))) trap = FNVM_TRAP_HEAP_EXHAUSTED;
+    a->at_rest = false;
+    return trap;
+}
+
+/* A zeroed object; `has_refs` says whether the collector must look inside. */
+static fnvm_trap object_new(Store *store, TypeId type, uint64_t size, bool has_refs, Object **out)
+{
+    fnvm_trap trap = FNVM_TRAP_NONE;
+    heap_enter(store); /* an embedder may allocate between calls */
+    Object *o = size <= OBJECT_LISTED ? object_take(store, has_refs, object_granules(size)) : NULL;
+    if (!o) trap = object_collect(store, size, has_refs, &o);
     if (!trap) {
-        o = has_refs ? GC_malloc((size_t)size) : GC_malloc_atomic((size_t)size);
-        if (!o) trap = FNVM_TRAP_HEAP_EXHAUSTED;
-    }
-    if (!trap) {
-        if (!has_refs) memset(o, 0, (size_t)size);
         o->type = type;
-        o->store = a->tag;
-        a->newest = (uint64_t)(uintptr_t)o;
+        o->store = store->lists.tag;
+        store->heap->newest = (uint64_t)(uintptr_t)o;
         *out = o;
     }
-    a->at_rest = false;
     heap_leave(store);
     return trap;
 }

@@ -6,13 +6,15 @@
 #ifndef FNVM_VM_HEAP_H
 #define FNVM_VM_HEAP_H
 
+#include <string.h>
+
 #include "vm/store.h"
 
 /* The head of every object.  Struct fields follow at Field.offset; an Array's elements at
  * sizeof(Array). */
 typedef struct Object {
     TypeId type;       /* a defined type, OBJECT_HOST or OBJECT_EXCEPTION */
-    uint32_t store;    /* tag for accounting */
+    uint32_t store;    /* tag for accounting: ObjectLists.tag */
 } Object;
 typedef struct Array { Object head; uint32_t length; uint32_t unused; } Array; /* then elements */
 typedef struct HostObject { Object head; uint64_t value; } HostObject;
@@ -29,6 +31,23 @@ static inline bool ref_is_i31(uint64_t r) { return (r & 1) != 0; }
 static inline uint32_t i31_get_u(uint64_t r) { return (uint32_t)(r >> 1) & 0x7FFFFFFF; }
 static inline int32_t i31_get_s(uint64_t r) { return (int32_t)((uint32_t)(r >> 1) << 1) >> 1; }
 static inline Object *ref_object(uint64_t r) { return (Object *)(uintptr_t)r; }
+
+/* Granules of an object; at most OBJECT_LISTED / OBJECT_GRANULE for what comes off a list. */
+static inline uint64_t object_granules(uint64_t size)
+{
+    return (size + OBJECT_GRANULE - 1) / OBJECT_GRANULE;
+}
+
+/* Takes a block off a list of the store, NULL if that is empty.  Compiled code does the same
+ * (jit/x86_64/allocation.c), then fills in the head, which makes an object of it. */
+static inline Object *object_take(Store *store, bool has_refs, uint64_t granules)
+{
+    uint64_t *head = &store->lists.head[has_refs][granules];
+    Object *o = ref_object(*head);
+    if (o) memcpy(head, o, sizeof *head);
+    atomic_signal_fence(memory_order_seq_cst); /* the block's first word is the list's until now */
+    return o;
+}
 
 /* All fields zero (default).  Returns FNVM_TRAP_NONE, ALLOCATION_SIZE or HEAP_EXHAUSTED. */
 fnvm_trap heap_new_struct(Store *, const Type *, uint64_t *out);

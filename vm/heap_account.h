@@ -5,13 +5,12 @@
 #include "vm/heap.h"
 
 typedef struct HeapAccount {
-    uint32_t tag;             /* in Object.store of every object of the store */
     bool registered;          /* heap_enter told the collector of this thread */
     bool unblocked;           /* ... and unblocked the suspend signal */
     bool at_rest;             /* the store's thread is in the allocator: no frame is half written */
     uint64_t limit_bytes;
     uint64_t live_bytes;      /* when last measured */
-    uint64_t allocated_bytes; /* since then */
+    uint64_t allocated_bytes; /* since then, blocks on lists included */
     uint64_t newest;          /* a root: the object may not have reached a slot yet */
 } HeapAccount;
 

@@ -114,12 +114,24 @@ static void push_host_stacks(void)
         if (s->stack_owner && s->cpu.host_sp) push_slots(s->cpu.host_sp, s->code_host_end);
 }
 
+/* The collector finds one block through another only where it looks inside of them. */
+static void push_lists(const ObjectLists *lists)
+{
+    push_slots(lists->head[1], lists->head[1] + sizeof lists->head[1] / sizeof *lists->head[1]);
+    for (uint32_t i = 0; i < sizeof lists->head[0] / sizeof *lists->head[0]; i++)
+        for (uint64_t block = lists->head[0][i]; block;) {
+            push_slots(&block, &block + 1);
+            memcpy(&block, ref_object(block), sizeof block);
+        }
+}
+
 static void GC_CALLBACK push_roots(void)
 {
     if (roots.previous) roots.previous();
     push_host_stacks();
     for (const Store *s = roots.stores; s; s = s->heap_next) {
         push_slots(&s->heap->newest, &s->heap->newest + 1);
+        push_lists(&s->lists);
         push_slots(&s->exception, &s->exception + 1);
         push_slots(&s->cpu.exception, &s->cpu.exception + 1);
         push_slots(s->cpu.ints, s->cpu.ints + JIT_INT_ARGS);

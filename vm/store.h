@@ -39,6 +39,7 @@ struct fnvm_store {
     uint32_t nrefs, refs_cap;
 
     struct HeapAccount *heap;  /* vm/heap.h; NULL until something is allocated */
+    ObjectLists lists;         /* empty until then */
     uint32_t heap_depth;       /* heap_enter calls that are open */
     Store *heap_next, *heap_prev; /* the collector's list of stores to scan */
     bool code_known;           /* on the collector's list of stores with compiled code: */

@@ -49,6 +49,10 @@ enum {
     /* A collection that leaves less than 1/16 of the heap's limit free means it is exhausted:
      * else a guest near its limit would buy a collection with every few bytes. */
     HEAP_HEADROOM = 16,
+    /* A store with less than this left takes objects one by one: what the collector gives at a time
+     * is a page of it. */
+    HEAP_LIST_BYTES = 8192,
+    HEAP_CLEARED_STACK = 4096, /* more than the collector's frames take until it marks */
     /* Host-to-guest calls nested in one another: each takes about a kilobyte of the host's stack,
      * which guests must not be able to exhaust. */
     TUNE_HOST_CALL_DEPTH = 200,

@@ -264,6 +264,38 @@ static void live_objects_beyond_the_limit_trap(void **state)
     fnvm_engine_free(e);
 }
 
+/* Small objects come off lists, one per size and kind; what is left on them counts for nothing, and
+ * what was used before comes back zero. */
+static void lists_cost_nothing_and_give_zeros(void **state)
+{
+    (void)state;
+    fnvm_engine *e = engine_open();
+    Store *s = store_open(e);
+    const Type *cell = cell_type(e);
+    const Type *bytes = type_define(e, COMP_ARRAY, TYPE_ID_NONE, 1, TYPE_I8);
+    const Type *refs = type_define(e, COMP_ARRAY, TYPE_ID_NONE, 1, type_ref(HEAP_ANY, true));
+    uint64_t ref;
+    heap_enter(s);
+    for (uint32_t i = 0; i < 60000; i++) {
+        const uint32_t size = i % (OBJECT_LISTED + 16);
+        const Type *t = i & 1 ? refs : bytes;
+        assert_int_equal(heap_new_array(s, t, i & 1 ? size / 8 : size, &ref), FNVM_TRAP_NONE);
+        assert_int_equal(ref_object(ref)->type, t->id);
+        uint8_t *at = (uint8_t *)ref_object(ref) + sizeof(Array);
+        const uint32_t n = i & 1 ? size / 8 * 8 : size;
+        for (uint32_t k = 0; k < n; k++) assert_int_equal(at[k], 0);
+        memset(at, 0xF1, n);
+    }
+    uint32_t cells = 0;
+    for (; heap_new_struct(s, cell, &ref) == FNVM_TRAP_NONE; cells++) store_keep(s, ref);
+    assert_in_range(cells * 32, LIMIT_BYTES / 8 * 7, LIMIT_BYTES);
+    for (uint32_t i = 0; i < cells; i++)
+        assert_int_equal(ref_object(s->refs[i].bits)->type, cell->id);
+    heap_leave(s);
+    store_close(s);
+    fnvm_engine_free(e);
+}
+
 /* One thread's turn with a store, or with its own. */
 typedef struct Turn { Store *store; const Type *type; uint64_t first, count; } Turn;
 
@@ -326,6 +358,38 @@ static void stores_collect_side_by_side(void **state)
     fnvm_engine_free(e);
 }
 
+/* A collection by another thread leaves a store's lists as they are, with references or without. */
+static void lists_survive_collections(void **state)
+{
+    (void)state;
+    fnvm_engine *e = engine_open();
+    Store *s = store_open(e), *other = store_open(e);
+    const Type *cell = cell_type(e);
+    const Type *bytes = type_define(e, COMP_ARRAY, TYPE_ID_NONE, 1, TYPE_I8);
+    uint64_t ref, kept[40], of_bytes[40];
+    assert_int_equal(heap_new_struct(s, cell, &ref), FNVM_TRAP_NONE); /* fills a list each */
+    assert_int_equal(heap_new_array(s, bytes, 16, &ref), FNVM_TRAP_NONE);
+    Turn turn = {other, cell, 0, 5000};
+    store_keep(other, 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, take_turn, &turn), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    for (uint32_t i = 0; i < 40; i++) {
+        kept[i] = of_bytes[i] = 0;
+        assert_int_equal(heap_new_struct(s, cell, &kept[i]), FNVM_TRAP_NONE);
+        assert_int_equal(heap_new_array(s, bytes, 16, &of_bytes[i]), FNVM_TRAP_NONE);
+        memset(array_at((Array *)(void *)ref_object(of_bytes[i]), TYPE_I8, 0), (int)i, 16);
+        for (uint32_t k = 0; k < i; k++) {
+            assert_true(kept[k] != kept[i] && of_bytes[k] != of_bytes[i]);
+            assert_int_equal(*array_at((Array *)(void *)ref_object(of_bytes[k]), TYPE_I8, 15), k);
+        }
+    }
+    expect_list(cell, other->refs[0].bits, 4999);
+    store_close(other);
+    store_close(s);
+    fnvm_engine_free(e);
+}
+
 int main(void)
 {
     /* The first allocation, and so the collector's start, is on a thread that ends. */
@@ -337,6 +401,8 @@ int main(void)
         cmocka_unit_test(garbage_does_not_count_against_the_limit),
         cmocka_unit_test(live_objects_beyond_the_limit_trap),
         cmocka_unit_test(stores_collect_side_by_side),
+        cmocka_unit_test(lists_cost_nothing_and_give_zeros),
+        cmocka_unit_test(lists_survive_collections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,7 @@
 
 /* ---- Access to fields and elements ---- */
 
-typedef struct Storage { Kind kind; Opcode load, store; bool wide_load, wide_store; } Storage;
-
-static Storage storage_of(ValType t, bool sign_extend)
+Storage storage_of(ValType t, bool sign_extend)
 {
     switch (t) {
     case TYPE_I8: return (Storage){KIND_I32, sign_extend ? X_MOVSX8 : X_MOVZX8, X_MOV_STORE8, 0, 0};
@@ -86,8 +84,8 @@ static void array_get(Compiler *c, bool sign_extend)
     Storage s = storage_of(elem, sign_extend);
     Reg index = pop_reg(c), ref = pop_reg(c);
     Mem at = array_element(c, elem, ref, index);
-    release(c, index, NO_REG); /* its last use is the load itself */
     load_storage(c, &s, at, ref);
+    release(c, index, NO_REG); /* not before: finding a destination may move an operand there */
 }
 
 static void array_set(Compiler *c)
@@ -151,6 +149,7 @@ static void skip_u(Compiler *c, uint32_t n)
 
 static void new_aggregate(Compiler *c, Op op)
 {
+    if (compile_new(c, op)) return;
     const Type *t = read_type(c);
     uint32_t n = op == op_struct_new ? t->nfields
                : op == op_struct_new_default ? 0
@@ -158,6 +157,31 @@ static void new_aggregate(Compiler *c, Op op)
                : op == op_array_new_fixed ? (uint32_t)read_u(c) : 2;
     if (op == op_array_new_data || op == op_array_new_elem) skip_u(c, 1);
     step(c, n, KIND_I64);
+}
+
+static void ref_test(Compiler *c, bool nullable)
+{
+    CastTarget target;
+    if (!read_cast_target(c, nullable, &target)) {
+        step(c, 1, KIND_I32);
+        return;
+    }
+    Reg ref = pop_reg(c);
+    Condition cc = cast_test(c, ref, &target);
+    release(c, ref, NO_REG);
+    push_condition(c, cc);
+}
+
+static void ref_cast(Compiler *c, bool nullable)
+{
+    CastTarget target;
+    if (!read_cast_target(c, nullable, &target)) {
+        step(c, 1, KIND_I64);
+        return;
+    }
+    Reg ref = pop_reg(c);
+    trap_if(c, condition_not(cast_test(c, ref, &target)), FNVM_TRAP_CAST_FAILURE);
+    push_back(c, KIND_I64, ref);
 }
 
 static bool compile_gc(Compiler *c, Op op)
@@ -181,8 +205,8 @@ static bool compile_gc(Compiler *c, Op op)
     case op_array_fill: skip_u(c, 1), step(c, 4, -1); break;
     case op_array_copy: skip_u(c, 2), step(c, 5, -1); break;
     case op_array_init_data: case op_array_init_elem: skip_u(c, 2), step(c, 4, -1); break;
-    case op_ref_test: case op_ref_test_null: read_s(c), step(c, 1, KIND_I32); break;
-    case op_ref_cast: case op_ref_cast_null: read_s(c), step(c, 1, KIND_I64); break;
+    case op_ref_test: case op_ref_test_null: ref_test(c, op == op_ref_test_null); break;
+    case op_ref_cast: case op_ref_cast_null: ref_cast(c, op == op_ref_cast_null); break;
     default: return false;
     }
     return true;

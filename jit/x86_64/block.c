@@ -13,8 +13,6 @@ static Kind result_kind(const Block *b, uint32_t i)
     return b->type ? kind_of(b->type->results[i]) : (Kind)b->single;
 }
 
-static Reg result_reg(Kind k) { return kind_is_int(k) ? RAX : XMM0; }
-
 /* ---- Opening ---- */
 
 /* 0x40, a value type, or a type index (5.4.1). */

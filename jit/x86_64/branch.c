@@ -19,8 +19,6 @@ static uint32_t label_slots(const Block *b)
 
 static bool in_register(const Block *b) { return b->kind != BLOCK_LOOP && label_arity(b) == 1; }
 
-static Reg result_reg(Kind k) { return kind_is_int(k) ? RAX : XMM0; }
-
 static Block *label_block(Compiler *c, uint32_t depth) { return &c->blocks[c->nblocks - 1 - depth]; }
 
 void jump_if(Compiler *c, Condition cc, Label *l)
@@ -235,13 +233,6 @@ static void compile_br_table(Compiler *c)
 
 /* ---- Branches on references ---- */
 
-static void push_back(Compiler *c, Reg r)
-{
-    const Pins *p = &c->regions[c->region];
-    if (p->mask >> r & 1) push_local(c, p->local[r]);
-    else push_reg(c, KIND_I64, r);
-}
-
 static void compile_br_on_null(Compiler *c)
 {
     Block *b = label_block(c, (uint32_t)read_u(c));
@@ -255,7 +246,7 @@ static void compile_br_on_null(Compiler *c)
     branch_prepare(c, b);
     asm_rr(&c->a, X_TEST, true, r, r);
     branch_if(c, b, CC_E);
-    push_back(c, r);
+    push_back(c, KIND_I64, r);
 }
 
 static void compile_br_on_non_null(Compiler *c)
@@ -264,17 +255,25 @@ static void compile_br_on_non_null(Compiler *c)
     branch_prepare(c, b);
     Reg r = pop_reg(c);
     asm_rr(&c->a, X_TEST, true, r, r);
-    push_back(c, r);
+    push_back(c, KIND_I64, r);
     branch_if(c, b, CC_NE);
     drop_top(c);
 }
 
 static void compile_br_on_cast(Compiler *c, bool on_success)
 {
-    c->pc++; /* flags */
+    const bool nullable = c->bytes[c->pc++] & 2;
     Block *b = label_block(c, (uint32_t)read_u(c));
     read_s(c);
-    read_s(c);
+    CastTarget target;
+    if (read_cast_target(c, nullable, &target)) {
+        branch_prepare(c, b);
+        Reg r = pop_reg(c);
+        Condition cc = cast_test(c, r, &target);
+        push_back(c, KIND_I64, r);
+        branch_if(c, b, on_success ? cc : condition_not(cc));
+        return;
+    }
     call_runtime(c, RT_cast, top(c, 0)->slot, c->at, 0);
     branch_prepare(c, b);
     asm_rm(&c->a, X_MOV, true, SCRATCH,

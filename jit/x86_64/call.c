@@ -5,8 +5,6 @@
 #include "jit/x86_64/compiler.h"
 #include "vm/tunables.h"
 
-static const Reg int_args[JIT_INT_ARGS] = {RDI, RSI, R8, R9, R10, RBX};
-static const Reg vector_args[JIT_FLOAT_ARGS] = {XMM4, XMM5, XMM6, XMM7, XMM8, XMM9};
 enum { REGISTER_ARGS = JIT_INT_ARGS + JIT_FLOAT_ARGS };
 
 /* ---- Arguments ---- */
@@ -35,7 +33,7 @@ static uint32_t collect_args(Compiler *c, const Type *t, ArgMove *moves)
             operand_home(c, o);
             continue;
         }
-        Reg to = is_int ? int_args[nints++] : vector_args[nfloats++];
+        Reg to = is_int ? pin_ints[nints++] : pin_vectors[nfloats++];
         moves[n++] = (ArgMove){to, register_of(c, o), *o};
     }
     return n;
@@ -117,7 +115,7 @@ static void push_call_results(Compiler *c, const Type *t)
             push_home(c, k);
             continue;
         }
-        Reg r = kind_is_int(k) ? RAX : XMM0;
+        Reg r = result_reg(k);
         c->free &= ~REG_BIT(r);
         push_reg(c, k, r);
     }

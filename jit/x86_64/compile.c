@@ -87,6 +87,8 @@ void compiler_free(Compiler *c)
     free(c->blocks);
     free(c->traps);
     free(c->slow_calls);
+    free(c->slow_news);
+    free(c->saved);
     free(c->literals);
     free(c->table_uses);
     free(c);
@@ -187,6 +189,7 @@ static bool start(Compiler *c, const Segment *segment, const FuncCode *code)
     declare_locals(c, types_get(&m->engine->types, code->type),
                    m->bodies[code->func - m->n_imported_funcs]);
     c->nops = c->flushed = c->nblocks = c->tries_seen = c->tables_seen = 0;
+    c->nslow_news = c->nsaved = 0;
     c->ntraps = c->nslow_calls = c->nliterals = c->ntable_uses = c->nfixups = 0;
     c->charge = c->cost = 0;
     c->loops_seen = 1;
@@ -343,6 +346,7 @@ bool compiler_function(Compiler *c, const Segment *segment, const FuncCode *code
     if (c->failed || !pass(c)) return false;
     if (c->trace) trace_instruction(c, TRACE_BEHIND);
     finish_calls(c);
+    finish_news(c);
     emit_exhausted(c);
     emit_traps(c);
     if (c->trace) trace_instruction(c, TRACE_DATA);

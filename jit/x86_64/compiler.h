@@ -40,6 +40,9 @@ enum {
     (REG_BIT(RAX) | REG_BIT(RCX) | REG_BIT(RDX) | REG_BIT(RBX) | REG_BIT(RSI) | REG_BIT(RDI) |    \
      REG_BIT(R8) | REG_BIT(R9) | REG_BIT(R10) | REG_BIT(R12) | REG_BIT(R13))
 #define VECTOR_REGS UINT32_C(0x7FFF0000)
+/* Those that locals may be pinned to; arguments come in the first of them, JIT_INT_ARGS and
+ * JIT_FLOAT_ARGS.  A first result comes in rax or xmm0, which never are pins. */
+extern const Reg pin_ints[], pin_vectors[];
 
 /* ---- What the machine can do ---- */
 
@@ -54,6 +57,7 @@ enum {
 typedef enum Kind { KIND_I32, KIND_I64, KIND_F32, KIND_F64, KIND_V128 } Kind; /* references: I64 */
 static inline bool kind_is_int(Kind k) { return k <= KIND_I64; }
 static inline uint32_t kind_slots(Kind k) { return k == KIND_V128 ? 2 : 1; }
+static inline Reg result_reg(Kind k) { return kind_is_int(k) ? RAX : XMM0; }
 Kind kind_of(ValType);
 
 typedef enum Where { AT_HOME, IN_REG, IS_CONST, IS_LOCAL, IN_FLAGS } Where;
@@ -121,6 +125,25 @@ typedef struct SlowCall {
 /* Where the catch clauses of a try_table are, in FuncCode.clauses. */
 typedef struct TryTable { uint32_t at, first; } TryTable;
 
+/* A register in use where an object is made, and the slot that keeps it while the runtime does. */
+typedef struct SavedReg {
+    Reg reg;
+    uint8_t kind;
+    bool store;              /* the slot does not have it yet */
+    uint32_t slot;
+} SavedReg;
+
+/* Making an object by the runtime, behind the function's end: its list is empty, it is too large for
+ * lists, or a collection is due. */
+typedef struct SlowNew {
+    Label from;
+    uint32_t back, pc;
+    uint32_t type;           /* type index */
+    uint32_t saved, nsaved;  /* in Compiler.saved */
+    uint32_t length;         /* of an array, or it is in: */
+    Reg length_reg, object;
+} SlowNew;
+
 /* A constant behind the code, with the one instruction that loads it. */
 typedef struct Literal { uint32_t use; uint32_t size; uint64_t low, high; } Literal;
 
@@ -173,6 +196,10 @@ struct Compiler {
     uint32_t ntraps, traps_size;
     SlowCall *slow_calls;
     uint32_t nslow_calls, slow_calls_size;
+    SlowNew *slow_news;
+    uint32_t nslow_news, slow_news_size;
+    SavedReg *saved;
+    uint32_t nsaved, saved_size;
     Literal *literals;
     uint32_t nliterals, literals_size;
     TableUse *table_uses;
@@ -280,6 +307,8 @@ static inline void push_local(Compiler *c, uint32_t local)
 }
 
 void push_reg(Compiler *, Kind, Reg);
+/* What pop_reg gave, unchanged: a pin stands for its local again. */
+void push_back(Compiler *, Kind, Reg);
 void push_const(Compiler *, Kind, uint64_t bits); /* i32, i64, f32, f64 */
 /* The result of a comparison that set the flags: stays there if the next instruction takes it from
  * there, else becomes 0 or 1 in a register. */
@@ -352,6 +381,24 @@ void call_runtime(Compiler *, uint32_t index, uint32_t operand_slot, uint64_t a,
 /* A row of values by the runtime: for what has no template. */
 void row_by_runtime(Compiler *, Op, uint64_t immediate);
 
+/* ---- Objects ---- */
+
+/* How a field or element is read and written: packed ones (i8, i16) are of kind i32. */
+typedef struct Storage { Kind kind; Opcode load, store; bool wide_load, wide_store; } Storage;
+Storage storage_of(ValType, bool sign_extend);
+
+/* struct.new, struct.new_default, array.new, array.new_default, array.new_fixed, of a type that the
+ * immediate names, where the objects are small enough; false: nothing was read or emitted. */
+bool compile_new(Compiler *, Op);
+void finish_news(Compiler *);           /* the slow paths */
+
+/* The target of a cast as the bytecode has it: a type index or the negative code of an abstract
+ * heap type.  Says whether cast_test can do it. */
+typedef struct CastTarget { int32_t code; HeapType heap; bool nullable; } CastTarget;
+bool read_cast_target(Compiler *, bool nullable, CastTarget *);
+/* Tests the reference, which stays as it is: it belongs to the target if the condition holds. */
+Condition cast_test(Compiler *, Reg ref, const CastTarget *);
+
 /* ---- Memory ---- */
 
 /* A guest address as an operand of x86: pops the address and decodes nothing.  `bytes` is the size
@@ -372,7 +419,8 @@ bool compile_memory(Compiler *, Op);    /* memory.c: loads and stores, size */
 bool compile_variable(Compiler *, Op);  /* variable.c: locals, globals, tables, references, select */
 bool compile_call(Compiler *, Op);      /* call.c */
 bool compile_branch(Compiler *, Op);    /* branch.c: br and its relatives, return, throw */
-bool compile_aggregate(Compiler *, Op); /* aggregate.c: pages 0xFB and 0xFC but for numbers */
+bool compile_aggregate(Compiler *, Op); /* aggregate.c: pages 0xFB and 0xFC but for numbers, with
+                                           allocation.c and cast.c */
 bool compile_block(Compiler *, Op);     /* block.c: block, loop, if, else, end, try_table */
 void block_start_function(Compiler *);
 void finish_calls(Compiler *);          /* the slow paths of the function's calls */

@@ -10,11 +10,27 @@ void emit_move(Compiler *c, Kind k, Reg to, Reg from)
     else asm_rr(&c->a, X_MOVAPS, false, to, from);
 }
 
+/* op reg, [frame + ...]: what asm_rm makes of slot_mem, in a shorter way. */
+static void emit_slot(Compiler *c, Opcode op, bool wide, Reg reg, uint32_t slot)
+{
+    int32_t disp = (int32_t)(slot * 8) - JIT_FP_BIAS;
+    uint8_t *p = put_opcode(c->a.at, op, wide, reg, 0, REG_FRAME, false);
+    uint32_t modrm = (reg & 7u) << 3 | REG_FRAME;
+    if (disp == (int8_t)disp) {
+        *p++ = (uint8_t)(0x40 | modrm);
+        *p++ = (uint8_t)disp;
+    } else {
+        *p++ = (uint8_t)(0x80 | modrm);
+        p = put_32(p, (uint32_t)disp);
+    }
+    c->a.at = p;
+}
+
 void emit_load_slot(Compiler *c, Kind k, Reg to, uint32_t slot)
 {
     static const Opcode load[] = {[KIND_I32] = X_MOV, [KIND_I64] = X_MOV, [KIND_F32] = X_MOVSS,
                                   [KIND_F64] = X_MOVSD, [KIND_V128] = X_MOVUPS};
-    asm_rm(&c->a, load[k], k == KIND_I64, to, slot_mem(slot));
+    emit_slot(c, load[k], k == KIND_I64, to, slot);
 }
 
 /* An i32 is stored with its upper half, which is zero. */
@@ -23,7 +39,7 @@ void emit_store_slot(Compiler *c, Kind k, uint32_t slot, Reg from)
     static const Opcode store[] = {[KIND_I32] = X_MOV_STORE, [KIND_I64] = X_MOV_STORE,
                                    [KIND_F32] = X_MOVSS_STORE, [KIND_F64] = X_MOVSD_STORE,
                                    [KIND_V128] = X_MOVUPS_STORE};
-    asm_rm(&c->a, store[k], kind_is_int(k), from, slot_mem(slot));
+    emit_slot(c, store[k], kind_is_int(k), from, slot);
 }
 
 /* ---- Constants ---- */

@@ -15,8 +15,8 @@
 
 #define LINKS_MEMORY 0 /* Instance */
 #define LINKS_CPU 8
-#define INSTANCE_STORE 136
-#define INSTANCE_ID 160
+#define INSTANCE_STORE 152
+#define INSTANCE_ID 176
 
 #define STORE_INSTANCES 24 /* Store */
 

@@ -8,12 +8,10 @@
 
 enum { PINNED_INTS = 7, PINNED_VECTORS = 10 }; /* four int and five vector registers are left */
 
-/* Arguments come in the first of them; see jit.h. */
-static const Reg int_order[] = {RDI, RSI, R8, R9, R10, RBX, R12, R13};
-static const Reg vector_order[] = {XMM4, XMM5, XMM6, XMM7, XMM8, XMM9, XMM10, XMM11, XMM12,
-                                   XMM13, XMM14};
-enum { INT_ORDER = sizeof int_order / sizeof *int_order,
-       VECTOR_ORDER = sizeof vector_order / sizeof *vector_order };
+const Reg pin_ints[] = {RDI, RSI, R8, R9, R10, RBX, R12, R13};
+const Reg pin_vectors[] = {XMM4, XMM5, XMM6, XMM7, XMM8, XMM9, XMM10, XMM11, XMM12, XMM13, XMM14};
+enum { PIN_INTS = sizeof pin_ints / sizeof *pin_ints,
+       PIN_VECTORS = sizeof pin_vectors / sizeof *pin_vectors };
 
 static void pins_add(Pins *p, Reg r, uint16_t local, uint8_t flags)
 {
@@ -147,15 +145,15 @@ void region_start(Compiler *c)
     uint32_t nints = 0, nfloats = 0;
     for (uint32_t x = 0; x < type->nparams; x++) {
         bool is_int = kind_is_int((Kind)c->local_kind[x]);
-        if (is_int) arrived[x] = nints < JIT_INT_ARGS ? int_order[nints++] : NO_REG;
-        else arrived[x] = nfloats < JIT_FLOAT_ARGS ? vector_order[nfloats++] : NO_REG;
+        if (is_int) arrived[x] = nints < JIT_INT_ARGS ? pin_ints[nints++] : NO_REG;
+        else arrived[x] = nfloats < JIT_FLOAT_ARGS ? pin_vectors[nfloats++] : NO_REG;
         c->local_reg[x] = arrived[x]; /* pins_choose keeps what it finds */
     }
     Pins *p = &c->regions[0];
     *p = (Pins){0};
-    pins_choose(c, p, uses, facts->nints, PINNED_INTS, int_order, INT_ORDER);
-    pins_choose(c, p, uses + facts->nints, facts->nfloats, PINNED_VECTORS, vector_order,
-                VECTOR_ORDER);
+    pins_choose(c, p, uses, facts->nints, PINNED_INTS, pin_ints, PIN_INTS);
+    pins_choose(c, p, uses + facts->nints, facts->nfloats, PINNED_VECTORS, pin_vectors,
+                PIN_VECTORS);
     for (uint32_t x = 0; x < type->nparams; x++) c->local_reg[x] = NO_REG;
     c->pin = (PinState){0, 0};
     region_activate(c, 0);
@@ -192,9 +190,9 @@ bool region_enter(Compiler *c, const Region *facts)
     Pins *p = &c->regions[c->region + 1];
     const LocalUse *uses = c->code->uses + facts->first;
     *p = (Pins){0};
-    pins_choose(c, p, uses, facts->nints, PINNED_INTS, int_order, INT_ORDER);
-    pins_choose(c, p, uses + facts->nints, facts->nfloats, PINNED_VECTORS, vector_order,
-                VECTOR_ORDER);
+    pins_choose(c, p, uses, facts->nints, PINNED_INTS, pin_ints, PIN_INTS);
+    pins_choose(c, p, uses + facts->nints, facts->nfloats, PINNED_VECTORS, pin_vectors,
+                PIN_VECTORS);
     uint32_t own = p->mask;
     pins_keep(p, outer);
     PinState at_header = header_state(c, p, own, facts->flags & REGION_CALLS);

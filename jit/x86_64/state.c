@@ -340,6 +340,13 @@ void narrow_window(Compiler *c)
 
 void push_reg(Compiler *c, Kind k, Reg r) { push_operand(c, IN_REG, k, r, 0); }
 
+void push_back(Compiler *c, Kind k, Reg r)
+{
+    const Pins *p = &c->regions[c->region];
+    if (p->mask >> r & 1) push_local(c, p->local[r]);
+    else push_reg(c, k, r);
+}
+
 void push_const(Compiler *c, Kind k, uint64_t bits)
 {
     push_operand(c, IS_CONST, k, 0, k == KIND_I32 || k == KIND_F32 ? (uint32_t)bits : bits);

@@ -248,7 +248,8 @@ END_FUNCTION jit_resume
 
 /* ---- Calls of the runtime, and traps ---- */
 
-/* eax: index in jit_runtime; rsi, rdx, rcx: what the function takes. */
+/* eax: index in jit_runtime; rsi, rdx, rcx: what the function takes.  Returns with the GuestCpu in
+ * r11. */
 STUB stub_runtime
     LEAVE_GUEST
     lea r11, [rip + jit_runtime]

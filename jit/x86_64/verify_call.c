@@ -226,6 +226,25 @@ static bool runtime_args(const CodeCheck *c, const State *s, uint32_t function, 
     }
 }
 
+static bool is_new(Op op)
+{
+    return op == op_struct_new || op == op_struct_new_default || op == op_array_new ||
+           op == op_array_new_default || op == op_array_new_fixed;
+}
+
+/* The runtime makes an object of the bytecode's type, with no operands; r11 is the GuestCpu then. */
+static bool check_new_object(CodeCheck *c, const Insn *i, State *s, const Bytecode *b)
+{
+    const uint32_t type = s->reg[GPR_DX].index;
+    const Value length = s->reg[GPR_CX];
+    if (!is_new(b->op) || b->first >= c->m->ntypes || !is_const(s, GPR_DX, b->first))
+        return reject(c, i, "an object made that is not of the bytecode's type");
+    const uint8_t room = is_kind(length, V_CONST) ? fresh_room(c, type, length.index) : 1;
+    forget_registers(s);
+    s->reg[GPR_11] = (Value){.kind = V_MADE, .index = type, .room = room};
+    return true;
+}
+
 static bool check_runtime_call(CodeCheck *c, const Insn *i, State *s, bool *falls)
 {
     Bytecode b;
@@ -233,6 +252,7 @@ static bool check_runtime_call(CodeCheck *c, const Insn *i, State *s, bool *fall
     const Point *p = point_at(c, i->at + i->length);
     if (!p || p->slots || !bytecode_at(c, p->pc, &b)) return reject(c, i, "a call without a point");
     if (s->shift) return reject(c, i, "a call of the runtime while the frame register is ahead");
+    if (is_const(s, GPR_AX, RT_new_object)) return check_new_object(c, i, s, &b);
     if (!is_kind(function, V_CONST) || !is_kind(slot, V_FRAME) ||
         !runtime_args(c, s, function.index, p, &b))
         return reject(c, i, "a call of the runtime with arguments that are not the bytecode's");

@@ -50,7 +50,9 @@ typedef enum MachineOp {
 
 enum { /* Insn.role: part of a sequence that is allowed as a whole; see verify_flow.c */
     ROLE_NONE, ROLE_STACK_CHECK, ROLE_TABLE_LOAD, ROLE_TABLE_JUMP, ROLE_ZERO_STORE,
-    ROLE_FUNC_TYPE, ROLE_ENTRY, ROLE_FRAME_FORWARD
+    ROLE_FUNC_TYPE, ROLE_ENTRY, ROLE_FRAME_FORWARD,
+    /* of verify_objects.c */
+    ROLE_LIST, ROLE_NEW_HEAD, ROLE_NEW_LENGTH, ROLE_FILL, ROLE_TYPE_ID, ROLE_TYPE, ROLE_DISPLAY
 };
 
 typedef struct Insn {

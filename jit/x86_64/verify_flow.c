@@ -77,38 +77,6 @@ static bool check_points(CodeCheck *c)
 
 /* ---- Sequences ---- */
 
-static bool is_reg(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint32_t rm)
-{
-    return i->op == op && i->wide == wide && !i->is_memory && !i->has_imm && i->reg == reg &&
-           i->rm == rm;
-}
-
-static bool is_imm(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint64_t imm)
-{
-    return i->op == op && i->wide == wide && !i->is_memory && i->has_imm && i->reg == reg &&
-           i->imm == imm;
-}
-
-static bool is_mem(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint32_t base, int64_t disp)
-{
-    return i->op == op && i->wide == wide && i->is_memory && i->reg == reg && i->base == base &&
-           i->index == GPR_NONE && i->disp == disp;
-}
-
-static bool is_indexed(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint32_t base,
-                       uint32_t index, uint32_t scale, int64_t disp)
-{
-    return i->op == op && i->wide == wide && i->is_memory && i->reg == reg && i->base == base &&
-           i->index == index && i->scale == scale && i->disp == disp;
-}
-
-static bool is_jcc(const Insn *i, uint32_t cc) { return i->op == M_JCC && i->cc == cc; }
-
-static void mark_inner(Insn *last, uint32_t n)
-{
-    while (n-- > 0) last--[0].is_inner = true;
-}
-
 /* `i` is the indirect jump; says how many bytes the table behind it has. */
 static bool recognise_table_jump(CodeCheck *c, Insn *i, uint32_t *bytes)
 {
@@ -131,8 +99,6 @@ static bool recognise_table_jump(CodeCheck *c, Insn *i, uint32_t *bytes)
     mark_inner(i, 5);
     return true;
 }
-
-static int32_t field(size_t offset) { return (int32_t)offset; }
 
 /* `i` is a call or jump by the table of entries. */
 static bool recognise_reference_call(CodeCheck *c, Insn *i)
@@ -267,7 +233,9 @@ static bool note_jump(CodeCheck *c, Insn *i)
     if (i->op != M_JCC && take_fixup(c, i)) return true;
     if (target < 0 || target >= c->compiled->code_size)
         return reject(c, i, "a distance out of the code that is not listed");
-    return i->op != M_JCC || target > i->at || !is_zero_loop(c, i) || recognise_zero_loop(c, i);
+    if (i->op != M_JCC || target > i->at) return true;
+    recognise_fill(c, i);
+    return !is_zero_loop(c, i) || recognise_zero_loop(c, i);
 }
 
 static bool sweep_one(CodeCheck *c, uint32_t *at)
@@ -294,6 +262,7 @@ static bool sweep_one(CodeCheck *c, uint32_t *at)
         break;
     default: break;
     }
+    if (i->is_memory) recognise_object(c, i);
     *at += i->length + skipped;
     return true;
 }
@@ -317,12 +286,15 @@ static bool is_poll(const CodeCheck *c, const Insn *i)
 }
 
 /* A loop can be stopped: it begins with a poll, which may need a nop before it.  The way back from
- * a call behind the function is no loop, and that which zeroes locals ends.  A tail call of the
- * function itself is left to check_start. */
+ * a call behind the function, or from making an object there, is no loop; those that zero locals
+ * and fill arrays end.  A tail call of the function itself is left to check_start. */
 static bool may_jump_back(const CodeCheck *c, const Insn *from, const Insn *to)
 {
     if (to == c->insns && from->op == M_JMP) return true;
-    if (to->role == ROLE_ZERO_STORE || (to > c->insns && insn_is_call(to - 1))) return true;
+    if (to->role == ROLE_ZERO_STORE || to->role == ROLE_FILL) return true;
+    if (to > c->insns && (insn_is_call(to - 1) || to[-1].role == ROLE_NEW_HEAD ||
+                          to[-1].role == ROLE_NEW_LENGTH))
+        return true;
     return is_poll(c, to) || (to->op == M_NOP && is_poll(c, to + 1));
 }
 
@@ -374,7 +346,7 @@ static bool number_blocks(CodeCheck *c)
         Insn *i = &c->insns[n];
         if (i->is_leader) i->block = c->nblocks++;
         if (i->is_leader && i->is_inner) return reject(c, i, "a jump into a sequence");
-        if (i->role == ROLE_ZERO_STORE && i->njumps != 1)
+        if ((i->role == ROLE_ZERO_STORE || i->role == ROLE_FILL) && i->njumps != 1)
             return reject(c, i, "a jump into a sequence");
     }
     return true;

@@ -26,6 +26,11 @@
  *   [object + d]          not null, as checked in the same instruction of the bytecode; d and width
  *                         are those of the field, or of the array's length
  *   [array + s*i + d]     i below its length, checked likewise; s and width are the element's
+ *   [fresh + d]           just made, from a list or by the runtime: written where a field of its
+ *                         type lies, or an element within its blocks
+ *   [cpu + ints]          8 bytes read behind the call of the runtime that made an object: that
+ *   [type + d]            a Type, found by its id in the registry: depth, comp or display read
+ *   [lists ...], [reference], [display + 4*d]   in their sequences: verify_objects.c
  *   [table + 4*i], [func types + 4*i - 4], [zeroes]   in their sequences: verify_flow.c
  *
  * Points on accesses to memory are compared with the bytecode there: the same memory and width, and
@@ -196,6 +201,8 @@ static bool link_value(uint32_t disp, Value *out)
     case offsetof(Instance, links.types): *out = value_of(V_TYPES, 0); return true;
     case offsetof(Instance, links.func_types): *out = value_of(V_FUNC_TYPES, 0); return true;
     case offsetof(Instance, links.entries): *out = value_of(V_ENTRIES, 0); return true;
+    case offsetof(Instance, links.lists): *out = value_of(V_LISTS, 0); return true;
+    case offsetof(Instance, links.defined_types): *out = value_of(V_DEFINED_TYPES, 0); return true;
     default: return false;
     }
 }
@@ -330,6 +337,9 @@ static bool sequence_access(const Access *a, Value base)
     case ROLE_TABLE_LOAD:
         if (is_kind(base, V_JUMPS) && a->s->reg[i->index].zext) return true;
         return refuse(a, "an index into a jump table whose upper half may not be zero");
+    case ROLE_FILL:
+        if (is_kind(base, V_FRESH) && fresh_store(a->c, a->i, base)) return true;
+        return refuse(a, "an array filled beyond its end");
     default: return true; /* what it goes by was loaded in the sequence */
     }
 }
@@ -349,6 +359,15 @@ static bool pointer_access(const Access *a, Value base)
         return global_access(a, base.index);
     case V_CPU: return cpu_access(a);
     case V_TYPES: return types_access(a);
+    case V_FRESH:
+        return fresh_store(a->c, a->i, base) || refuse(a, "a store that is no value of the object");
+    case V_MADE:
+        *a->out = (Value){.kind = V_FRESH, .index = base.index, .room = base.room};
+        return (is_plain(a->i) && is_read(a->i, 8) &&
+                a->i->disp == (int32_t)offsetof(GuestCpu, ints)) ||
+               refuse(a, "a read that is not of the object made");
+    case V_DEFINED_TYPE:
+        return defined_type_read(a->i) || refuse(a, "an access to a type that casts do not need");
     default: return refuse(a, "an access through a register that holds no known address");
     }
 }

@@ -39,6 +39,12 @@ typedef enum ValueKind {
     V_ARRAY_LENGTH, /* of the array that is V_OBJECT there */
     V_ARRAY_INDEX,  /* below that length */
     V_ARRAY_SCALED, /* 16 times that */
+    V_FRESH,        /* an object just made of the module's type `index`; room: granules to be filled
+                     * with its values */
+    V_MADE,         /* the GuestCpu, whose first int is a V_FRESH */
+    V_LISTS,        /* ObjectLists of the store */
+    V_DEFINED_TYPES, /* chunks of the registry */
+    V_DEFINED_TYPE, /* a Type */
     V_GLOBAL,       /* address of imported global `index` */
     V_IMPORT,       /* function reference of import `index` */
     V_CPU,          /* the GuestCpu */
@@ -146,6 +152,56 @@ bool insn_by_stub(const Insn *, JitStub);
 
 /* The offset in the code that entry `n` of the table of a ROLE_TABLE_JUMP leads to. */
 uint32_t table_entry(const CodeCheck *, const Insn *, uint32_t n);
+
+/* ---- Recognising sequences ---- */
+
+static inline bool is_reg(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint32_t rm)
+{
+    return i->op == op && i->wide == wide && !i->is_memory && !i->has_imm && i->reg == reg &&
+           i->rm == rm;
+}
+
+static inline bool is_imm(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint64_t imm)
+{
+    return i->op == op && i->wide == wide && !i->is_memory && i->has_imm && i->reg == reg &&
+           i->imm == imm;
+}
+
+static inline bool is_mem(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint32_t base, int64_t disp)
+{
+    return i->op == op && i->wide == wide && i->is_memory && i->reg == reg && i->base == base &&
+           i->index == GPR_NONE && i->disp == disp;
+}
+
+static inline bool is_indexed(const Insn *i, uint32_t op, bool wide, uint32_t reg, uint32_t base,
+                       uint32_t index, uint32_t scale, int64_t disp)
+{
+    return i->op == op && i->wide == wide && i->is_memory && i->reg == reg && i->base == base &&
+           i->index == index && i->scale == scale && i->disp == disp;
+}
+
+static inline bool is_jcc(const Insn *i, uint32_t cc) { return i->op == M_JCC && i->cc == cc; }
+
+/* The last `n` instructions of a sequence: nobody may jump to them. */
+static inline void mark_inner(Insn *last, uint32_t n)
+{
+    while (n-- > 0) last--[0].is_inner = true;
+}
+
+static inline int32_t field(size_t offset) { return (int32_t)offset; }
+
+/* ---- verify_objects.c ---- */
+
+/* Looks whether an instruction that accesses memory ends one of the sequences there. */
+void recognise_object(CodeCheck *, Insn *);
+/* Likewise whether a jump back ends the loop that fills an array. */
+void recognise_fill(CodeCheck *, Insn *);
+/* The blocks that an object of the type takes, `length` being an array's. */
+uint8_t fresh_room(const CodeCheck *, uint32_t type, uint64_t length);
+/* A store to a V_FRESH, plain or ROLE_FILL. */
+bool fresh_store(const CodeCheck *, const Insn *, Value fresh);
+/* A read of a V_DEFINED_TYPE. */
+bool defined_type_read(const Insn *);
 
 /* ---- verify_step.c, verify_memory.c, verify_call.c ---- */
 

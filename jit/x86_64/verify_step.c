@@ -108,12 +108,15 @@ static bool step_move(CodeCheck *c, const Insn *i, State *s)
     }
 }
 
-static bool step_store(CodeCheck *c, const Insn *i, const State *s)
+static bool step_store(CodeCheck *c, const Insn *i, State *s)
 {
     Value none;
     if (i->reg != GPR_NONE && has_role(i->reg))
         return reject(c, i, "the instance, memory, frame or stack register is stored");
-    return check_access(c, i, s, &none);
+    if (!check_access(c, i, s, &none)) return false;
+    if (i->role == ROLE_NEW_HEAD)
+        s->reg[i->base] = (Value){.kind = V_FRESH, .index = i->target, .room = (uint8_t)i->imm};
+    return true;
 }
 
 /* ---- Arithmetic ---- */
@@ -132,6 +135,7 @@ static bool step_frame(CodeCheck *c, const Insn *i, State *s)
 static bool step_add(CodeCheck *c, const Insn *i, State *s, Value b)
 {
     Value v = i->wide ? sum(s->reg[i->reg], b) : value_any(true);
+    if (i->role == ROLE_TYPE) v = value_of(V_DEFINED_TYPE, 0);
     if (!set(c, i, s, i->reg, v)) return false;
     if (is_kind(v, V_SUM)) set_flags(s, F_CARRY, i->reg, 0, CC_BELOW);
     else forget_flags(s);
