@@ -10,6 +10,8 @@
 #   make uninstall | format | lint | clean
 
 BUILD ?= build
+# One name for one folder: what objects depend on is noted by name.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
