@@ -39,6 +39,11 @@ FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisib
 # The code cache knows by its build id which engine made a file.
 LIBS := -lgc -lsodium -lpthread -lm -Wl,--build-id
 
+# The program takes the archives where there are any: loading two shared libraries is a tenth of the
+# time an empty guest takes.
+archive = $(or $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l$(1))
+PROGRAM_LIBS := $(call archive,gc) $(call archive,sodium) $(filter-out -lgc -lsodium,$(LIBS))
+
 ifdef SANITIZE
 FLAGS += -DFNVM_CHECK -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=$(SANITIZE)
@@ -121,7 +126,7 @@ endif
 
 $(BUILD)/fnvm: $(TOOL_OBJ) $(LIB_OBJ)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROGRAM_LIBS)
 
 # One object with everything but fnvm_* made local: users of the library cannot collide with it.
 $(OBJ)/fnvm.o: $(LIB_OBJ)
