@@ -2,6 +2,7 @@
  * behind it what is out of the way: traps, slow calls, constants. */
 #include "jit/compile.h"
 
+#include <cpuid.h>
 #include <stdlib.h>
 
 #include "jit/trace.h"
@@ -43,6 +44,12 @@ int64_t read_long_s(Compiler *c)
 
 /* ---- The machine ---- */
 
+static bool has_lzcnt(void) /* clang 14 has no name for it */
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
+}
+
 uint64_t compiler_cpu_features(void)
 {
     __builtin_cpu_init();
@@ -53,7 +60,7 @@ uint64_t compiler_cpu_features(void)
     if (__builtin_cpu_supports("fma")) features |= CPU_FMA;
     if (__builtin_cpu_supports("bmi")) features |= CPU_BMI1;
     if (__builtin_cpu_supports("bmi2")) features |= CPU_BMI2;
-    if (__builtin_cpu_supports("lzcnt")) features |= CPU_LZCNT;
+    if (has_lzcnt()) features |= CPU_LZCNT;
     if (__builtin_cpu_supports("popcnt")) features |= CPU_POPCNT;
     return features;
 }
