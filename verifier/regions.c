@@ -240,9 +240,10 @@ void regions_start(Verifier *v, uint32_t start, uint32_t nparams)
 /* Drops LOCAL_PRIVATE of what turned out to be read after the region. */
 static void uses_settle(Verifier *v, const RegionState *r)
 {
-    uint32_t n = (uint32_t)r->made.nints + r->made.nfloats;
-    for (LocalUse *u = v->uses + r->made.first, *end = u + n; u < end; u++)
-        if (v->states[u->local].last_read > r->end) u->flags &= (uint8_t)~LOCAL_PRIVATE;
+    uint32_t end = r->made.first + r->made.nints + r->made.nfloats;
+    for (uint32_t i = r->made.first; i < end; i++)
+        if (v->states[v->uses[i].local].last_read > r->end)
+            v->uses[i].flags &= (uint8_t)~LOCAL_PRIVATE;
 }
 
 void regions_finish(Verifier *v)

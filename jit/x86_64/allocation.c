@@ -68,10 +68,12 @@ static SlowNew *slow_new(Compiler *c, const NewObject *n, Reg object)
 static void finish_new(Compiler *c, SlowNew *s)
 {
     Assembler *a = &c->a;
-    const SavedReg *saved = c->saved + s->saved, *end = saved + s->nsaved;
+    const uint32_t end = s->saved + s->nsaved;
     label_bind(a, &s->from);
-    for (const SavedReg *r = saved; r < end; r++)
+    for (uint32_t i = s->saved; i < end; i++) {
+        const SavedReg *r = &c->saved[i];
         if (r->store) emit_store_slot(c, (Kind)r->kind, r->slot, r->reg);
+    }
     if (s->length_reg == NO_REG) asm_mov_ri(a, RCX, s->length);
     else emit_move(c, KIND_I32, RCX, s->length_reg);
     asm_mov_ri(a, RDX, s->type);
@@ -79,8 +81,8 @@ static void finish_new(Compiler *c, SlowNew *s)
     asm_dm(a, X_JMP_RM, false, 2, instance_field(offsetof(Instance, links.stubs[STUB_RUNTIME])));
     points_add(&c->points, asm_offset(a), s->pc, 0);
     asm_rm(a, X_MOV, true, s->object, mem_at(SCRATCH, (int32_t)offsetof(GuestCpu, ints)));
-    for (const SavedReg *r = saved; r < end; r++)
-        emit_load_slot(c, (Kind)r->kind, r->reg, r->slot);
+    for (uint32_t i = s->saved; i < end; i++)
+        emit_load_slot(c, (Kind)c->saved[i].kind, c->saved[i].reg, c->saved[i].slot);
     Label back = {.bound = true, .at = s->back};
     asm_jmp(a, &back);
 }
