@@ -119,15 +119,7 @@ static void compile_if(Compiler *c)
         block_open(c, BLOCK_IF);
         return;
     }
-    Condition cc = CC_NE;
-    if (top(c, 0)->where == IN_FLAGS) {
-        cc = (Condition)top(c, 0)->reg;
-        drop_top(c);
-    } else {
-        Reg r = pop_reg(c);
-        asm_rr(&c->a, X_TEST, false, r, r);
-        release(c, r, NO_REG);
-    }
+    Condition cc = pop_condition(c);
     Block *b = block_open(c, BLOCK_IF); /* stores only: the flags stay */
     if (!b) return;
     b->else_state = c->pin;

@@ -146,7 +146,7 @@ static void branch_if(Compiler *c, Block *b, Condition cc)
     label_bind(&c->a, &over);
 }
 
-static Condition pop_condition(Compiler *c)
+Condition pop_condition(Compiler *c)
 {
     Condition cc = CC_NE;
     if (top(c, 0)->where == IN_FLAGS) {

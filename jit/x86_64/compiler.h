@@ -345,6 +345,8 @@ void point_here(Compiler *);
 void branch_prepare(Compiler *, Block *);
 bool branch_is_plain(Compiler *, Block *);
 void branch_take(Compiler *, Block *);
+/* Pops an i32 as a condition: from the flags, or the flags set for it. */
+Condition pop_condition(Compiler *);
 /* From a landing pad: the payload is at home at the label's height, no pin is valid. */
 void branch_land(Compiler *, Block *);
 /* The function's return, with its results on top; the state stays as it is. */

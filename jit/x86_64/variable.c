@@ -264,13 +264,8 @@ static void compile_select(Compiler *c)
     if (pop_const(c, &constant_condition)) { /* nothing to choose */
         asm_mov_ri(&c->a, SCRATCH, constant_condition);
         asm_rr(&c->a, X_TEST, false, SCRATCH, SCRATCH);
-    } else if (top(c, 0)->where == IN_FLAGS) {
-        cc = (Condition)top(c, 0)->reg;
-        drop_top(c);
     } else {
-        Reg r = pop_reg(c);
-        asm_rr(&c->a, X_TEST, false, r, r);
-        release(c, r, NO_REG);
+        cc = pop_condition(c);
     }
     Kind k = (Kind)top(c, 0)->kind;
     if (kind_is_int(k)) select_int(c, cc, k);
