@@ -118,26 +118,6 @@ static uint32_t rt_throw_ref(Instance *inst, Slot *operands, uint64_t a, uint64_
 
 /* ---- Tables ---- */
 
-static uint32_t rt_table_get(Instance *inst, Slot *operands, uint64_t a, uint64_t b)
-{
-    (void)b;
-    const TableRef *t = &inst->tables[a];
-    const uint64_t i = operands[0].i64;
-    if (i >= t->state->size) return trapped(inst, FNVM_TRAP_TABLE_OUT_OF_BOUNDS);
-    operands[0].i64 = t->elems[i];
-    return JIT_CONTINUE;
-}
-
-static uint32_t rt_table_set(Instance *inst, Slot *operands, uint64_t a, uint64_t b)
-{
-    (void)b;
-    const TableRef *t = &inst->tables[a];
-    const uint64_t i = operands[0].i64;
-    if (i >= t->state->size) return trapped(inst, FNVM_TRAP_TABLE_OUT_OF_BOUNDS);
-    t->elems[i] = operands[1].i64;
-    return JIT_CONTINUE;
-}
-
 /* ---- Rows of values ---- */
 
 static uint32_t rt_row(Instance *inst, Slot *operands, uint64_t a, uint64_t b)

@@ -33,8 +33,6 @@ typedef uint32_t JitRuntime(Instance *, Slot *operands, uint64_t a, uint64_t b);
     X(ref_func)      /* a: function index (an import); operands[0] becomes the reference */        \
     X(throw_)        /* a: tag index; operands: its payload */                                     \
     X(throw_ref)     /* operands[0]: an exnref, null traps */                                      \
-    X(table_get)     /* a: table; operands[0]: index, becomes the element */                       \
-    X(table_set)     /* a: table; operands[0..1] */                                                \
     X(row)           /* a: Op of a row that computes on values only (vm/numeric.h, vm/simd.h),     \
                       * b: its lane immediate; of a shuffle and of constants the offset of the     \
                       * 16 bytes in the module (code holds no addresses: I2);                      \

@@ -500,7 +500,7 @@ static void write_grow(Code *c, int variant)
     asm_rm(a, X_LEA, true, RSI, mem_at(variant == 1 ? RDI : RBP, variant == 2 ? home - 4 : home));
     asm_mov_ri(a, RDX, variant == 3 ? 9 : 0);
     asm_mov_ri(a, RCX, 0);
-    asm_mov_ri(a, RAX, variant == 4 ? RT_table_get : variant == 5 ? 1000 : RT_memory_grow);
+    asm_mov_ri(a, RAX, variant == 4 ? RT_link : variant == 5 ? 1000 : RT_memory_grow);
     asm_dm(a, X_JMP_RM, false, 2, stub(variant == 6 ? STUB_TRAP : STUB_RUNTIME));
     point(c, 0x40, 0);
     asm_rm(a, X_MOV, variant == 7, RAX, mem_at(RBP, home));

@@ -264,7 +264,6 @@ static inline void asm_mov_rr(Assembler *a, bool wide, Reg to, Reg from)
 /* A place in the code.  Until it is bound, the jumps to it are linked through their displacements:
  * `link` is the offset behind the last one. */
 typedef struct Label { uint32_t at, link; bool bound; } Label;
-enum { LABEL_NONE = 0 };
 
 static inline void label_use(Assembler *a, Label *l) /* emits a 32-bit displacement */
 {

@@ -8,39 +8,18 @@
 #include "jit/trace.h"
 #include "jit/x86_64/check_state.h"
 #include "loader/skip.h"
+#include "vm/interpreter.h"
 
 /* ---- Immediates ---- */
 
-uint64_t read_long_u(Compiler *c)
+static uint64_t take(Compiler *c, Leb l)
 {
-    const uint8_t *p = c->bytes + c->pc;
-    uint64_t value = 0;
-    unsigned shift = 0;
-    uint8_t byte;
-    do {
-        byte = *p++;
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    c->pc = (uint32_t)(p - c->bytes);
-    return value;
+    c->pc = (uint32_t)(l.pc - c->bytes);
+    return l.value;
 }
 
-int64_t read_long_s(Compiler *c)
-{
-    const uint8_t *p = c->bytes + c->pc;
-    uint64_t value = 0;
-    unsigned shift = 0;
-    uint8_t byte;
-    do {
-        byte = *p++;
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    if (shift < 64 && (byte & 0x40)) value |= ~UINT64_C(0) << shift;
-    c->pc = (uint32_t)(p - c->bytes);
-    return (int64_t)value;
-}
+uint64_t read_long_u(Compiler *c) { return take(c, leb_unsigned(c->bytes + c->pc)); }
+int64_t read_long_s(Compiler *c) { return (int64_t)take(c, leb_signed(c->bytes + c->pc)); }
 
 /* ---- The machine ---- */
 
@@ -57,7 +36,6 @@ uint64_t compiler_cpu_features(void)
     uint64_t features = CPU_BASELINE;
     if (__builtin_cpu_supports("avx")) features |= CPU_AVX;
     if (__builtin_cpu_supports("avx2")) features |= CPU_AVX2;
-    if (__builtin_cpu_supports("fma")) features |= CPU_FMA;
     if (__builtin_cpu_supports("bmi")) features |= CPU_BMI1;
     if (__builtin_cpu_supports("bmi2")) features |= CPU_BMI2;
     if (has_lzcnt()) features |= CPU_LZCNT;

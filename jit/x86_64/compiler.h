@@ -48,7 +48,7 @@ extern const Reg pin_ints[], pin_vectors[];
 
 enum {
     CPU_BASELINE = 128, /* SSE4.1: without it there is no compiler */
-    CPU_AVX = 1, CPU_AVX2 = 2, CPU_FMA = 4, CPU_BMI1 = 8, CPU_BMI2 = 16, CPU_LZCNT = 32,
+    CPU_AVX = 1, CPU_AVX2 = 2, CPU_BMI1 = 8, CPU_BMI2 = 16, CPU_LZCNT = 32,
     CPU_POPCNT = 64
 };
 

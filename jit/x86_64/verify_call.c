@@ -219,8 +219,6 @@ static bool runtime_args(const CodeCheck *c, const State *s, uint32_t function, 
     case RT_ref_func: return a < m->n_imported_funcs && b->op == op_ref_func;
     case RT_throw_: return a < m->ntags && b->op == op_throw_ && b->first == a;
     case RT_throw_ref: return b->op == op_throw_ref;
-    case RT_table_get: return a < m->ntables && b->op == op_table_get;
-    case RT_table_set: return a < m->ntables && b->op == op_table_set;
     case RT_row: return a == b->op;
     default: return false;
     }
