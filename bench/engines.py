@@ -108,11 +108,13 @@ def timed_program():
     return str(program)
 
 
-def run(command, env=None):
-    """Runs a command; returns what it printed and what it cost."""
+def run(command, env=None, given="", to_answer=False):
+    """Runs a command with `given` on its standard input; returns what it printed, what it cost:
+    to its end, or to the first line it prints."""
     with tempfile.NamedTemporaryFile("r", prefix="fnvm-bench-") as report:
-        done = subprocess.run([timed_program(), report.name, TIMEOUT_SECONDS, *command],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        timed = [timed_program(), *(["--answer"] if to_answer else [])]
+        done = subprocess.run([*timed, report.name, TIMEOUT_SECONDS, *command],
+                              capture_output=True, text=True, input=given,
                               env={**os.environ, **(env or {})})
         if done.returncode != 0:
             raise Failed(reason_of(done))

@@ -174,6 +174,19 @@ def write_starts(directory, part):
     plot(directory / "start.svg", "From exec to exit: wall milliseconds, less is better", groups)
 
 
+def write_images(directory, part):
+    engines = part["figures"]
+    least = next(iter(engines.values())).get("wall_ms")     # the static C program's
+    rows = [[name, number(r.get("wall_ms")), number(r.get("wall_ms") and r["wall_ms"] / least),
+             number(r.get("cpu_ms")), number(r.get("peak_mib"))] for name, r in engines.items()]
+    failures = [f"{name}: `{r['failure']}`\n" for name, r in engines.items() if "failure" in r]
+    save(directory, "images.md", "\n".join([
+        "# From an image\n", about_run(part),
+        "CPython, frozen where it reads its first line after importing json, re and hashlib; from "
+        "before exec to the printed answer; medians.  CPU and peak are those of the whole process.\n",
+        table(["way", "wall, ms", "times the first", "CPU, ms", "peak, MiB"], rows), *failures]))
+
+
 def write_compiles(directory, part):
     figures = part["figures"]
     module, engines = figures["module"], figures["engines"]

@@ -1,10 +1,14 @@
 /* Runs a command and writes what it cost: small enough itself not to be what is measured.
  *
  *   timed REPORT SECONDS COMMAND [args...]
+ *   timed --answer REPORT SECONDS COMMAND [args...]
  *
- * REPORT gets "wall_ns cpu_ns peak_bytes".  A peak counts from before exec, so a large parent would
- * hide that of a small child.  After SECONDS the command gets SIGALRM.  Ends as the command did. */
+ * REPORT gets "wall_ns cpu_ns peak_bytes": from before exec to the end, or with --answer to the first
+ * line that it prints.  A peak counts from before exec, so a large parent would hide that of a small
+ * child.  After SECONDS the command gets SIGALRM.  Ends as the command did. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,32 +27,68 @@ static int64_t now_ns(void)
 
 static int64_t ns_of(struct timeval t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_usec * 1000; }
 
+/* Passes on what the command prints; says when the first line was complete, or the end was. */
+static int64_t copy_output(int from)
+{
+    char bytes[65536];
+    int64_t answered = 0;
+    for (;;) {
+        ssize_t n = read(from, bytes, sizeof bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (!answered && (n <= 0 || memchr(bytes, '\n', (size_t)n))) answered = now_ns();
+        if (n <= 0) return answered;
+        for (ssize_t done = 0, m; done < n; done += m) {
+            m = write(STDOUT_FILENO, bytes + done, (size_t)(n - done));
+            if (m < 0) return answered;
+        }
+    }
+}
+
+static pid_t start(char **command, const char *seconds, const int *output)
+{
+    pid_t child = fork();
+    if (child != 0) return child;
+    if (output) dup2(output[1], STDOUT_FILENO);
+    alarm((unsigned)strtoul(seconds, NULL, 10));
+    execvp(command[0], command);
+    fprintf(stderr, "%s: %s\n", command[0], strerror(errno));
+    _exit(127);
+}
+
+static bool write_report(const char *path, int64_t wall, const struct rusage *used)
+{
+    FILE *report = fopen(path, "w");
+    if (!report) return false;
+    fprintf(report, "%lld %lld %lld\n", (long long)wall,
+            (long long)(ns_of(used->ru_utime) + ns_of(used->ru_stime)),
+            (long long)used->ru_maxrss * 1024);
+    return fclose(report) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 4) {
-        fprintf(stderr, "usage: timed REPORT SECONDS COMMAND [args...]\n");
+    const bool to_answer = argc > 1 && strcmp(argv[1], "--answer") == 0;
+    char **args = argv + to_answer;
+    int output[2];
+    if (argc - to_answer < 4) {
+        fprintf(stderr, "usage: timed [--answer] REPORT SECONDS COMMAND [args...]\n");
         return 2;
     }
-    int64_t start = now_ns();
-    pid_t child = fork();
-    if (child == 0) {
-        alarm((unsigned)strtoul(argv[2], NULL, 10));
-        execvp(argv[3], argv + 3);
-        fprintf(stderr, "%s: %s\n", argv[3], strerror(errno));
-        _exit(127);
+    if (to_answer && pipe2(output, O_CLOEXEC) != 0) {
+        fprintf(stderr, "timed: %s\n", strerror(errno));
+        return 2;
     }
+    const int64_t begun = now_ns();
+    pid_t child = start(args + 3, args[2], to_answer ? output : NULL);
+    if (to_answer) close(output[1]);
+    int64_t ended = to_answer ? copy_output(output[0]) : 0;
     int status;
     struct rusage used;
     while (child > 0 && wait4(child, &status, 0, &used) < 0)
         if (errno != EINTR) child = -1;
-    int64_t wall = now_ns() - start;
-    FILE *report = child > 0 ? fopen(argv[1], "w") : NULL;
-    if (report)
-        fprintf(report, "%lld %lld %lld\n", (long long)wall,
-                (long long)(ns_of(used.ru_utime) + ns_of(used.ru_stime)),
-                (long long)used.ru_maxrss * 1024);
-    if (!report || fclose(report) != 0) {
-        fprintf(stderr, "timed: %s: %s\n", argv[1], strerror(errno));
+    if (!to_answer) ended = now_ns();
+    if (child < 0 || !write_report(args[1], ended - begun, &used)) {
+        fprintf(stderr, "timed: %s: %s\n", args[1], strerror(errno));
         return 2;
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

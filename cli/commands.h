@@ -10,6 +10,13 @@ int command_wat(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_disasm(int argc, char **argv);
 int command_cache(int argc, char **argv);
+int command_snapshot(int argc, char **argv);
+
+/* `fnvm inspect` of an image; returns the status to end with. */
+int inspect_image(const char *file, bool as_json);
+/* A line about an image that was just written and its code, on standard error; `records` is the
+ * directory where it was noted as ours, or NULL. */
+void image_summary(const char *file, const char *records);
 
 /* The help of one command, or of the whole for NULL, on standard output; returns 0. */
 int help_print(const char *command);
@@ -21,6 +28,9 @@ int module_open(fnvm_engine *, const char *file, const char *what, fnvm_module *
 /* The code cache's directory: what --cache says (NULL: nothing), else FNVM_CACHE_DIR, else the
  * usual place below HOME; malloc'd, NULL: none.  `by_name`: one of the first two named it. */
 char *cache_directory(const char *option, bool *by_name);
+
+/* Whether a file begins as images do; false for "-", and for what cannot be read. */
+bool file_is_image(const char *file);
 
 /* All of a file or of standard input ("-"), malloc'd. */
 fnvm_error *file_read(const char *file, char **bytes, size_t *len);

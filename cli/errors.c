@@ -136,6 +136,13 @@ int error_option(const char *command, int found, const char *text)
     return error_usage(command, "there is no option `%s`", text);
 }
 
+void error_warn(const char *message)
+{
+    fputs("Warning: ", stderr);
+    print_escaped(stderr, message, strlen(message));
+    fputc('\n', stderr);
+}
+
 enum { WORD_MAX = 40 };
 
 static char folded(char c) { return c == '_' ? '-' : (char)(c >= 'A' && c <= 'Z' ? c + 32 : c); }

@@ -28,6 +28,9 @@ int error_usage(const char *command, const char *format, ...) __attribute__((for
 /* What getopt found wrong: ':' (no value) or '?' (no such option), about argv[at]. */
 int error_option(const char *command, int found, const char *text);
 
+/* "Warning: ...", on a line of its own. */
+void error_warn(const char *message);
+
 /* Writes text that a module may have made up, with control characters as \xNN. */
 void print_escaped(FILE *, const char *text, size_t len);
 

@@ -1,11 +1,25 @@
 /* Reading modules: files go to the library by path, so that it can map them; a stream is read to
  * its end first. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/errors.h"
+#include "vm/image/format.h"
+
+bool file_is_image(const char *file)
+{
+    char magic[sizeof IMAGE_MAGIC];
+    int fd = strcmp(file, "-") == 0 ? -1 : open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return false;
+    bool is_image = pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+                    memcmp(magic, IMAGE_MAGIC, sizeof magic) == 0;
+    close(fd);
+    return is_image;
+}
 
 static fnvm_error *stream_read(FILE *in, char **bytes, size_t *len)
 {

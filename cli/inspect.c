@@ -336,8 +336,9 @@ int command_inspect(int argc, char **argv)
     }
     if (!file && optind < argc) file = argv[optind];
     if (status < 0)
-        status =
-            file ? inspect_file(&options, file, as_json) : error_usage("inspect", "which file?");
+        status = !file                 ? error_usage("inspect", "which file?")
+                 : file_is_image(file) ? inspect_image(file, as_json)
+                                       : inspect_file(&options, file, as_json);
     options_free(&options);
     return status;
 }

@@ -1,4 +1,5 @@
 /* The fnvm command: picks a command by its name; without one it is `run`. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,12 +44,45 @@ static const Command commands[] = {
      "  -S KEY[=VALUE],...         WASI: inherit-env, tcplisten, ...           (-S help)\n"
      "  -D KEY[=VALUE],...         debugging: coredump, compiled, gdb          (-D help)\n"
      "\n"
+     "FILE may be an image that `fnvm snapshot` wrote: it goes on from where it was frozen, with\n"
+     "the arguments, variables and directories given now.  For images only:\n"
+     "\n"
+     "  --module FILE              where a module of the image is now, if it was moved\n"
+     "  --trust-key FILE           an Ed25519 key whose signatures count as our own\n"
+     "  --require-signature        refuse images without a signature by one of those keys\n"
+     "\n"
      "Exit status: the guest's own; 134 trap, fuel and timeout included; 1 cannot be loaded,\n"
      "verified or linked; 2 usage; 126 refused by a limit; 127 FILE not found; 130, 143 stopped\n"
      "by SIGINT, SIGTERM.\n"
      "\n"
      "Example:\n"
      "  fnvm run --dir ./site::/data::ro -W timeout=2s,max-memory-size=64M app.wasm /data\n"},
+    {"snapshot", command_snapshot, "freeze a started program into an image",
+     "fnvm snapshot [options] FILE [args...]\n"
+     "\n"
+     "Starts a program and freezes it into an image, FILE with .fnvmi for its ending, which\n"
+     "`fnvm run` starts at once.  Takes the options of `fnvm run`, and:\n"
+     "\n"
+     "  -o, --output FILE          where the image goes; its code goes beside it, as .fnvmc\n"
+     "  --at init                  after an initializer has returned: -f, or the first export of\n"
+     "                             wizer-initialize, wizer.initialize, _faasm_zygote, _initialize\n"
+     "  --at checkpoint            where `_start` calls checkpoint() of fnvm:snapshot\n"
+     "  --at stdin                 where `_start` is about to read its standard input\n"
+     "                             (without --at: init or checkpoint, by what the module has)\n"
+     "  -f, --init-func NAME       the initializer\n"
+     "  -r, --rename-func _start=NAME   running the image calls NAME\n"
+     "  --strict                   refuse if the guest read a clock or drew random bytes before\n"
+     "  --train COMMAND            run a shell command that uses the image, $FNVM_IMAGE, and note\n"
+     "                             which pages it needs first\n"
+     "  --sign KEY                 sign with the secret key in this file\n"
+     "  --no-code                  no compiled code beside the image; otherwise all functions are\n"
+     "                             compiled, or with --compile=lazy those that were called\n"
+     "  -q, --quiet                do not say what was written\n"
+     "\n"
+     "fnvm snapshot --new-key KEY  makes a secret key, KEY, and the public one, KEY.pub\n"
+     "\n"
+     "Example:\n"
+     "  fnvm snapshot --at=stdin --dir lib python.wasm && fnvm run --dir lib python.fnvmi < job.py\n"},
     {"verify", command_verify, "check every function of a module",
      "fnvm verify [-q] [-W FEATURE[=y|n],...] FILE...\n"
      "\n"
@@ -66,17 +100,18 @@ static const Command commands[] = {
      "Example:\n"
      "  fnvm wat add.wat -o add.wasm\n"},
     {"wast", wast_main, "run WebAssembly test scripts",
-     "fnvm wast [--engine=jit|interp] [--verify=lazy|eager] [--compile=lazy|eager] [-W FEATURE=y,...] FILE|DIR...\n"
+     "fnvm wast [--engine=jit|interp] [--verify=lazy|eager] [--compile=lazy|eager] [--roundtrip] [-W FEATURE=y,...] FILE|DIR...\n"
      "\n"
      "Runs the scripts of the WebAssembly test suite's format; the last line says how many\n"
      "assertions passed, failed and were skipped.\n"
      "\n"
      "Example:\n"
      "  fnvm wast --verify=eager conformance/wast\n"},
-    {"inspect", command_inspect, "show what a module contains",
+    {"inspect", command_inspect, "show what a module or an image contains",
      "fnvm inspect [--json] [-W FEATURE[=y|n],...] FILE\n"
      "\n"
-     "Shows sections, imports, exports, limits, and the size of what the verifier makes of it.\n"
+     "Of a module: sections, imports, exports, limits, and the size of what the verifier makes of\n"
+     "it.  Of an image: its modules, instances, sizes, signature, and what it needs of the host.\n"
      "\n"
      "Example:\n"
      "  fnvm inspect --json app.wasm\n"},
@@ -164,6 +199,9 @@ static int unknown_command(const char *word)
 int main(int argc, char **argv)
 {
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* one system call per line, not per character */
+    /* Tables that begin as zeros come as pages that do not exist yet, not as cleared memory: a large
+     * module's have some hundred pages, of which a short run touches few. */
+    mallopt(M_MMAP_THRESHOLD, 32 * 1024);
     if (argc < 2) {
         help_print(NULL);
         return STATUS_USAGE;

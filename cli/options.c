@@ -3,7 +3,6 @@
 #include "cli/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -195,7 +194,7 @@ static void *options_field(Options *options, size_t field) { return (char *)opti
 
 static int no_memory(void) { return error_report(NULL, "the host is out of memory"); }
 
-static int pairs_add(Pairs *pairs, const char *name, const char *value)
+int pairs_add(Pairs *pairs, const char *name, const char *value)
 {
     if (pairs->n == pairs->cap) {
         size_t cap = pairs->cap ? pairs->cap * 2 : 8;
@@ -307,10 +306,9 @@ enum {
     OPTION_PROFILE
 };
 
-static const struct option run_options[] = {
+static const struct option shared_options[] = {
     {"dir", required_argument, NULL, OPTION_DIR},
     {"env", required_argument, NULL, OPTION_ENV},
-    {"invoke", required_argument, NULL, 'f'},
     {"argv0", required_argument, NULL, OPTION_ARGV0},
     {"preload", required_argument, NULL, OPTION_PRELOAD},
     {"module-path", required_argument, NULL, OPTION_MODULE_PATH},
@@ -324,8 +322,11 @@ static const struct option run_options[] = {
     {"wasm", required_argument, NULL, 'W'},
     {"wasi", required_argument, NULL, 'S'},
     {"debug", required_argument, NULL, 'D'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
+    {"help", no_argument, NULL, 'h'}};
+enum {
+    SHARED_OPTIONS = sizeof shared_options / sizeof *shared_options,
+    OPTION_ROWS = OWN_OPTIONS_MAX + SHARED_OPTIONS + 1
+};
 
 /* What other engines call things, for people who come from there. */
 static const struct {
@@ -354,7 +355,7 @@ static const char *long_option_name(const void *table, size_t i)
     return ((const struct option *)table)[i].name;
 }
 
-static int unknown_option(const Options *options, char *text)
+static int unknown_option(const Options *options, const struct option *all, char *text)
 {
     if (strncmp(text, "--", 2) != 0)
         return error_usage(options->command, "there is no option `-%c`", optopt);
@@ -364,7 +365,7 @@ static int unknown_option(const Options *options, char *text)
         if (strcmp(name, foreign_options[i].theirs) == 0)
             return error_usage(options->command, "there is no option `--%s`; did you mean `%s`?",
                                name, foreign_options[i].ours);
-    const char *close = closest_word(name, long_option_name, run_options);
+    const char *close = closest_word(name, long_option_name, all);
     if (close)
         return error_usage(options->command, "there is no option `--%s`; did you mean `--%s`?",
                            name, close);
@@ -455,6 +456,10 @@ int options_compile(Options *options, const char *when)
                                    {NULL, 0}};
     int compile = 0, status = choose(options, "compile", when, times, &compile);
     options->config.compile = (fnvm_compile)compile;
+    if (compile == FNVM_COMPILE_EAGER && options->config.compile_threads == 0) {
+        long processors = sysconf(_SC_NPROCESSORS_ONLN); /* reads a file: not unless it matters */
+        options->config.compile_threads = processors > 0 ? (uint32_t)processors : 1;
+    }
     return status;
 }
 
@@ -482,13 +487,12 @@ static int option_profile(Options *options, char *text)
     return status;
 }
 
-static int run_option(Options *options, int option, char *text)
+static int shared_option(Options *options, int option, char *text)
 {
     switch (option) {
     case 'W':
     case 'S':
     case 'D': return options_group(options, (char)option, text);
-    case 'f': options->invoke = text; return -1;
     case 'C':
     case 'O': return error_usage(options->command, "this version has no -%c options", option);
     case OPTION_DIR: return option_dir(options, text);
@@ -509,23 +513,43 @@ static int run_option(Options *options, int option, char *text)
     }
 }
 
-int options_parse_run(Options *options, int argc, char **argv)
+/* One table of both, ended by a row without a name. */
+static void all_options(const OwnOptions *own, struct option all[OPTION_ROWS])
 {
+    size_t n = 0;
+    for (; own->names[n].name && n < OWN_OPTIONS_MAX; n++) all[n] = own->names[n];
+    memcpy(all + n, shared_options, sizeof shared_options);
+    all[n + SHARED_OPTIONS] = (struct option){NULL, 0, NULL, 0};
+}
+
+static bool is_own(const OwnOptions *own, int option)
+{
+    return option >= OPTION_OWN ||
+           (option < OPTION_DIR && option != ':' && strchr(own->letters, option));
+}
+
+int options_parse(Options *options, const OwnOptions *own, int argc, char **argv)
+{
+    struct option all[OPTION_ROWS];
+    char letters[OPTION_ROWS];
+    all_options(own, all);
+    snprintf(letters, sizeof letters, "+:%sW:S:D:C:O:h", own->letters);
     opterr = 0;
     optind = 1;
     for (;;) {
         int at = optind, row = -1;
-        int option = getopt_long(argc, argv, "+:W:S:D:C:O:f:h", run_options, &row);
+        int option = getopt_long(argc, argv, letters, all, &row);
         if (option == -1) break;
         /* getopt takes any unambiguous beginning of a name; scripts are better off without. */
-        if (row >= 0 && strcspn(argv[at] + 2, "=") != strlen(run_options[row].name)) option = '?';
+        if (row >= 0 && strcspn(argv[at] + 2, "=") != strlen(all[row].name)) option = '?';
         if (option == 'h') return help_print(options->command);
-        if (option == '?') return unknown_option(options, argv[at]);
+        if (option == '?') return unknown_option(options, all, argv[at]);
         if (option == ':') return error_option(options->command, option, argv[optind - 1]);
-        int status = run_option(options, option, optarg);
+        int status = is_own(own, option) ? own->set(own->env, options, option, optarg)
+                                         : shared_option(options, option, optarg);
         if (status >= 0) return status;
     }
-    if (optind >= argc) return error_usage(options->command, "which file?");
+    if (optind >= argc) return -1;
     options->file = argv[optind];
     options->args = argv + optind + 1;
     options->nargs = argc - optind - 1;
@@ -536,8 +560,6 @@ void options_init(Options *options, const char *command)
 {
     *options = (Options){.command = command};
     fnvm_config_default(&options->config);
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    options->config.compile_threads = processors > 0 ? (uint32_t)processors : 1;
 }
 
 void options_free(Options *options)

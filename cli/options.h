@@ -1,9 +1,11 @@
-/* The command line of `fnvm run`, and the option groups that other commands share.
+/* The options of commands that run guests, and the option groups that other commands share.
  *
  * Spelling follows wasmtime where it has one.  Options come before FILE; everything after FILE
  * belongs to the guest.  Strings point into argv, parts of which are cut in place. */
 #ifndef FNVM_CLI_OPTIONS_H
 #define FNVM_CLI_OPTIONS_H
+
+#include <getopt.h>
 
 #include "fnvm.h"
 
@@ -41,7 +43,7 @@ typedef struct Options {
     FuncRange compiled; /* if config.jit_filter */
     bool gdb;
     /* long options */
-    const char *invoke, *argv0;
+    const char *argv0;
     const char *cache;  /* as given, or NULL */
     ProfileKind profile;
     const char *profile_dir; /* of PROFILE_PERF; NULL: the current one */
@@ -50,14 +52,24 @@ typedef struct Options {
     Pairs env;          /* value NULL: inherit if set */
     Pairs preloads;     /* NAME=FILE */
     Pairs module_paths; /* as names */
-    const char *file;   /* NULL only where the command allows it */
+    const char *file;   /* NULL if none is given */
     char **args;        /* the guest's own arguments, after FILE */
     int nargs;
 } Options;
 
+/* The options that one command has besides those that all have that run guests. */
+typedef struct OwnOptions {
+    const struct option *names; /* as for getopt_long; values are letters, or OPTION_OWN and up;
+                                 * at most OWN_OPTIONS_MAX */
+    const char *letters;        /* likewise: "f:q" */
+    int (*set)(void *env, Options *, int option, char *text);
+    void *env;
+} OwnOptions;
+enum { OPTION_OWN = 512, OWN_OPTIONS_MAX = 20 };
+
 /* Both return -1 to go on, or the status to end with, having printed what had to be said.
  * options_free() is due in every case. */
-int options_parse_run(Options *, int argc, char **argv);
+int options_parse(Options *, const OwnOptions *, int argc, char **argv);
 /* One comma-separated list of group 'W', 'S' or 'D'; `list` is cut in place. */
 int options_group(Options *, char group, char *list);
 
@@ -65,6 +77,9 @@ int options_group(Options *, char group, char *list);
 int options_engine(Options *, const char *name);
 int options_verify(Options *, const char *when);
 int options_compile(Options *, const char *when);
+
+/* Appends; returns as options_parse. */
+int pairs_add(Pairs *, const char *name, const char *value);
 
 void options_init(Options *, const char *command);
 void options_free(Options *);

@@ -1,8 +1,6 @@
 /* The choices of --profile, each a part of the library. */
 #include "cli/profile.h"
 
-#include <string.h>
-
 #include "cli/errors.h"
 #include "jit/gdb.h"
 #include "jit/perf.h"
@@ -24,10 +22,7 @@ fnvm_error *profile_store(Profile *p, const Options *o, fnvm_store *store)
 static void warn(fnvm_error *error)
 {
     if (!error) return;
-    const char *message = fnvm_error_message(error);
-    fputs("Warning: ", stderr);
-    print_escaped(stderr, message, strlen(message));
-    fputc('\n', stderr);
+    error_warn(fnvm_error_message(error));
     fnvm_error_free(error);
 }
 

@@ -1,195 +1,63 @@
-/* fnvm run: an engine, one module, one store, WASI, and whatever the options add; then `_start`,
- * or the function that --invoke names. */
-#include <errno.h>
+/* fnvm run: a module is instantiated and its `_start` called, or the function that --invoke names;
+ * an image is restored and goes on from where it was frozen. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/errors.h"
-#include "cli/interrupt.h"
-#include "cli/profile.h"
-#include "cli/sockets.h"
+#include "cli/keys.h"
+#include "cli/session.h"
+#include "cli/train.h"
 #include "cli/values.h"
-#include "jit/cache.h"
 
 enum { VALUES_MAX = 1000 }; /* the standard's limit on parameters, appendix A.1 */
 
-typedef struct Session {
-    Options options;
-    fnvm_engine *engine;
-    fnvm_module *module;
-    fnvm_store *store;
-    fnvm_wasi *wasi;
-    fnvm_linker *linker;
-    fnvm_instance *instance;
-    char *cache; /* its directory, or NULL */
-    Profile profile;
-    int inherited; /* sockets from SOCKETS_FIRST on, for the guest */
-} Session;
+typedef struct Run {
+    Session session;
+    const char *invoke;
+    /* Of images. */
+    Pairs trusted, modules; /* files, as names */
+    bool require_signature;
+} Run;
 
-extern char **environ;
+/* ---- Options of its own ---- */
 
-/* ---- What the guest gets from its system ---- */
+enum { OPTION_TRUST = OPTION_OWN, OPTION_REQUIRE, OPTION_MODULE };
 
-static fnvm_error *give_arguments(Session *s)
+static int set_option(void *env, Options *options, int option, char *text)
 {
-    const Options *o = &s->options;
-    const char *slash = strrchr(o->file, '/');
-    const char *name = o->argv0 ? o->argv0 : slash ? slash + 1 : o->file;
-    fnvm_error *error = fnvm_wasi_arg(s->wasi, name);
-    for (int i = 0; !error && i < o->nargs; i++) error = fnvm_wasi_arg(s->wasi, o->args[i]);
-    return error;
-}
-
-static fnvm_error *inherit_environment(Session *s)
-{
-    fnvm_error *error = NULL;
-    for (char **entry = environ; !error && *entry; entry++) {
-        size_t len = strcspn(*entry, "=");
-        if (!(*entry)[len]) continue;
-        char *name = strndup(*entry, len);
-        if (!name) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-        error = fnvm_wasi_env(s->wasi, name, *entry + len + 1);
-        free(name);
+    Run *r = env;
+    (void)options;
+    switch (option) {
+    case 'f': r->invoke = text; return -1;
+    case OPTION_TRUST: return pairs_add(&r->trusted, text, NULL);
+    case OPTION_MODULE: return pairs_add(&r->modules, text, NULL);
+    default: r->require_signature = true; return -1;
     }
-    return error;
 }
 
-static fnvm_error *give_environment(Session *s)
+static int parse(Run *r, int argc, char **argv)
 {
-    const Options *o = &s->options;
-    fnvm_error *error = o->inherit_env ? inherit_environment(s) : NULL;
-    for (size_t i = 0; !error && i < o->env.n; i++) {
-        const char *name = o->env.items[i].name, *value = o->env.items[i].value;
-        if (!value) value = getenv(name);
-        if (value) error = fnvm_wasi_env(s->wasi, name, value);
-    }
-    return error;
+    static const struct option names[] = {
+        {"invoke", required_argument, NULL, 'f'},
+        {"trust-key", required_argument, NULL, OPTION_TRUST},
+        {"require-signature", no_argument, NULL, OPTION_REQUIRE},
+        {"module", required_argument, NULL, OPTION_MODULE},
+        {NULL, 0, NULL, 0}};
+    OwnOptions own = {names, "f:", set_option, r};
+    int status = options_parse(&r->session.options, &own, argc, argv);
+    if (status < 0 && !r->session.options.file) status = error_usage("run", "which file?");
+    return status;
 }
 
-/* Sockets come before directories, so that their descriptors are 3, 4, ... as programs that use
- * socket activation expect; LISTEN_FDS tells the guest how many there are. */
-static fnvm_error *give_sockets(Session *s)
-{
-    const Options *o = &s->options;
-    fnvm_error *error = NULL;
-    int given = 0;
-    for (; !error && given < s->inherited; given++)
-        error = fnvm_wasi_preopen_socket(s->wasi, SOCKETS_FIRST + given);
-    for (size_t i = 0; !error && i < o->listen.n; i++, given++) {
-        int fd = -1;
-        error = socket_listen(o->listen.items[i].name, &fd);
-        if (!error) error = fnvm_wasi_preopen_socket(s->wasi, fd);
-    }
-    if (error || given == 0) return error;
-    char count[16];
-    snprintf(count, sizeof count, "%d", given);
-    return fnvm_wasi_env(s->wasi, "LISTEN_FDS", count);
-}
-
-static fnvm_error *give_directories(Session *s)
-{
-    for (size_t i = 0; i < s->options.ndirs; i++) {
-        const Directory *dir = &s->options.dirs[i];
-        fnvm_error *error = fnvm_wasi_preopen_dir(s->wasi, dir->host, dir->guest, dir->access);
-        if (error) return error;
-    }
-    return NULL;
-}
-
-static fnvm_error *give_system(Session *s)
-{
-    fnvm_error *error = fnvm_wasi_new(&s->wasi);
-    if (!error) error = give_arguments(s);
-    if (!error) error = give_environment(s);
-    if (!error) error = fnvm_wasi_inherit_stdio(s->wasi);
-    if (!error) error = give_sockets(s);
-    if (!error) error = give_directories(s);
-    return error;
-}
-
-/* ---- Linking ---- */
-
-static int preload(Session *s, const Pair *pair)
-{
-    fnvm_module *module = NULL;
-    int status = module_open(s->engine, pair->value, "preload", &module);
-    if (status >= 0) return status;
-    fnvm_error *error = fnvm_linker_define_module(s->linker, pair->name, module);
-    fnvm_module_release(module);
-    return error ? error_report(error, "failed to preload `%s`", pair->value) : -1;
-}
-
-static int session_link(Session *s)
-{
-    const Options *o = &s->options;
-    fnvm_error *error = fnvm_store_new(s->engine, &s->store);
-    if (!error) error = fnvm_linker_new(s->store, &s->linker);
-    if (error) return error_report(error, "failed to set up the engine");
-    if (o->config.fuel) fnvm_store_set_fuel(s->store, o->fuel);
-    if (o->coredump) fnvm_store_keep_trap_state(s->store, true);
-
-    error = give_system(s);
-    if (!error) error = fnvm_linker_define_wasi(s->linker, s->wasi);
-    if (error) {
-        error_report(error, "failed to set up WASI");
-        return STATUS_FAILED; /* also for a directory that is not there: that is not FILE */
-    }
-    for (size_t i = 0; i < o->preloads.n; i++) {
-        int status = preload(s, &o->preloads.items[i]);
-        if (status >= 0) return status;
-    }
-    for (size_t i = 0; !error && i < o->module_paths.n; i++)
-        error = fnvm_linker_add_path(s->linker, o->module_paths.items[i].name);
-    if (error) return error_report(error, "failed to set up the module path");
-    fnvm_linker_unknown_imports_trap(s->linker, o->unknown_imports_trap);
-    return -1;
-}
-
-/* ---- Calling ---- */
-
-static bool find_func(Session *s, const char *name, fnvm_extern *func)
-{
-    return fnvm_instance_export(s->instance, name, strlen(name), func) &&
-           func->kind == FNVM_EXTERN_FUNC;
-}
-
-/* "nothing to run", with what there is. */
-static fnvm_error *no_such_function(Session *s, const char *wanted)
-{
-    char *list = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&list, &len);
-    if (!out) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    size_t found = 0;
-    for (size_t i = 0; i < fnvm_module_exports(s->module); i++) {
-        fnvm_export export;
-        char type[256];
-        fnvm_module_export(s->module, i, &export);
-        if (export.kind != FNVM_EXTERN_FUNC) continue;
-        fnvm_module_export_type(s->module, i, type, sizeof type);
-        fprintf(out, "\n  %.*s %s", (int)export.name_len, export.name, type);
-        found++;
-    }
-    bool failed = fclose(out) != 0;
-    fnvm_error *error =
-        failed ? fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory")
-        : wanted && found
-            ? fnvm_error_new(FNVM_E_LINK, "it exports no function `%s`, but these:%s", wanted, list)
-        : wanted ? fnvm_error_new(FNVM_E_LINK, "it exports no function at all")
-        : found  ? fnvm_error_new(FNVM_E_LINK,
-                                  "it has no `_start`; name a function with --invoke:%s", list)
-                 : fnvm_error_new(FNVM_E_LINK, "it has no `_start` and exports no function");
-    free(list);
-    return error;
-}
+/* ---- Calling one function ---- */
 
 /* Reads the arguments of --invoke by the function's type; the error is the user's. */
-static int read_arguments(Session *s, const fnvm_valtype *types, size_t n, fnvm_val *values)
+static int read_arguments(Run *r, const fnvm_valtype *types, size_t n, fnvm_val *values)
 {
-    const Options *o = &s->options;
+    const Options *o = &r->session.options;
     if ((size_t)o->nargs != n)
-        return error_usage("run", "`%s` takes %zu argument%s, %d given", o->invoke, n,
+        return error_usage("run", "`%s` takes %zu argument%s, %d given", r->invoke, n,
                            n == 1 ? "" : "s", o->nargs);
     for (size_t i = 0; i < n; i++) {
         fnvm_kind kind = fnvm_valtype_kind(types[i]);
@@ -197,9 +65,9 @@ static int read_arguments(Session *s, const fnvm_valtype *types, size_t n, fnvm_
             return error_usage("run",
                                "argument %zu of `%s` is a %s: those cannot be written on "
                                "the command line",
-                               i + 1, o->invoke, kind == FNVM_V128 ? "vector" : "reference");
+                               i + 1, r->invoke, kind == FNVM_V128 ? "vector" : "reference");
         if (!value_parse(o->args[i], kind, &values[i]))
-            return error_usage("run", "argument %zu of `%s`: `%s` is not an %s", i + 1, o->invoke,
+            return error_usage("run", "argument %zu of `%s`: `%s` is not an %s", i + 1, r->invoke,
                                o->args[i], kind_name(kind));
     }
     return -1;
@@ -210,33 +78,32 @@ typedef struct Call {
     fnvm_val args[VALUES_MAX], results[VALUES_MAX];
 } Call;
 
-static int invoke_typed(Session *s, fnvm_extern func, Call *call, fnvm_error **error)
+static int invoke_typed(Run *r, fnvm_extern func, Call *call, fnvm_error **error)
 {
-    size_t nargs = fnvm_func_params(s->store, func, call->types, VALUES_MAX);
-    if (nargs > VALUES_MAX)
-        return error_usage("run", "`%s` has too many parameters", s->options.invoke);
-    int status = read_arguments(s, call->types, nargs, call->args);
+    fnvm_store *store = r->session.store;
+    size_t nargs = fnvm_func_params(store, func, call->types, VALUES_MAX);
+    if (nargs > VALUES_MAX) return error_usage("run", "`%s` has too many parameters", r->invoke);
+    int status = read_arguments(r, call->types, nargs, call->args);
     if (status >= 0) return status;
-    size_t nresults = fnvm_func_results(s->store, func, call->types, VALUES_MAX);
-    if (nresults > VALUES_MAX)
-        return error_usage("run", "`%s` has too many results", s->options.invoke);
-    *error = fnvm_func_call(s->store, func, call->args, nargs, call->results, nresults);
+    size_t nresults = fnvm_func_results(store, func, call->types, VALUES_MAX);
+    if (nresults > VALUES_MAX) return error_usage("run", "`%s` has too many results", r->invoke);
+    *error = fnvm_func_call(store, func, call->args, nargs, call->results, nresults);
     if (*error) {
-        *error = fnvm_error_wrap(*error, "failed to invoke `%s`", s->options.invoke);
+        *error = fnvm_error_wrap(*error, "failed to invoke `%s`", r->invoke);
         return -1;
     }
     for (size_t i = 0; i < nresults; i++) {
-        value_print(stdout, s->store, &call->results[i]);
+        value_print(stdout, store, &call->results[i]);
         putchar('\n');
     }
     return -1;
 }
 
-static int invoke(Session *s, fnvm_error **error)
+static int invoke(Run *r, fnvm_error **error)
 {
     fnvm_extern func;
-    if (!find_func(s, s->options.invoke, &func)) {
-        *error = no_such_function(s, s->options.invoke);
+    if (!session_func(&r->session, r->invoke, &func)) {
+        *error = session_no_function(&r->session, r->invoke);
         return -1;
     }
     Call *call = calloc(1, sizeof *call);
@@ -244,140 +111,138 @@ static int invoke(Session *s, fnvm_error **error)
         *error = fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
         return -1;
     }
-    int status = invoke_typed(s, func, call, error);
+    int status = invoke_typed(r, func, call, error);
     free(call);
     return status;
 }
 
-static fnvm_error *call_start(Session *s, const char *name, fnvm_extern func)
-{
-    if (fnvm_func_params(s->store, func, NULL, 0) || fnvm_func_results(s->store, func, NULL, 0))
-        return fnvm_error_new(FNVM_E_LINK, "`%s` must have no parameters and no results", name);
-    fnvm_error *error = fnvm_func_call(s->store, func, NULL, 0, NULL, 0);
-    if (!error || fnvm_error_code(error) == FNVM_E_EXIT) return error;
-    return fnvm_error_wrap(error, "failed to invoke `%s`", name);
-}
+/* ---- Modules ---- */
 
-/* Instantiates and runs; -1, or the status of a mistake already reported. */
-static int session_run(Session *s, fnvm_error **error)
+static int run_module(void *env, fnvm_error **error)
 {
+    Run *r = env;
+    Session *s = &r->session;
     fnvm_extern func;
     *error = fnvm_linker_instantiate(s->linker, s->module, &s->instance);
     if (*error) return -1;
-    if (!s->options.invoke) {
-        if (find_func(s, "_start", &func)) *error = call_start(s, "_start", func);
-        else *error = no_such_function(s, NULL);
+    if (!r->invoke) {
+        if (session_func(s, "_start", &func)) *error = session_call(s, "_start", func);
+        else *error = session_no_function(s, NULL);
         return -1;
     }
     /* A reactor is initialised before anything else of it is called (WASI application ABI). */
-    if (find_func(s, "_initialize", &func)) *error = call_start(s, "_initialize", func);
-    return *error ? -1 : invoke(s, error);
+    if (session_func(s, "_initialize", &func)) *error = session_call(s, "_initialize", func);
+    return *error ? -1 : invoke(r, error);
 }
 
-/* ---- How it ended ---- */
-
-static void write_coredump(Session *s, const fnvm_error *trap)
+static int start_module(Run *r)
 {
-    const char *path = s->options.coredump;
-    FILE *out = fopen(path, "wb");
-    if (!out) {
-        error_report(NULL, "cannot write the core dump `%s`: %s", path, strerror(errno));
-        return;
-    }
-    fnvm_error *error = fnvm_store_coredump(s->store, trap, out);
-    if (fclose(out) != 0 && !error) error = fnvm_error_new(FNVM_E_IO, "%s", strerror(errno));
-    if (error) error_report(error, "failed to write the core dump `%s`", path);
+    Session *s = &r->session;
+    if (r->trusted.n || r->modules.n || r->require_signature)
+        return error_usage("run", "--trust-key, --require-signature and --module are for images, "
+                           "and `%s` is none", s->options.file);
+    int status = session_engine(s);
+    if (status < 0) status = module_open(s->engine, s->options.file, "run main module", &s->module);
+    if (status < 0) status = session_link(s);
+    return status < 0 ? session_run(s, run_module, r, "run main module") : status;
 }
 
-static int session_outcome(Session *s, fnvm_error *error)
+/* ---- Images ---- */
+
+/* What suspended calls and start functions leave behind if they end as they should. */
+static fnvm_error *resume(Run *r)
 {
-    if (!error) {
-        if (fflush(stdout) == 0) return STATUS_OK;
-        return error_report(NULL, "cannot write the results: %s", strerror(errno));
+    if (r->invoke)
+        return fnvm_error_new(FNVM_E_USAGE, "--invoke: the image was frozen in the midst of a call "
+                              "and goes on with that; it cannot be asked for another");
+    fnvm_error *error = fnvm_store_resume(r->session.store, NULL, 0);
+    if (!error || fnvm_error_code(error) == FNVM_E_EXIT) return error;
+    return fnvm_error_wrap(error, "failed to go on from where it was frozen");
+}
+
+static int run_image(void *env, fnvm_error **error)
+{
+    Run *r = env;
+    Session *s = &r->session;
+    fnvm_extern func;
+    *error = fnvm_image_restore(s->image, s->linker, s->wasi, &s->instance);
+    if (*error) return -1;
+    train_watch(s->store);
+    fnvm_store_prefault(s->store);
+    if (s->options.config.fuel) fnvm_store_set_fuel(s->store, s->options.fuel);
+    const char *start = fnvm_image_start(s->image);
+    if (fnvm_image_suspended(s->image)) *error = resume(r);
+    else if (r->invoke) return invoke(r, error);
+    else if (session_func(s, start, &func)) *error = session_call(s, start, func);
+    else *error = session_no_function(s, strcmp(start, "_start") == 0 ? NULL : start);
+    fnvm_error *noted = train_note(s->store);
+    if (*error) fnvm_error_free(noted);
+    else *error = noted;
+    return -1;
+}
+
+static void warn(void *env, const char *message)
+{
+    (void)env;
+    error_warn(message);
+}
+
+static int read_keys(const Pairs *files, unsigned char (*keys)[KEY_PUBLIC_BYTES])
+{
+    for (size_t i = 0; i < files->n; i++) {
+        fnvm_error *error = key_read(files->items[i].name, keys[i], KEY_PUBLIC_BYTES);
+        if (error) {
+            error_report(error, "failed to read the key of --trust-key");
+            return STATUS_FAILED; /* also where there is no such file: that is not FILE */
+        }
     }
-    if (fnvm_error_code(error) == FNVM_E_EXIT) {
-        int status = fnvm_error_exit_status(error) & 0xFF;
-        fnvm_error_free(error);
-        return status;
+    return -1;
+}
+
+static int open_image(Run *r)
+{
+    Session *s = &r->session;
+    unsigned char(*keys)[KEY_PUBLIC_BYTES] = calloc(r->trusted.n + 1, sizeof *keys);
+    const char **files = calloc(r->modules.n + 1, sizeof *files);
+    fnvm_error *error = NULL;
+    int status = -1;
+    if (!keys || !files) status = error_report(NULL, "the host is out of memory");
+    else status = read_keys(&r->trusted, keys);
+    if (status < 0) {
+        for (size_t i = 0; i < r->modules.n; i++) files[i] = r->modules.items[i].name;
+        fnvm_image_options options = {.files = files, .nfiles = r->modules.n,
+                                      .keys = (const unsigned char(*)[KEY_PUBLIC_BYTES])keys,
+                                      .nkeys = r->trusted.n,
+                                      .require_signature = r->require_signature,
+                                      .warn = warn};
+        error = fnvm_image_open(s->engine, s->options.file, &options, &s->image);
     }
-    bool is_interrupt = fnvm_error_trap(error) == FNVM_TRAP_INTERRUPTED;
-    if (is_interrupt && interrupt_signal()) {
-        fputs("interrupted\n", stderr);
-        fnvm_error_free(error);
-        return STATUS_SIGNAL + interrupt_signal();
-    }
-    if (s->options.coredump && fnvm_error_code(error) == FNVM_E_TRAP) write_coredump(s, error);
-    if (is_interrupt && interrupt_timed_out())
-        error = fnvm_error_wrap(error, "the timeout of %gs was hit (-W timeout)",
-                                (double)s->options.timeout_ns / 1e9);
-    bool unlinked = fnvm_error_code(error) == FNVM_E_LINK && !s->instance;
-    int status = error_report(error, "failed to run main module `%s`", s->options.file);
-    if (unlinked) {
-        fputs("\nImported modules come from `--preload NAME=FILE` or `--module-path DIR`; with\n"
-              "`-W unknown-imports-trap`, functions that are missing trap when called.\n", stderr);
-    }
-    /* A file that something else misses is not the file we were asked to run. */
+    free(keys);
+    free(files);
+    if (error) status = error_report(error, "failed to open the image `%s`", s->options.file);
+    /* The image was there a moment ago: what is missing is a module of it. */
     return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }
 
-/* Where compiled code is kept.  What is asked for by name and cannot be is worth a word; the guest
- * runs all the same. */
-static void choose_cache(Session *s)
+static int start_image(Run *r)
 {
-    bool by_name;
-    s->cache = cache_directory(s->options.cache, &by_name);
-    s->options.config.code_cache = s->cache;
-    if (!by_name || s->options.config.engine == FNVM_ENGINE_INTERPRETER) return;
-    CodeCache *cache = NULL;
-    fnvm_error *error = cache_open(s->cache, true, &cache);
-    if (error) {
-        fputs("Warning: ", stderr);
-        print_escaped(stderr, fnvm_error_message(error), strlen(fnvm_error_message(error)));
-        fputc('\n', stderr);
-    }
-    fnvm_error_free(error);
-    cache_close(cache);
+    int status = session_engine(&r->session);
+    if (status < 0) status = open_image(r);
+    if (status < 0) status = session_link(&r->session);
+    return status < 0 ? session_run(&r->session, run_image, r, "run the image") : status;
 }
 
-static int session_start(Session *s)
-{
-    fnvm_error *error = NULL;
-    /* Before anything of our own can take the place of a descriptor that is not there. */
-    if (s->options.listenfd || s->options.inherit_network) error = sockets_inherited(&s->inherited);
-    if (error) return error_report(error, "failed to inherit sockets");
-    /* Compiled code would leave a dump without the locals that were in registers. */
-    if (s->options.coredump) s->options.config.engine = FNVM_ENGINE_INTERPRETER;
-    choose_cache(s);
-    error = fnvm_engine_new(&s->options.config, &s->engine);
-    if (!error) error = profile_engine(&s->profile, &s->options, s->engine);
-    if (error) return error_report(error, "failed to set up the engine");
-    int status = module_open(s->engine, s->options.file, "run main module", &s->module);
-    if (status >= 0) return status;
-    status = session_link(s);
-    if (status >= 0) return status;
-
-    error = profile_store(&s->profile, &s->options, s->store);
-    if (error) return error_report(error, "failed to start the profile");
-    interrupt_install(s->store, s->options.timeout_ns);
-    status = session_run(s, &error);
-    profile_end(&s->profile);
-    if (status < 0) status = session_outcome(s, error);
-    interrupt_remove();
-    return status;
-}
+/* ---- The command ---- */
 
 int command_run(int argc, char **argv)
 {
-    Session s = {0};
-    options_init(&s.options, "run");
-    int status = options_parse_run(&s.options, argc, argv);
-    if (status < 0) status = session_start(&s);
-    if (s.linker) fnvm_linker_free(s.linker);
-    if (s.store) fnvm_store_free(s.store);
-    if (s.wasi) fnvm_wasi_free(s.wasi);
-    if (s.module) fnvm_module_release(s.module);
-    if (s.engine) fnvm_engine_free(s.engine);
-    free(s.cache);
-    options_free(&s.options);
+    Run r = {0};
+    options_init(&r.session.options, "run");
+    int status = parse(&r, argc, argv);
+    if (status < 0)
+        status = file_is_image(r.session.options.file) ? start_image(&r) : start_module(&r);
+    session_free(&r.session);
+    free(r.trusted.items);
+    free(r.modules.items);
     return status;
 }

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "vm/instance.h"
+
 /* A print function.  env is its signature, or NULL to be silent. */
 static fnvm_error *print(fnvm_caller *caller, void *env, fnvm_slot *slots)
 {
@@ -18,7 +20,7 @@ static fnvm_error *print(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return NULL;
 }
 
-static fnvm_error *define_functions(fnvm_linker *linker, bool verbose)
+fnvm_error *spectest_define_functions(fnvm_linker *linker, bool verbose)
 {
     static const struct { const char *name, *type; } functions[] = {
         {"print", "->"}, {"print_i32", "i32 ->"}, {"print_i64", "i64 ->"}, {"print_f32", "f32 ->"},
@@ -73,7 +75,25 @@ static fnvm_error *define_storage(fnvm_store *store, fnvm_linker *linker)
 
 fnvm_error *spectest_define(fnvm_store *store, fnvm_linker *linker, bool verbose)
 {
-    fnvm_error *error = define_functions(linker, verbose);
+    fnvm_error *error = spectest_define_functions(linker, verbose);
     if (!error) error = define_globals(store, linker);
     return error ? error : define_storage(store, linker);
+}
+
+fnvm_error *spectest_define_restored(fnvm_store *store, fnvm_linker *linker)
+{
+    static const struct { const char *name; fnvm_externkind kind; } made[] = { /* in this order */
+        {"global_i32", FNVM_EXTERN_GLOBAL}, {"global_i64", FNVM_EXTERN_GLOBAL},
+        {"global_f32", FNVM_EXTERN_GLOBAL}, {"global_f64", FNVM_EXTERN_GLOBAL},
+        {"table", FNVM_EXTERN_TABLE}, {"table64", FNVM_EXTERN_TABLE},
+        {"memory", FNVM_EXTERN_MEMORY}};
+    const size_t n = sizeof made / sizeof *made;
+    if (fnvm_store_instances(store) < n)
+        return fnvm_error_new(FNVM_E_USAGE, "the store is not of an image that has spectest");
+    fnvm_error *error = NULL;
+    for (size_t i = 0; i < n && !error; i++) {
+        fnvm_extern item = instance_extern(fnvm_store_instance(store, i), made[i].kind, 0);
+        error = define(linker, NULL, made[i].name, &item);
+    }
+    return error;
 }

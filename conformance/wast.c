@@ -1,4 +1,5 @@
-/* The command: options, files and folders, and the one line at the end. */
+/* The command: options, files and folders, and the one line at the end.  With --roundtrip there is
+ * one image file, written again and again, in a directory of its own. */
 #include "conformance/wast.h"
 
 #include <dirent.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/errors.h"
 #include "cli/options.h"
@@ -24,8 +26,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 }
 
 /* Its scripts in the order of their names; folders in it are arguments of their own. */
-static void run_directory(const char *dir, const fnvm_config *config, bool verbose,
-                          WastTally *tally)
+static void run_directory(const char *dir, const WastOptions *how, WastTally *tally)
 {
     struct dirent **entries;
     int n = scandir(dir, &entries, is_script, by_name);
@@ -36,7 +37,7 @@ static void run_directory(const char *dir, const fnvm_config *config, bool verbo
     for (int i = 0; i < n; i++) {
         char *path;
         if (asprintf(&path, "%s/%s", dir, entries[i]->d_name) >= 0) {
-            wast_run_file(path, config, verbose, tally);
+            wast_run_file(path, how, tally);
             free(path);
         } else tally->failed++;
         free(entries[i]);
@@ -44,20 +45,57 @@ static void run_directory(const char *dir, const fnvm_config *config, bool verbo
     if (n >= 0) free(entries);
 }
 
-static void run_path(const char *path, const Options *options, bool verbose, WastTally *tally)
+static void run_path(const char *path, const WastOptions *how, WastTally *tally)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        run_directory(path, &options->config, verbose, tally);
-    else wast_run_file(path, &options->config, verbose, tally);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) run_directory(path, how, tally);
+    else wast_run_file(path, how, tally);
 }
 
+/* ---- The image of --roundtrip ---- */
+
+static const char image_name[] = "/store.fnvmi";
+
+typedef struct Scratch { char *dir, *image; } Scratch; /* owned; NULL: there is none */
+
+/* In memory where that can be: nothing of it has to last. */
+static bool scratch_open(Scratch *s)
+{
+    const char *tmp = getenv("TMPDIR");
+    if (!tmp || !*tmp) tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    if (asprintf(&s->dir, "%s/fnvm-wast-XXXXXX", tmp) < 0) s->dir = NULL;
+    if (s->dir && !mkdtemp(s->dir)) {
+        printf("%s: %s\n", s->dir, strerror(errno));
+        free(s->dir);
+        s->dir = NULL;
+    }
+    if (s->dir && asprintf(&s->image, "%s%s", s->dir, image_name) < 0) s->image = NULL;
+    return s->image;
+}
+
+static void scratch_close(Scratch *s)
+{
+    if (s->image) unlink(s->image);
+    if (s->dir) rmdir(s->dir);
+    free(s->image);
+    free(s->dir);
+}
+
+/* ---- The command ---- */
+
+typedef struct Command { Options options; bool verbose, roundtrip; } Command;
+
 /* One option; -1 to go on, else a status.  Moves *i over a value of its own. */
-static int parse_option(Options *options, bool *verbose, int argc, char **argv, int *i)
+static int parse_option(Command *c, int argc, char **argv, int *i)
 {
     char *arg = argv[*i];
+    Options *options = &c->options;
     if (strcmp(arg, "-v") == 0) {
-        *verbose = true;
+        c->verbose = true;
+        return -1;
+    }
+    if (strcmp(arg, "--roundtrip") == 0) {
+        c->roundtrip = true;
         return -1;
     }
     if (strncmp(arg, "--engine=", 9) == 0) return options_engine(options, arg + 9);
@@ -76,30 +114,41 @@ static int parse_option(Options *options, bool *verbose, int argc, char **argv, 
     return error_usage("wast", "there is no option `%s`", arg);
 }
 
-static int run(Options *options, int argc, char **argv)
+static int run_all(const Command *c, const char *image, int npaths, char **paths)
 {
-    bool verbose = false;
+    WastTally tally = {0};
+    WastOptions how = {.config = &c->options.config, .verbose = c->verbose, .image = image};
+    for (int i = 0; i < npaths; i++) run_path(paths[i], &how, &tally);
+    if (image) printf("%zu times through an image\n", tally.roundtrips);
+    printf("%zu passed, %zu failed, %zu skipped\n", tally.passed, tally.failed, tally.skipped);
+    return tally.failed ? STATUS_FAILED : STATUS_OK;
+}
+
+static int run(Command *c, int argc, char **argv)
+{
     int i = 1;
     for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
         if (strcmp(argv[i], "--") == 0) {
             i++;
             break;
         }
-        int status = parse_option(options, &verbose, argc, argv, &i);
+        int status = parse_option(c, argc, argv, &i);
         if (status >= 0) return status;
     }
     if (i == argc) return error_usage("wast", "which FILE or DIR?");
-    WastTally tally = {0};
-    for (; i < argc; i++) run_path(argv[i], options, verbose, &tally);
-    printf("%zu passed, %zu failed, %zu skipped\n", tally.passed, tally.failed, tally.skipped);
-    return tally.failed ? STATUS_FAILED : STATUS_OK;
+    Scratch scratch = {0};
+    int status = STATUS_FAILED;
+    if (!c->roundtrip || scratch_open(&scratch))
+        status = run_all(c, scratch.image, argc - i, argv + i);
+    scratch_close(&scratch);
+    return status;
 }
 
 int wast_main(int argc, char **argv)
 {
-    Options options;
-    options_init(&options, "wast");
-    int status = run(&options, argc, argv);
-    options_free(&options);
+    Command c = {.verbose = false};
+    options_init(&c.options, "wast");
+    int status = run(&c, argc, argv);
+    options_free(&c.options);
     return status;
 }

@@ -1,6 +1,9 @@
 /* A script is a list of commands over a growing set of modules and instances.  Each command gives
  * a verdict, and a reason where it did not pass.  A module that fails leaves its instance lost, so
- * that what follows is skipped by name instead of running against the wrong instance. */
+ * that what follows is skipped by name instead of running against the wrong instance.
+ *
+ * Modules and instances are known by number, so that the store may be exchanged between commands
+ * for one restored from an image of it. */
 #include "conformance/wast_run.h"
 
 #include <errno.h>
@@ -9,25 +12,26 @@
 #include <string.h>
 
 #include "conformance/spectest.h"
+#include "conformance/wast_roundtrip.h"
 #include "conformance/wast_values.h"
 
 typedef enum Verdict { PASSED, FAILED, SKIPPED } Verdict;
 
-/* A "$name" of the script; names may be taken again, the latest counts.  `item` is NULL where the
- * module failed. */
-typedef struct Named { WastString name; void *item; } Named;
+/* A "$name" of the script, or one that is registered; names may be taken again, the latest counts.
+ * `number` is 0 where the module failed. */
+typedef struct Named { WastString name; size_t number; } Named;
 typedef struct Names { Named *items; size_t n, cap; } Names;
 
 typedef struct Script {
     const char *path;
+    const WastOptions *options;
     fnvm_engine *engine;
     fnvm_store *store;
     fnvm_linker *linker;
-    fnvm_module **held; /* all modules, released at the end */
+    fnvm_module **held; /* all modules by number - 1, released at the end */
     size_t nheld, held_cap;
-    Names modules, instances;
-    fnvm_module *module;     /* the most recent ones; NULL: none, or it failed */
-    fnvm_instance *instance;
+    Names modules, instances, registered;
+    size_t module, instance; /* the most recent ones; 0: none, or it failed */
     bool module_lost, instance_lost;
     char reason[1000];
 } Script;
@@ -108,10 +112,15 @@ static bool grow(void **items, size_t n, size_t *cap, size_t size)
 }
 
 /* Out of memory a name is lost, and what uses it fails. */
-static void names_set(Names *names, WastString name, void *item)
+static void names_add(Names *names, WastString name, size_t number)
 {
-    if (!name.len || !grow((void **)&names->items, names->n, &names->cap, sizeof(Named))) return;
-    names->items[names->n++] = (Named){name, item};
+    if (!grow((void **)&names->items, names->n, &names->cap, sizeof(Named))) return;
+    names->items[names->n++] = (Named){name, number};
+}
+
+static void names_set(Names *names, WastString name, size_t number)
+{
+    if (name.len) names_add(names, name, number);
 }
 
 static const Named *names_find(const Names *names, WastString name)
@@ -122,11 +131,11 @@ static const Named *names_find(const Names *names, WastString name)
 }
 
 /* The named one, or the most recent.  PASSED: *out is set. */
-static Verdict find(Script *s, const Names *names, WastString name, void *recent, bool recent_lost,
-                    const char *what, void **out)
+static Verdict find(Script *s, const Names *names, WastString name, size_t recent, bool recent_lost,
+                    const char *what, size_t *out)
 {
     const Named *named = name.len ? names_find(names, name) : NULL;
-    *out = name.len ? (named ? named->item : NULL) : recent;
+    *out = name.len ? (named ? named->number : 0) : recent;
     if (*out) return PASSED;
     if (name.len && !named)
         return failed(s, "no %s is called %.*s", what, (int)name.len, name.bytes);
@@ -136,9 +145,9 @@ static Verdict find(Script *s, const Names *names, WastString name, void *recent
 
 static Verdict find_instance(Script *s, WastString name, fnvm_instance **out)
 {
-    void *item;
-    Verdict v = find(s, &s->instances, name, s->instance, s->instance_lost, "instance", &item);
-    *out = item;
+    size_t number;
+    Verdict v = find(s, &s->instances, name, s->instance, s->instance_lost, "instance", &number);
+    *out = v == PASSED ? fnvm_store_instance(s->store, number - 1) : NULL;
     return v;
 }
 
@@ -167,14 +176,26 @@ static fnvm_error *module_load(Script *s, const WastModule *text, fnvm_module **
     return error;
 }
 
+/* 0 if the store does not have it. */
+static size_t instance_number(const fnvm_store *store, const fnvm_instance *instance)
+{
+    size_t n = fnvm_store_instances(store);
+    while (n > 0 && fnvm_store_instance(store, n - 1) != instance) n--;
+    return n;
+}
+
+static void set_instance(Script *s, WastString name, size_t number)
+{
+    s->instance = number;
+    s->instance_lost = !number;
+    names_set(&s->instances, name, number);
+}
+
 static Verdict instantiate(Script *s, fnvm_module *m, WastString name)
 {
-    fnvm_instance *instance = NULL;
+    fnvm_instance *instance;
     fnvm_error *error = fnvm_linker_instantiate(s->linker, m, &instance);
-    if (error) instance = NULL;
-    s->instance = instance;
-    s->instance_lost = !instance;
-    names_set(&s->instances, name, instance);
+    set_instance(s, name, error ? 0 : instance_number(s->store, instance));
     return error ? unexpected(s, "an instance", error) : PASSED;
 }
 
@@ -182,28 +203,21 @@ static Verdict run_module(Script *s, const WastCommand *c)
 {
     fnvm_module *m;
     fnvm_error *error = module_load(s, &c->module, &m);
-    if (error) m = NULL;
-    s->module = m;
-    s->module_lost = !m;
-    names_set(&s->modules, c->module.id, m);
-    if (m && c->module.is_definition) return PASSED;
-    if (m) return instantiate(s, m, c->module.id);
-    if (!c->module.is_definition) {
-        s->instance = NULL;
-        s->instance_lost = true;
-        names_set(&s->instances, c->module.id, NULL);
-    }
+    s->module = error ? 0 : s->nheld;
+    s->module_lost = error;
+    names_set(&s->modules, c->module.id, s->module);
+    if (!error && c->module.is_definition) return PASSED;
+    if (!error) return instantiate(s, m, c->module.id);
+    if (!c->module.is_definition) set_instance(s, c->module.id, 0);
     return unexpected(s, "a module", error);
 }
 
 static Verdict run_instance(Script *s, const WastCommand *c)
 {
-    void *m;
-    Verdict v = find(s, &s->modules, c->definition, s->module, s->module_lost, "module", &m);
-    if (v == PASSED) return instantiate(s, m, c->id);
-    s->instance = NULL;
-    s->instance_lost = true;
-    names_set(&s->instances, c->id, NULL);
+    size_t number;
+    Verdict v = find(s, &s->modules, c->definition, s->module, s->module_lost, "module", &number);
+    if (v == PASSED) return instantiate(s, s->held[number - 1], c->id);
+    set_instance(s, c->id, 0);
     return v;
 }
 
@@ -214,7 +228,9 @@ static Verdict run_register(Script *s, const WastCommand *c)
     if (v != PASSED) return v;
     fnvm_error *error =
         fnvm_linker_define_instance(s->linker, start_of(c->name), c->name.len, instance);
-    return error ? unexpected(s, "a registered name", error) : PASSED;
+    if (error) return unexpected(s, "a registered name", error);
+    names_add(&s->registered, c->name, instance_number(s->store, instance));
+    return PASSED;
 }
 
 /* ---- Actions ---- */
@@ -405,7 +421,40 @@ static Verdict assert_unlinkable(Script *s, const WastCommand *c)
     return PASSED;
 }
 
-/* ---- Scripts ---- */
+/* ---- Round trips ---- */
+
+/* Whether something runs, so that it matters what is in the store. */
+static bool needs_store(const WastCommand *c)
+{
+    switch (c->kind) {
+    case WAST_ACTION:
+    case WAST_ASSERT_RETURN:
+    case WAST_ASSERT_TRAP:
+    case WAST_ASSERT_EXHAUSTION:
+    case WAST_ASSERT_EXCEPTION:
+    case WAST_ASSERT_UNLINKABLE: return true;
+    default: return false;
+    }
+}
+
+/* Exchanges the store for one that is restored from an image of it. */
+static Verdict go_through_image(Script *s)
+{
+    WastPlace place = {.engine = s->engine, .modules = s->held, .nmodules = s->nheld,
+                       .verbose = s->options->verbose, .path = s->options->image,
+                       .store = s->store, .linker = s->linker};
+    fnvm_error *error = wast_roundtrip(&place);
+    s->store = place.store;
+    s->linker = place.linker;
+    for (size_t i = 0; i < s->registered.n && !error; i++) {
+        const Named *r = &s->registered.items[i];
+        error = fnvm_linker_define_instance(s->linker, start_of(r->name), r->name.len,
+                                            fnvm_store_instance(s->store, r->number - 1));
+    }
+    return error ? unexpected(s, "to go on from an image", error) : PASSED;
+}
+
+/* ---- Commands ---- */
 
 static Verdict run_command(Script *s, const WastCommand *c)
 {
@@ -432,7 +481,10 @@ static void run_commands(Script *s, const WastScript *script, WastTally *tally)
     size_t n;
     const WastCommand *commands = wast_commands(script, &n);
     for (size_t i = 0; i < n; i++) {
-        Verdict v = run_command(s, &commands[i]);
+        bool through_image = s->options->image && needs_store(&commands[i]);
+        Verdict v = through_image ? go_through_image(s) : PASSED;
+        if (through_image && v == PASSED) tally->roundtrips++;
+        if (v == PASSED) v = run_command(s, &commands[i]);
         fnvm_store_drop_refs(s->store);
         if (v == PASSED) tally->passed++;
         else if (v == FAILED) tally->failed++;
@@ -443,12 +495,12 @@ static void run_commands(Script *s, const WastScript *script, WastTally *tally)
     }
 }
 
-static fnvm_error *script_open(Script *s, const fnvm_config *config, bool verbose)
+static fnvm_error *script_open(Script *s)
 {
-    fnvm_error *error = fnvm_engine_new(config, &s->engine);
+    fnvm_error *error = fnvm_engine_new(s->options->config, &s->engine);
     if (!error) error = fnvm_store_new(s->engine, &s->store);
     if (!error) error = fnvm_linker_new(s->store, &s->linker);
-    if (!error) error = spectest_define(s->store, s->linker, verbose);
+    if (!error) error = spectest_define(s->store, s->linker, s->options->verbose);
     return error;
 }
 
@@ -461,15 +513,16 @@ static void script_close(Script *s)
     free(s->held);
     free(s->modules.items);
     free(s->instances.items);
+    free(s->registered.items);
 }
 
-static void run_text(const char *path, const char *text, size_t len, const fnvm_config *config,
-                     bool verbose, WastTally *tally)
+static void run_text(const char *path, const char *text, size_t len, const WastOptions *options,
+                     WastTally *tally)
 {
     WastScript *script = NULL;
-    Script s = {.path = path};
+    Script s = {.path = path, .options = options};
     fnvm_error *error = wast_parse(text, len, &script);
-    if (!error) error = script_open(&s, config, verbose);
+    if (!error) error = script_open(&s);
     if (error) {
         printf("%s: the script cannot be run: %s\n", path, error_text(error).text);
         fnvm_error_free(error);
@@ -496,7 +549,7 @@ static char *read_all(const char *path, size_t *len)
     return NULL;
 }
 
-void wast_run_file(const char *path, const fnvm_config *config, bool verbose, WastTally *tally)
+void wast_run_file(const char *path, const WastOptions *options, WastTally *tally)
 {
     size_t len;
     char *text = read_all(path, &len);
@@ -506,12 +559,13 @@ void wast_run_file(const char *path, const fnvm_config *config, bool verbose, Wa
         return;
     }
     WastTally own = {0};
-    run_text(path, text, len, config, verbose, &own);
+    run_text(path, text, len, options, &own);
     free(text);
-    if (verbose)
+    if (options->verbose)
         printf("%s: %zu passed, %zu failed, %zu skipped\n", path, own.passed, own.failed,
                own.skipped);
     tally->passed += own.passed;
     tally->failed += own.failed;
     tally->skipped += own.skipped;
+    tally->roundtrips += own.roundtrips;
 }

@@ -368,8 +368,124 @@ FNVM_API fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *, const char *host, const 
                                            fnvm_dir_access);
 /* A listening or connected socket, handed to the guest as its next descriptor; ownership moves. */
 FNVM_API fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *, int host_fd);
-/* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree). */
+/* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree).  A function of
+ * these that is defined by itself, too, comes first.  `wasi` outlives the linker. */
 FNVM_API fnvm_error *fnvm_linker_define_wasi(fnvm_linker *, fnvm_wasi *);
+
+/* For taking images.  From now on the first functions of the guest that read a clock or draw random
+ * bytes are noted: instances of an image would share what they got. */
+FNVM_API void fnvm_wasi_note_draws(fnvm_wasi *);
+FNVM_API const char *fnvm_wasi_draws(const fnvm_wasi *); /* lines; "" if there were none */
+/* Called when the guest is about to wait for its first standard input (fd_read, fd_pread or
+ * poll_oneoff of descriptor 0), in the host function that will; fnvm_caller_freeze with
+ * FNVM_WAKE_REPEAT is meant for it.  An error ends the guest; NULL lets it go on and read. */
+FNVM_API void fnvm_wasi_at_stdin(fnvm_wasi *, fnvm_error *(*fn)(void *env, fnvm_caller *), void *env);
+
+/* ---- Images ---------------------------------------------------------------------------------- */
+
+/* An image is a store in a file: a function that has started up, to go on from there any number of
+ * times.  What is in it and what is not: docs/snapshots.md.  Opened images are immutable and
+ * reference-counted; any thread. */
+typedef struct fnvm_image fnvm_image;
+
+typedef enum fnvm_wake {
+    FNVM_WAKE_RETURN, /* the host function that froze the store returns `value` */
+    FNVM_WAKE_REPEAT  /* it is called again, with the same arguments */
+} fnvm_wake;
+
+typedef struct fnvm_freeze {   /* zero is a good default but for the first two and `linker` */
+    const char *path;          /* written under another name beside it, then renamed */
+    fnvm_instance *main;       /* whose exports are the image's */
+    const char *start;         /* the export that `fnvm run` calls; NULL: "_start" */
+    fnvm_linker *linker;       /* the one that `main` came from: it has the names of host functions */
+    fnvm_wasi *wasi;           /* whose descriptors go along, or NULL */
+    bool code;                 /* write code segments too: PATH with ".fnvmc" for its ending */
+    bool strict;               /* refuse if fnvm_wasi_note_draws has anything to report */
+    bool no_sync;              /* do not wait for the disk: for tests */
+    const unsigned char *sign_key; /* 64 bytes, Ed25519 as libsodium has it; NULL: not signed */
+    fnvm_wake wake;            /* fnvm_caller_freeze only */
+    uint64_t value;
+} fnvm_freeze;
+
+/* Freezes a store in which nothing runs, or from within a host function all that its guest is in
+ * the midst of.  The store goes on afterwards.  FNVM_E_USAGE if calls are nested (a host function
+ * called back into the guest), FNVM_E_UNSUPPORTED with a list for what cannot be frozen. */
+FNVM_API fnvm_error *fnvm_store_freeze(fnvm_store *, const fnvm_freeze *);
+FNVM_API fnvm_error *fnvm_caller_freeze(fnvm_caller *, const fnvm_freeze *);
+
+typedef struct fnvm_image_options { /* zero: modules where they were, trust in our own files only */
+    fnvm_module *const *modules; size_t nmodules;  /* loaded already; found by their contents */
+    const char *const *files; size_t nfiles;       /* module files to try before the image's paths */
+    const unsigned char (*keys)[32]; size_t nkeys; /* Ed25519 keys whose signatures are trusted */
+    bool require_signature;
+    void (*warn)(void *env, const char *message); void *warn_env; /* a code segment was refused */
+} fnvm_image_options;
+
+/* Opens and, unless the file is known (engine's code_cache), verifies it: FNVM_E_MALFORMED if it is
+ * damaged, FNVM_E_INVALID if it or a module is not what belongs together, the message saying which
+ * part differs. */
+FNVM_API fnvm_error *fnvm_image_open(fnvm_engine *, const char *path, const fnvm_image_options *,
+                                     fnvm_image **out); /* NULL: defaults */
+FNVM_API fnvm_image *fnvm_image_retain(fnvm_image *);
+FNVM_API void fnvm_image_release(fnvm_image *); /* stores made from it keep it alive */
+FNVM_API bool fnvm_image_suspended(const fnvm_image *); /* fnvm_caller_freeze made it */
+FNVM_API const char *fnvm_image_start(const fnvm_image *); /* fnvm_freeze.start, or "_start" */
+/* Lines about clocks read and random bytes drawn before it was frozen; "" if there were none. */
+FNVM_API const char *fnvm_image_draws(const fnvm_image *);
+
+/* Makes the image's instances in the linker's store, in which nothing but host functions has been
+ * made.  The linker must define, under the same names and types, those of the image: FNVM_E_LINK
+ * lists what is missing.  `wasi` is the one that the linker's WASI functions use, with what the
+ * guest is to have now. */
+FNVM_API fnvm_error *fnvm_image_restore(fnvm_image *, fnvm_linker *, fnvm_wasi *,
+                                        fnvm_instance **main);
+/* For a restored store whose guest is about to run, once: brings in at once what the image was
+ * trained to know that its first requests write (fnvm snapshot --train); else does nothing. */
+FNVM_API void fnvm_store_prefault(fnvm_store *);
+/* Lets the suspended call go on; like fnvm_func_call of what the embedder had called then.  Once
+ * after fnvm_image_restore or fnvm_store_reset. */
+FNVM_API fnvm_error *fnvm_store_resume(fnvm_store *, fnvm_val *results, size_t nresults);
+/* Makes a restored store what it was after fnvm_image_restore: memory, tables, globals, stack,
+ * objects, descriptors, fuel.  Handles (fnvm_ref) are given up.  Nothing is left of what was done to
+ * it.  FNVM_E_UNSUPPORTED if modules were instantiated in it since.  After an error it can only be
+ * freed. */
+FNVM_API fnvm_error *fnvm_store_reset(fnvm_store *);
+/* A hash over all of the guest's state as it is after fnvm_image_restore or fnvm_store_reset: equal
+ * for equal states, whatever the addresses.  FNVM_E_UNSUPPORTED while the guest has sockets. */
+FNVM_API fnvm_error *fnvm_store_hash(fnvm_store *, unsigned char out[32]);
+
+FNVM_API size_t fnvm_store_instances(const fnvm_store *);
+FNVM_API fnvm_instance *fnvm_store_instance(const fnvm_store *, size_t i); /* in order of making */
+
+/* The module fnvm:snapshot, see stdlib/include/fnvm/snapshot.h.  `checkpoint` is called where the
+ * guest asks to be frozen, in the host function: its fnvm_caller_freeze wants FNVM_WAKE_RETURN with
+ * value 1.  What it puts in *result is returned to the guest now: 0 where an image was written, -1
+ * (also if `checkpoint` is NULL) where nobody takes images. */
+FNVM_API fnvm_error *fnvm_linker_define_snapshot(
+    fnvm_linker *, fnvm_error *(*checkpoint)(void *env, fnvm_caller *, int32_t *result), void *env);
+
+/* ---- Pools ----------------------------------------------------------------------------------- */
+
+/* Restored stores of one image, ready to be taken: for one thread, without locks.  Taking and giving
+ * back a store make no mappings. */
+typedef struct fnvm_pool fnvm_pool;
+
+typedef struct fnvm_pool_options {
+    size_t ready;              /* stores to make at once */
+    size_t most;               /* stores that may exist; taking more is FNVM_E_LIMIT */
+    /* Defines in a new store's linker what the image's host functions are; called once per store.
+     * The fnvm_wasi it returns through *wasi (may stay NULL) is freed with the store. */
+    fnvm_error *(*define)(void *env, fnvm_linker *, fnvm_wasi **wasi);
+    void *env;
+} fnvm_pool_options;
+
+FNVM_API fnvm_error *fnvm_pool_new(fnvm_image *, const fnvm_pool_options *, fnvm_pool **out);
+FNVM_API void fnvm_pool_free(fnvm_pool *); /* all its stores with it */
+/* A store as fnvm_image_restore leaves it. */
+FNVM_API fnvm_error *fnvm_pool_take(fnvm_pool *, fnvm_store **, fnvm_instance **main);
+/* Resets it, so that the next one to take it finds it ready; one that cannot be reset is freed.  Not
+ * while its guest runs. */
+FNVM_API void fnvm_pool_give(fnvm_pool *, fnvm_store *);
 
 #ifdef __cplusplus
 }

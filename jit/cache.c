@@ -68,9 +68,10 @@ void cache_load(Module *m)
 {
     const CodeCache *cache = m->engine->code_cache;
     if (!cache) return;
-    uint8_t key[CACHE_KEY_BYTES];
+    uint8_t engine[CACHE_KEY_BYTES], key[CACHE_KEY_BYTES];
     char name[CACHE_NAME_BYTES];
-    cache_measure_module(cache, m, key);
+    if (!cache_measure_engine(engine)) return;
+    cache_measure_module(m, engine, key);
     cache_name(key, name);
     struct stat st;
     int fd = cache_open_file(cache, name, &st);
@@ -106,14 +107,14 @@ static void set_path(const Module *m, CacheHead *head)
 void cache_save(const Module *m)
 {
     const CodeCache *cache = m->engine->code_cache;
-    if (!cache) return;
+    if (!cache || !m->segment || m->code_file) return;
     const SegmentImage image = segment_image(m->segment);
     const uint32_t size = image_size(&image);
     if (size <= image.adopted) return;
     CacheHead head = {.format = CACHE_FORMAT, .image_size = size};
     memcpy(head.magic, CACHE_MAGIC, sizeof head.magic);
-    memcpy(head.engine, cache->engine, sizeof head.engine);
-    cache_measure_module(cache, m, head.key);
+    if (!cache_measure_engine(head.engine)) return;
+    cache_measure_module(m, head.engine, head.key);
     head.nfuncs = cache_measure_bodies(m, image.bytes, size, head.bodies);
     head.image_sum = sum(image.bytes, size);
     set_path(m, &head);

@@ -20,7 +20,9 @@ void cache_close(CodeCache *); /* NULL is fine */
  * cache or no code. */
 void cache_load(Module *);
 /* Writes the segment's code to the engine's cache if functions were added to what cache_load
- * found.  Before the module's bytes and segment go. */
+ * found; nothing for a module without a segment, or whose code came from a file of its own: that
+ * has what starting takes, and the cache would have all of it again.  Before the module's bytes and
+ * segment go. */
 void cache_save(const Module *);
 
 /* ---- Looking into a cache ---- */

@@ -81,7 +81,8 @@ fnvm_error *cache_open(const char *directory, bool create, CodeCache **out)
     if (!cache) return error_no_memory();
     fnvm_error *error = open_directory(directory, create, &cache->fd);
     if (!error) error = check_directory(cache->fd, directory);
-    if (!error && (sodium_init() < 0 || !cache_measure_engine(cache->engine)))
+    uint8_t build[BUILD_ID_BYTES];
+    if (!error && !cache_build_id(build))
         error = fnvm_error_new(FNVM_E_UNSUPPORTED, "no code cache without a build id; link fnvm "
                                "with --build-id");
     if (error) {
@@ -191,7 +192,8 @@ static fnvm_error *listing_error(Listing *l)
     return fnvm_error_new(FNVM_E_IO, "the files of the code cache cannot be listed");
 }
 
-static void describe(const CodeCache *cache, File *f, CacheHead *head, CacheEntry *entry)
+static void describe(const CodeCache *cache, const uint8_t engine[CACHE_KEY_BYTES], File *f,
+                     CacheHead *head, CacheEntry *entry)
 {
     struct stat st;
     uint8_t named[CACHE_KEY_BYTES];
@@ -206,18 +208,20 @@ static void describe(const CodeCache *cache, File *f, CacheHead *head, CacheEntr
     *entry = (CacheEntry){.key = f->name, .path = head->path, .size = f->size,
                           .nfuncs = head->nfuncs, .used = f->used, .state = CACHE_DAMAGED};
     if (whole)
-        entry->state = memcmp(head->engine, cache->engine, sizeof head->engine) == 0
-                           ? CACHE_CURRENT : CACHE_OTHER_ENGINE;
+        entry->state = memcmp(head->engine, engine, sizeof head->engine) == 0 ? CACHE_CURRENT
+                                                                              : CACHE_OTHER_ENGINE;
 }
 
 fnvm_error *cache_each(const CodeCache *cache, void (*fn)(void *env, const CacheEntry *), void *env)
 {
     Listing l;
+    uint8_t engine[CACHE_KEY_BYTES];
+    if (!cache_measure_engine(engine)) memset(engine, 0, sizeof engine);
     if (!list_files(cache, &l)) return listing_error(&l);
     for (size_t i = 0; i < l.n; i++) {
         CacheHead head;
         CacheEntry entry;
-        describe(cache, &l.files[i], &head, &entry);
+        describe(cache, engine, &l.files[i], &head, &entry);
         fn(env, &entry);
     }
     free(l.files);

@@ -44,16 +44,20 @@ typedef struct CacheHead {
 #define CACHE_MAGIC "fnvmcode"
 _Static_assert(sizeof(CacheHead) == 512, "no padding, and the image is aligned in the file");
 
-struct CodeCache {
-    int fd;                          /* of the directory */
-    uint8_t engine[CACHE_KEY_BYTES];
-};
+struct CodeCache { int fd; };        /* of the directory */
 
 /* ---- Measuring: cache_key.c ---- */
 
-/* What the engine is, and the machine; false where the program was linked without a build id. */
+/* Which build of the engine this is: the build id of the file that it was linked into, cut to this
+ * size, zeros behind; false where there is none. */
+enum { BUILD_ID_BYTES = 32 };
+bool cache_build_id(uint8_t out[BUILD_ID_BYTES]);
+
+/* What the engine is, and the machine; false where the program was linked without a build id, or
+ * nothing can be measured.  It comes before any other measuring. */
 bool cache_measure_engine(uint8_t out[CACHE_KEY_BYTES]);
-void cache_measure_module(const CodeCache *, const Module *, uint8_t out[CACHE_KEY_BYTES]);
+void cache_measure_module(const Module *, const uint8_t engine[CACHE_KEY_BYTES],
+                          uint8_t out[CACHE_KEY_BYTES]);
 /* The functions in an image, and how many they are: 0 if they are none, or not the module's. */
 uint32_t cache_measure_bodies(const Module *, const uint8_t *image, uint32_t size,
                               uint8_t out[CACHE_KEY_BYTES]);

@@ -78,17 +78,26 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *env)
     return 1;
 }
 
-bool cache_measure_engine(uint8_t out[CACHE_KEY_BYTES])
+bool cache_build_id(uint8_t out[BUILD_ID_BYTES])
 {
     BuildId id = {NULL, 0};
     dl_iterate_phdr(find_build_id, &id);
     if (!id.bytes) return false;
+    memset(out, 0, BUILD_ID_BYTES);
+    memcpy(out, id.bytes, id.size < BUILD_ID_BYTES ? id.size : BUILD_ID_BYTES);
+    return true;
+}
+
+bool cache_measure_engine(uint8_t out[CACHE_KEY_BYTES])
+{
+    uint8_t build[BUILD_ID_BYTES];
+    if (!cache_build_id(build) || sodium_init() < 0) return false;
     Measure s;
     measure_start(&s);
     measure_bytes(&s, CACHE_MAGIC, sizeof CACHE_MAGIC);
     measure_number(&s, CACHE_FORMAT);
     measure_bytes(&s, FNVM_VERSION, sizeof FNVM_VERSION);
-    measure_bytes(&s, id.bytes, id.size);
+    measure_bytes(&s, build, sizeof build);
     measure_number(&s, compiler_cpu_features());
     measure_number(&s, (uint64_t)sysconf(_SC_PAGESIZE)); /* code reaches the entries over pages */
     measure_end(&s, out);
@@ -99,11 +108,12 @@ bool cache_measure_engine(uint8_t out[CACHE_KEY_BYTES])
 
 enum { SECTION_CUSTOM = 0, SECTION_CODE = 10, SECTION_DATA = 11 };
 
-void cache_measure_module(const CodeCache *cache, const Module *m, uint8_t out[CACHE_KEY_BYTES])
+void cache_measure_module(const Module *m, const uint8_t engine[CACHE_KEY_BYTES],
+                          uint8_t out[CACHE_KEY_BYTES])
 {
     Measure s;
     measure_start(&s);
-    measure_bytes(&s, cache->engine, sizeof cache->engine);
+    measure_bytes(&s, engine, CACHE_KEY_BYTES);
     /* What of the configuration changes code, or whether it is valid. */
     measure_number(&s, m->engine->config.features);
     measure_number(&s, m->engine->config.fuel);

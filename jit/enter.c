@@ -81,6 +81,15 @@ static uint8_t *push_bottom(uint8_t *sp, const Type *type, uint32_t top)
     return push_words(sp, word_of(label), top);
 }
 
+uint8_t *jit_push_frame(uint8_t *sp, uint32_t caller, const Instance *inst, const Type *type,
+                        uint32_t fp, const void *address)
+{
+    const uint64_t word = word_of(address);
+    if (caller == 0) sp = push_bottom(sp, type, fp + type->result_slots);
+    else if (caller != inst->id) sp = push_switch(sp, caller);
+    return memcpy(sp - sizeof word, &word, sizeof word);
+}
+
 /* ---- Arguments ---- */
 
 static bool in_float_register(ValType t)

@@ -48,6 +48,14 @@ RunExit jit_land(Run *);
  * on. */
 void jit_prepare_landing(Run *, const FrameView *, uint32_t clause);
 
+/* ---- Rebuilding stacks ---- */
+
+/* Pushes at `sp` what makes compiled code of `inst` wait for a call that returns to `address`: a
+ * frame of a function of type `type` with its first local at slot `fp`.  `caller`: the instance of
+ * the compiled frame outside of it; 0: what is outside is a Frame. */
+uint8_t *jit_push_frame(uint8_t *sp, uint32_t caller, const Instance *inst, const Type *type,
+                        uint32_t fp, const void *address);
+
 /* ---- Reading stacks ---- */
 
 typedef enum ReturnKind { RETURN_TO_CODE, RETURN_TO_FRAME, RETURN_TO_INSTANCE } ReturnKind;

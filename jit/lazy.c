@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "jit/cache.h"
+#include "jit/code_file.h"
 #include "jit/compile.h"
 #include "jit/enter.h"
 #include "jit/fault.h"
@@ -57,6 +58,13 @@ bool jit_wants(const Module *m, uint32_t func)
     return !config->jit_filter || config->jit_filter(config->jit_filter_env, func);
 }
 
+/* The code that there is before anything runs. */
+static void segment_fill(Module *m)
+{
+    if (m->code_file) code_file_adopt(m);
+    else cache_load(m);
+}
+
 /* With code_lock held.  Failing for want of room is no error: the module is interpreted. */
 static bool segment_make(Module *m)
 {
@@ -65,7 +73,7 @@ static bool segment_make(Module *m)
                                    : error_no_memory();
     if (!error) {
         m->uncompiled = uncompiled;
-        cache_load(m);
+        segment_fill(m);
         return true;
     }
     fnvm_error_free(error);

@@ -1,7 +1,8 @@
 /* Segments of compiled code.  The engine's range is reserved without access; a segment takes the
  * first gap that is large enough, makes its entries writable and maps its file over the rest, a
- * step at a time, as code is added.  Addresses of blobs only ever ascend, so that their offsets,
- * one after the other, are an index to search; it has room for all functions and never moves. */
+ * step at a time, as code is added.  Code that comes from a file is mapped before it, whole pages.
+ * Addresses of blobs only ever ascend, so that their offsets, one after the other, are an index to
+ * search; it has room for all functions and never moves. */
 #include "jit/segment.h"
 
 #include <errno.h>
@@ -57,19 +58,23 @@ struct Segment {
     uint8_t *code;             /* behind the entries, at the start of a page */
     uint32_t nentries;
 
-    uint32_t *blobs;           /* offsets in the code of blobs: nentries long */
-    _Atomic uint32_t nblobs;   /* published after the blob and its offset */
-    _Atomic uint32_t *placed;  /* see segment_code: nentries long */
+    const uint32_t *file_blobs; /* offsets in the code of the blobs that segment_map brought */
+    uint32_t nfile_blobs;
+    uint32_t *blobs;           /* and of those behind them: nentries long; a mapping, with `placed` */
+    size_t tables_size;        /* of both, in bytes */
+    _Atomic uint32_t nblobs;   /* all; published after the blob and its offset */
+    _Atomic uint32_t *placed;  /* see segment_code: nentries long; 0 for those of segment_map */
 
     pthread_mutex_t lock;      /* of what follows, and of adding */
     uint32_t limit;            /* bytes that the code may have */
     _Atomic uint32_t used;     /* bytes, those held included; a multiple of BLOB_ALIGN */
     uint32_t mapped;           /* bytes, a multiple of the page */
-    int fd;                    /* -1 until something is added */
+    uint32_t first_own;        /* where the memory file begins: behind what segment_map brought */
+    int fd;                    /* of the memory file; -1 until something is added */
     uint8_t *held;             /* blobs not written yet: the last ones of `used` */
     uint32_t held_size, held_capacity;
     bool holding, broken;
-    uint32_t adopted;          /* bytes that segment_adopt brought */
+    uint32_t adopted;          /* bytes that segment_adopt or segment_map brought */
 };
 
 static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
@@ -224,11 +229,18 @@ static size_t code_wanted(const Module *m)
     return bytes < CODE_MOST ? (size_t)bytes : CODE_MOST;
 }
 
+/* Module limits keep it far below 32 bits. */
+uint32_t segment_code_start(const Module *m)
+{
+    size_t entries = (size_t)(m->nfuncs - m->n_imported_funcs) * sizeof(void *);
+    return (uint32_t)round_up(entries, (size_t)sysconf(_SC_PAGESIZE));
+}
+
 /* A range of its own, smaller than wanted if there is no other; all that can fail on the way. */
 static fnvm_error *place(Segment *s)
 {
     CodeSpace *space = s->space;
-    size_t entries = round_up(s->nentries * sizeof *s->entries, space->page);
+    size_t entries = segment_code_start(s->module);
     size_t code = round_up(code_wanted(s->module), space->page);
     CodeRange *range = malloc(sizeof *range);
     if (!range) return error_no_memory();
@@ -250,6 +262,13 @@ static fnvm_error *place(Segment *s)
     return NULL;
 }
 
+/* Zeros that take no memory until they are used: of a large module, most never are. */
+static void *new_tables(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
 fnvm_error *segment_new(Module *m, const void *lazy_stub, Segment **out)
 {
     Segment *s = calloc(1, sizeof *s);
@@ -263,9 +282,10 @@ fnvm_error *segment_new(Module *m, const void *lazy_stub, Segment **out)
     s->lazy_stub = lazy_stub;
     s->nentries = m->nfuncs - m->n_imported_funcs;
     s->fd = -1;
-    s->blobs = calloc((size_t)s->nentries + 1, sizeof *s->blobs);
-    s->placed = calloc((size_t)s->nentries + 1, sizeof *s->placed);
-    fnvm_error *error = s->blobs && s->placed ? place(s) : error_no_memory();
+    s->tables_size = 2 * ((size_t)s->nentries + 1) * sizeof(uint32_t);
+    s->blobs = new_tables(s->tables_size);
+    s->placed = s->blobs ? (_Atomic uint32_t *)(s->blobs + s->nentries + 1) : NULL;
+    fnvm_error *error = s->blobs ? place(s) : error_no_memory();
     if (error) {
         segment_free(s);
         return error;
@@ -281,8 +301,7 @@ void segment_free(Segment *s)
     if (s->range) range_give_back(s->space, s->range);
     if (s->fd >= 0) close(s->fd);
     pthread_mutex_destroy(&s->lock);
-    free(s->blobs);
-    free(s->placed);
+    if (s->blobs) munmap(s->blobs, s->tables_size);
     free(s->held);
     free(s);
 }
@@ -318,14 +337,17 @@ static const uint8_t *func_code(const Segment *s, uint32_t func)
     return entry == s->lazy_stub ? NULL : entry;
 }
 
-static const Range *func_body(const Segment *s, uint32_t func)
+static const Range *func_body(const Module *m, uint32_t func)
 {
-    return &s->module->bodies[func - s->module->n_imported_funcs];
+    return &m->bodies[func - m->n_imported_funcs];
 }
 
 uint32_t segment_code(const Segment *s, uint32_t func)
 {
-    return atomic_load_explicit(&s->placed[own_index(s, func)], memory_order_relaxed);
+    uint32_t placed = atomic_load_explicit(&s->placed[own_index(s, func)], memory_order_relaxed);
+    if (placed) return placed;
+    const uint8_t *code = func_code(s, func);
+    return code ? (uint32_t)(code - (const uint8_t *)s->entries) : 0;
 }
 
 static void place_code(Segment *s, uint32_t func, uint32_t code)
@@ -345,8 +367,10 @@ static bool extend(Segment *s, uint32_t size)
     if (wanted < size) wanted = size;
     wanted = round_up((size_t)wanted, s->space->page);
     if (wanted > s->limit) wanted = s->limit;
-    if (!file_may_grow(wanted) || ftruncate(s->fd, (off_t)wanted) != 0) return false;
-    if (!map_code(s->code + s->mapped, (size_t)wanted - s->mapped, MAP_SHARED, s->fd, s->mapped))
+    if (!file_may_grow(wanted - s->first_own) ||
+        ftruncate(s->fd, (off_t)(wanted - s->first_own)) != 0 ||
+        !map_code(s->code + s->mapped, (size_t)wanted - s->mapped, MAP_SHARED, s->fd,
+                  s->mapped - s->first_own))
         return false;
     s->mapped = (uint32_t)wanted;
     return true;
@@ -378,7 +402,7 @@ static void publish(Segment *s, uint32_t offset, const BlobHead *head)
 {
     uint8_t *code = s->code + offset + sizeof *head;
     uint32_t n = atomic_load_explicit(&s->nblobs, memory_order_relaxed);
-    s->blobs[n] = offset;
+    s->blobs[n - s->nfile_blobs] = offset;
     atomic_store_explicit(&s->nblobs, n + 1, memory_order_release);
     __builtin___clear_cache((char *)code, (char *)code + head->code_size);
     if (s->module->engine->listeners) code_published(s->module, head->func, code, head->code_size);
@@ -396,7 +420,7 @@ static bool flush(Segment *s)
 {
     const uint32_t from = segment_used(s) - s->held_size;
     s->broken = s->broken || !extend(s, from + s->held_size) ||
-                !write_all(s->fd, s->held, s->held_size, from);
+                !write_all(s->fd, s->held, s->held_size, from - s->first_own);
     for (uint32_t at = 0; !s->broken && at < s->held_size;) {
         const BlobHead *h = image_blob(s->held, at);
         publish(s, from + at, h);
@@ -446,7 +470,7 @@ bool segment_add(Segment *s, const Compiled *c)
     if (segment_code(s, c->func)) return true;
     const FuncCode *verified = atomic_load_explicit(&s->module->code[own_index(s, c->func)],
                                                     memory_order_acquire);
-    const uint32_t first_pc = verified->start - func_body(s, c->func)->start;
+    const uint32_t first_pc = verified->start - func_body(s->module, c->func)->start;
     const BlobHead head = {c->func, c->code_size, c->points_size, c->npads, first_pc, {0}};
     const uint64_t size = blob_size(&head);
     if (s->broken || size > s->limit - segment_used(s) || !open_file(s) ||
@@ -468,9 +492,14 @@ bool segment_hold(Segment *s, bool on)
 
 /* ---- Finding ---- */
 
+static uint32_t blob_offset(const Segment *s, uint32_t i)
+{
+    return i < s->nfile_blobs ? s->file_blobs[i] : s->blobs[i - s->nfile_blobs];
+}
+
 static const BlobHead *blob_at(const Segment *s, uint32_t i)
 {
-    return (const BlobHead *)(const void *)(s->code + s->blobs[i]);
+    return (const BlobHead *)(const void *)(s->code + blob_offset(s, i));
 }
 
 /* The last blob that begins at or before `offset`; NULL if there is none. */
@@ -479,7 +508,7 @@ static const BlobHead *blob_before(const Segment *s, uintptr_t offset)
     uint32_t from = 0, to = atomic_load_explicit(&s->nblobs, memory_order_acquire);
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        if (s->blobs[middle] <= offset)
+        if (blob_offset(s, middle) <= offset)
             from = middle + 1;
         else
             to = middle;
@@ -487,9 +516,9 @@ static const BlobHead *blob_before(const Segment *s, uintptr_t offset)
     return from ? blob_at(s, from - 1) : NULL;
 }
 
-static PointReader blob_points(const Segment *s, const BlobHead *h)
+static PointReader blob_points(const Module *m, const BlobHead *h)
 {
-    uint32_t start = func_body(s, h->func)->start + h->first_pc;
+    uint32_t start = func_body(m, h->func)->start + h->first_pc;
     return points_read((const uint8_t *)(h + 1) + h->code_size, h->points_size, start);
 }
 
@@ -510,7 +539,7 @@ bool segment_find(const Segment *s, const void *address, CodePoint *out)
     if (!h) return false;
     uintptr_t native = (uintptr_t)address - (uintptr_t)(h + 1);
     if (native > h->code_size) return false; /* equal: a call ends the function */
-    PointReader r = blob_points(s, h);
+    PointReader r = blob_points(s->module, h);
     while (points_next(&r)) {
         if (r.p.native < native) continue;
         if (r.p.native > native) return false;
@@ -540,13 +569,13 @@ bool segment_each(const Segment *s, bool (*fn)(void *env, uint32_t func, const u
     return true;
 }
 
-/* ---- Adopting ---- */
+/* ---- Taking over code ---- */
 
 /* What is wrong with the blob's points; NULL if nothing is. */
-static const char *check_points(const Segment *s, const BlobHead *h)
+static const char *check_points(const Module *m, const BlobHead *h)
 {
-    const Range *body = func_body(s, h->func);
-    PointReader r = blob_points(s, h);
+    const Range *body = func_body(m, h->func);
+    PointReader r = blob_points(m, h);
     uint32_t last = 0;
     for (bool first = true; points_next(&r); first = false, last = r.p.native) {
         if (!first && r.p.native <= last) return "two points at one place";
@@ -557,25 +586,23 @@ static const char *check_points(const Segment *s, const BlobHead *h)
     return r.at == r.end ? NULL : "bytes that are no points";
 }
 
-/* What is wrong with the blob, of which `room` bytes are there; NULL if nothing is.  `seen` has a
- * bit for each function. */
-static const char *check_blob(const Segment *s, const BlobHead *h, uint32_t room, uint64_t *seen)
+const char *segment_check_blob(const Module *m, const BlobHead *h, uint32_t room, uint64_t *seen)
 {
     if (room < sizeof *h || blob_size(h) > room) return "it is longer than the image";
     if (h->code_size == 0) return "it has no code";
-    uint32_t own = h->func - s->module->n_imported_funcs;
-    if (h->func < s->module->n_imported_funcs || own >= s->nentries)
+    if (h->func < m->n_imported_funcs || h->func >= m->nfuncs)
         return "the module has no such function";
+    uint32_t own = h->func - m->n_imported_funcs;
     if (seen[own / 64] >> own % 64 & 1) return "the function came before";
     seen[own / 64] |= UINT64_C(1) << own % 64;
     for (size_t i = 0; i < sizeof h->unused / sizeof *h->unused; i++)
         if (h->unused[i]) return "unknown fields are set";
-    const Range *body = func_body(s, h->func);
+    const Range *body = func_body(m, h->func);
     if (h->first_pc >= body->end - body->start) return "it begins outside of the function";
     const uint32_t *pads = (const uint32_t *)(const void *)((const uint8_t *)h + blob_pads_at(h));
     for (uint32_t i = 0; i < h->npads; i++)
         if (pads[i] >= h->code_size) return "a landing pad behind the code";
-    return check_points(s, h);
+    return check_points(m, h);
 }
 
 static fnvm_error *check_image(const Segment *s, const uint8_t *image, uint32_t size)
@@ -587,7 +614,7 @@ static fnvm_error *check_image(const Segment *s, const uint8_t *image, uint32_t 
     uint32_t at = 0;
     while (!wrong && at < size) {
         const BlobHead *h = image_blob(image, at);
-        wrong = check_blob(s, h, size - at, seen);
+        wrong = segment_check_blob(s->module, h, size - at, seen);
         if (!wrong) at += (uint32_t)blob_size(h);
     }
     free(seen);
@@ -627,9 +654,36 @@ fnvm_error *segment_adopt(Segment *s, uint32_t size)
     return NULL;
 }
 
+/* The entries of functions in the file, all at once: nobody is in the segment yet. */
+static void publish_file(Segment *s, const SegmentFile *file)
+{
+    for (uint32_t i = 0; i < file->nblobs; i++)
+        s->entries[own_index(s, file->funcs[i])] = s->code + file->places[i] + sizeof(BlobHead);
+    atomic_store_explicit(&s->nblobs, file->nblobs, memory_order_release);
+    for (uint32_t i = 0; s->module->engine->listeners && i < file->nblobs; i++) {
+        const BlobHead *h = blob_at(s, i);
+        code_published(s->module, h->func, (const uint8_t *)(h + 1), h->code_size);
+    }
+}
+
+bool segment_map(Segment *s, const SegmentFile *file)
+{
+    const size_t size = round_up(file->size, s->space->page);
+    if (segment_used(s) || size > s->limit || file->start != code_start(s) ||
+        !map_code(s->code, size, MAP_PRIVATE, file->fd, file->offset))
+        return false;
+    __builtin___clear_cache((char *)s->code, (char *)s->code + size);
+    s->mapped = s->first_own = s->adopted = (uint32_t)size;
+    atomic_store_explicit(&s->used, (uint32_t)size, memory_order_relaxed);
+    s->file_blobs = file->places;
+    s->nfile_blobs = file->nblobs;
+    publish_file(s, file);
+    return true;
+}
+
 SegmentImage segment_image(const Segment *s)
 {
     const uint32_t n = atomic_load_explicit(&s->nblobs, memory_order_acquire);
-    const uint32_t size = n ? s->blobs[n - 1] + (uint32_t)blob_size(blob_at(s, n - 1)) : 0;
+    const uint32_t size = n ? blob_offset(s, n - 1) + (uint32_t)blob_size(blob_at(s, n - 1)) : 0;
     return (SegmentImage){s->code, size, s->adopted};
 }

@@ -3,8 +3,9 @@
  * The engine reserves one range of addresses for code; a module's segment is a part of it:
  *
  *   entries   8 bytes per own function, writable: the address to call, at first the lazy stub's
- *   code      a memory file mapped read-execute; written through its descriptor, so that no page is
- *             ever mapped writable and executable, nor writable at all
+ *   code      mapped read-execute: perhaps a file (segment_map), then a memory file; that is
+ *             written through its descriptor, so that no page is ever mapped writable and
+ *             executable, nor writable at all
  *
  * Code reaches its entries relative to itself.  Each function is one blob: head, code, points,
  * pads.  Blobs are appended under the segment's lock and published by a release store of the entry;
@@ -86,10 +87,11 @@ bool segment_hold(Segment *, bool on);
 bool segment_each(const Segment *, bool (*fn)(void *env, uint32_t func, const uint8_t *code,
                                               uint32_t size), void *env);
 
-/* All blobs that are published, from the code range's start on; valid until the segment is freed. */
+/* All blobs that are published, from the code range's start on, one behind the other but for a gap
+ * behind those of segment_map; valid until the segment is freed. */
 typedef struct SegmentImage {
     const uint8_t *bytes;
-    uint32_t size, adopted; /* the first of them came by segment_adopt */
+    uint32_t size, adopted; /* the first of them came by segment_adopt or segment_map */
 } SegmentImage;
 SegmentImage segment_image(const Segment *);
 
@@ -101,6 +103,26 @@ SegmentImage segment_image(const Segment *);
  * code cannot be checked: that it is ours is for the caller to know. */
 const uint8_t *segment_fetch(Segment *, int fd, uint32_t size);
 fnvm_error *segment_adopt(Segment *, uint32_t size);
+
+/* Code of another segment, compiled for this very module, engine and machine, in a file. */
+typedef struct SegmentFile {
+    int fd;
+    uint64_t offset;          /* of the code: a multiple of the page */
+    uint32_t size;            /* bytes */
+    uint32_t start;           /* of the code there, from the entries' start: segment_code_start */
+    const uint32_t *places;   /* offsets in the code of its blobs, ascending */
+    const uint32_t *funcs;    /* and the functions that they are of */
+    uint32_t nblobs;
+} SegmentFile;
+/* Maps the file at the start of this segment, which must be empty, and publishes its functions,
+ * with the lock held.  Nothing of the code is read; all of the SegmentFile must have been checked,
+ * and `places` stays until the segment is freed.  False, and nothing changed: the system refused,
+ * or the segment has less room. */
+bool segment_map(Segment *, const SegmentFile *);
+uint32_t segment_code_start(const Module *); /* of its segment, from the entries' start */
+/* What is wrong with the blob, of which `room` bytes are there; NULL if nothing is.  `seen` has a
+ * bit for each own function of the module, for those that came before. */
+const char *segment_check_blob(const Module *, const BlobHead *, uint32_t room, uint64_t *seen);
 
 /* Where in a module compiled code is. */
 typedef struct CodePoint {

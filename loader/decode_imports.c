@@ -1,8 +1,5 @@
-/* The names of a module: imports, which open every index space, and exports with their hash. */
-#include <string.h>
-
+/* The names of a module: imports, which open every index space, and exports. */
 #include "loader/decode.h"
-#include "vm/hash.h"
 #include "vm/tunables.h"
 
 /* ---- Imports ---- */
@@ -135,34 +132,19 @@ static void decode_export(Decoder *d, Export *export)
     }
 }
 
-/* Enters export `e` into the index; names are unique (3.4.12). */
-static void index_export(Decoder *d, uint32_t e)
-{
-    Module *m = d->m;
-    Name name = m->exports[e].name;
-    const uint8_t *bytes = m->bytes + name.start;
-    uint32_t mask = m->export_index_size - 1;
-    uint32_t slot = (uint32_t)hash_bytes(m->engine->types.hash_key, bytes, name.len) & mask;
-    for (; m->export_index[slot] != 0; slot = (slot + 1) & mask) {
-        Name other = m->exports[m->export_index[slot] - 1].name;
-        if (other.len == name.len && memcmp(m->bytes + other.start, bytes, name.len) == 0) {
-            reader_fail(&d->r, FNVM_E_INVALID, name.start, "duplicate export name `%.*s`",
-                        name.len > 200 ? 200 : (int)name.len, (const char *)bytes);
-            return;
-        }
-    }
-    m->export_index[slot] = e + 1;
-}
-
 void decode_export_section(Decoder *d)
 {
     Module *m = d->m;
-    uint32_t n = decode_count(d, "exports", 3, 0, LIMIT_EXPORTS), size = 4;
+    uint32_t n = decode_count(d, "exports", 3, 0, LIMIT_EXPORTS);
     m->exports = decode_extend(d, NULL, 0, n, sizeof *m->exports);
     while (m->nexports < n && !d->r.error) decode_export(d, &m->exports[m->nexports++]);
-    while (size < n * 2) size *= 2;
+    uint32_t size = module_export_index_size(n);
     m->export_index = decode_extend(d, NULL, 0, size, sizeof *m->export_index);
     if (d->r.error) return;
     m->export_index_size = size;
-    for (uint32_t e = 0; e < n && !d->r.error; e++) index_export(d, e);
+    const Export *twice = module_index_exports(m);
+    if (!twice) return;
+    Name name = twice->name;
+    reader_fail(&d->r, FNVM_E_INVALID, name.start, "duplicate export name `%.*s`",
+                name.len > 200 ? 200 : (int)name.len, (const char *)m->bytes + name.start);
 }

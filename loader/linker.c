@@ -13,7 +13,8 @@
 #include "vm/hash.h"
 
 enum {
-    FIRST_CAPACITY = 128,  /* definitions: WASI alone is 46 */
+    FIRST_CAPACITY = 64,   /* definitions */
+    MAX_HOST_MODULES = 16,
     MAX_CHAIN = 64,        /* modules in the course of being linked */
     MAX_HOPS = 256,        /* modules that export a function one from the other: they recurse */
     MAX_LISTED = 200,      /* unknown imports in one message */
@@ -41,11 +42,15 @@ typedef struct Provider {
     Instance *made;     /* of `module`, when ready */
 } Provider;
 
+typedef struct HostModule { const char *name; LinkerFind *find; void *env; } HostModule;
+
 struct fnvm_linker {
     size_t refs; /* the embedder's and one per instance with unlinked imports */
     Store *store;
     Definition *defs;
     size_t ndefs, defs_cap; /* capacity: a power of two, or 0 */
+    HostModule hosts[MAX_HOST_MODULES];
+    size_t nhosts;
     Provider **providers;
     size_t nproviders, providers_cap;
     char **paths;
@@ -135,19 +140,51 @@ fnvm_error *fnvm_linker_define(fnvm_linker *l, const char *module, size_t module
     return NULL;
 }
 
+static fnvm_error *define_func(fnvm_linker *l, Text module, Text name, const LinkerFunc *f)
+{
+    TypeId id;
+    char full[NAME_TEXT];
+    snprintf(full, sizeof full, "%.*s.%.*s", (int)module.len, module.at, (int)name.len, name.at);
+    fnvm_error *error = types_parse_func(&l->store->engine->types, f->type, &id);
+    if (error) return fnvm_error_wrap(error, "the type of host function %s", full);
+    FuncRef ref;
+    error = store_add_host_func(l->store, id, f->fn, f->env, full, &ref);
+    if (error) return error;
+    return fnvm_linker_define(l, module.at, module.len, name.at, name.len,
+                              (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});
+}
+
 fnvm_error *fnvm_linker_define_func(fnvm_linker *l, const char *module, const char *name,
                                     const char *type, fnvm_host_fn fn, void *env)
 {
-    TypeId id;
-    fnvm_error *error = types_parse_func(&l->store->engine->types, type, &id);
-    if (error) return fnvm_error_wrap(error, "the type of host function %s.%s", module, name);
-    char full[NAME_TEXT];
-    snprintf(full, sizeof full, "%s.%s", module, name);
-    FuncRef ref;
-    error = store_add_host_func(l->store, id, fn, env, full, &ref);
-    if (error) return error;
-    return fnvm_linker_define(l, module, strlen(module), name, strlen(name),
-                              (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});
+    return define_func(l, (Text){module, strlen(module)}, (Text){name, strlen(name)},
+                       &(LinkerFunc){type, fn, env});
+}
+
+fnvm_error *linker_define_funcs(fnvm_linker *l, const char *module, LinkerFind *find, void *env)
+{
+    if (l->nhosts == MAX_HOST_MODULES)
+        return fnvm_error_new(FNVM_E_LIMIT, "a linker has at most %d modules of host functions",
+                              MAX_HOST_MODULES);
+    l->hosts[l->nhosts++] = (HostModule){module, find, env};
+    return NULL;
+}
+
+/* The definition of a name, made now if a module of host functions has it; NULL if there is none. */
+static fnvm_error *lookup(fnvm_linker *l, Text module, Text name, const Definition **out)
+{
+    *out = find_definition(l, module, name);
+    for (size_t i = l->nhosts; i-- > 0 && !*out;) {
+        const HostModule *h = &l->hosts[i];
+        LinkerFunc f;
+        if (strlen(h->name) != module.len || memcmp(h->name, module.at, module.len) != 0 ||
+            !h->find(h->env, name.at, name.len, &f))
+            continue;
+        fnvm_error *error = define_func(l, module, name, &f);
+        if (error) return error;
+        *out = find_definition(l, module, name);
+    }
+    return NULL;
 }
 
 /* ---- Providers ---- */
@@ -386,14 +423,15 @@ static fnvm_error *resolve(fnvm_linker *l, const Module *m, const Import *import
 {
     const Text module = module_text(m, import->module), name = module_text(m, import->name);
     *found = FOUND_NOTHING;
-    const Definition *d = find_definition(l, module, name);
+    const Definition *d;
+    fnvm_error *error = lookup(l, module, name, &d);
+    if (error) return error;
     if (d) {
         *out = d->value;
         *found = FOUND_EXTERN;
         return NULL;
     }
     Provider *p = find_provider(l, module);
-    fnvm_error *error = NULL;
     if (p && p->instance) error = find_in_instance(p->instance, name, out, found);
     if (error || *found) return error;
     error = find_module_provider(l, module, &p);
@@ -405,10 +443,21 @@ static fnvm_error *resolve(fnvm_linker *l, const Module *m, const Import *import
 
 static fnvm_error *trap_unknown(fnvm_caller *caller, void *env, fnvm_slot *slots)
 {
+    (void)caller;
     (void)slots;
-    const HostFunc *h = &caller->store->host_funcs[(uintptr_t)env];
     return fnvm_error_trap_new(FNVM_TRAP_UNKNOWN_IMPORT, "%s: %s",
-                               fnvm_trap_text(FNVM_TRAP_UNKNOWN_IMPORT), h->name);
+                               fnvm_trap_text(FNVM_TRAP_UNKNOWN_IMPORT), (const char *)env);
+}
+
+bool linker_host_traps(const HostFunc *h) { return h->fn == trap_unknown; }
+
+static fnvm_error *add_trapping(Store *s, TypeId type, const char *name, FuncRef *out)
+{
+    fnvm_error *error = store_add_host_func(s, type, trap_unknown, NULL, name, out);
+    if (error) return error;
+    HostFunc *h = &s->host_funcs[funcref_func(*out)];
+    h->env = h->name;
+    return NULL;
 }
 
 static fnvm_error *make_trapping(fnvm_linker *l, const Module *m, const Import *import,
@@ -416,12 +465,8 @@ static fnvm_error *make_trapping(fnvm_linker *l, const Module *m, const Import *
 {
     char name[NAME_TEXT];
     import_print(m, import, name, sizeof name);
-    void *env = (void *)(uintptr_t)l->store->nhost_funcs; /* its own index */
-    FuncRef ref;
-    fnvm_error *error = store_add_host_func(l->store, m->funcs[import->index], trap_unknown, env,
-                                            name, &ref);
-    if (!error) *out = (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}};
-    return error;
+    *out = (fnvm_extern){FNVM_EXTERN_FUNC, {0, 0}};
+    return add_trapping(l->store, m->funcs[import->index], name, &out->of[0]);
 }
 
 /* The imports of one module that nobody provides, as the text of a message. */
@@ -571,6 +616,160 @@ fnvm_error *linker_resolve_func(Instance *inst, uint32_t func)
     else error->cause = cause;
     return error;
 }
+
+/* ---- For images ---- */
+
+static bool defines_host(const Definition *d)
+{
+    return d->key && d->value.kind == FNVM_EXTERN_FUNC && d->value.of[0] &&
+           funcref_instance(d->value.of[0]) == 0;
+}
+
+void linker_each_func(const fnvm_linker *l, void (*fn)(void *env, FuncRef, LinkerName), void *env)
+{
+    for (size_t i = 0; i < l->defs_cap; i++) {
+        const Definition *d = &l->defs[i];
+        if (!defines_host(d)) continue;
+        fn(env, d->value.of[0],
+           (LinkerName){d->key, d->key + d->module_len, d->module_len, d->name_len});
+    }
+}
+
+/* The list of host functions that an image needs and that are not there. */
+static fnvm_error *add_missing(fnvm_linker *l, UnknownImports *u, const LinkerHost *h,
+                               const char *why)
+{
+    if (!u->f && !(u->f = open_memstream(&u->text, &u->len))) return error_no_memory();
+    if (u->count++ >= MAX_LISTED) return NULL;
+    char type[TYPE_TEXT];
+    types_print_func(&l->store->engine->types, h->type, type, sizeof type);
+    fprintf(u->f, "\n  %.*s.%.*s: (func%s%s)%s", (int)h->name.module_len, h->name.module,
+            (int)h->name.name_len, h->name.name, *type ? " " : "", type, why);
+    return NULL;
+}
+
+static fnvm_error *missing_error(UnknownImports *u)
+{
+    if (u->count > MAX_LISTED) fprintf(u->f, "\n  and %zu more", u->count - MAX_LISTED);
+    bool failed = ferror(u->f) != 0;
+    failed |= fclose(u->f) != 0;
+    u->f = NULL;
+    return failed ? error_no_memory()
+                  : fnvm_error_new(FNVM_E_LINK, "the image calls host functions that are not "
+                                   "defined:%s", u->text);
+}
+
+/* Where the store has the function that stands for `h` now; made if it traps. */
+static fnvm_error *find_host(fnvm_linker *l, const LinkerHost *h, UnknownImports *missing,
+                             uint32_t *index)
+{
+    const LinkerName *n = &h->name;
+    const Definition *d = NULL;
+    fnvm_error *error = h->traps ? NULL
+                                 : lookup(l, (Text){n->module, n->module_len},
+                                          (Text){n->name, n->name_len}, &d);
+    if (error) return error;
+    if (d && defines_host(d)) {
+        *index = funcref_func(d->value.of[0]);
+        if (types_id_is_sub(&l->store->engine->types, l->store->host_funcs[*index].type, h->type))
+            return NULL;
+    }
+    *index = 0;
+    if (h->must_exist && !h->traps)
+        return add_missing(l, missing, h, d ? " (there is one of another type)" : "");
+    char name[NAME_TEXT];
+    snprintf(name, sizeof name, "%.*s.%.*s", (int)n->module_len, n->module, (int)n->name_len,
+             n->name);
+    FuncRef ref;
+    error = add_trapping(l->store, h->type, name, &ref);
+    if (!error) *index = funcref_func(ref);
+    return error;
+}
+
+/* Moves host function from[i] to place i; the others follow in the order they have. */
+static fnvm_error *permute_hosts(fnvm_linker *l, const uint32_t *from, uint32_t n)
+{
+    Store *s = l->store;
+    const uint32_t all = s->nhost_funcs;
+    for (uint32_t i = 0; i < all; i++)
+        if (!s->host_funcs[i].name)
+            return fnvm_error_new(FNVM_E_USAGE, "the store has host functions in another order than "
+                                  "the image, and some that were not made by "
+                                  "fnvm_linker_define_func: define them in the same order");
+    uint32_t *place = malloc((all + 1) * sizeof *place);
+    HostFunc *moved = malloc((all + 1) * sizeof *moved);
+    fnvm_error *error = place && moved ? NULL : error_no_memory();
+    if (!error) {
+        memset(place, 0xFF, all * sizeof *place);
+        for (uint32_t i = 0; i < n && !error; i++) {
+            if (place[from[i]] != UINT32_MAX)
+                error = fnvm_error_new(FNVM_E_LINK, "two host functions of the image are defined "
+                                       "as one here");
+            place[from[i]] = i;
+        }
+    }
+    if (!error) {
+        for (uint32_t i = 0, next = n; i < all; i++)
+            if (place[i] == UINT32_MAX) place[i] = next++;
+        for (uint32_t i = 0; i < all; i++) moved[place[i]] = s->host_funcs[i];
+        memcpy(s->host_funcs, moved, all * sizeof *moved);
+        for (size_t i = 0; i < l->defs_cap; i++) {
+            FuncRef *ref = &l->defs[i].value.of[0];
+            if (defines_host(&l->defs[i])) *ref = funcref_make(0, place[funcref_func(*ref)]);
+        }
+    }
+    free(place);
+    free(moved);
+    return error;
+}
+
+fnvm_error *linker_arrange_hosts(fnvm_linker *l, const LinkerHost *hosts, uint32_t n)
+{
+    uint32_t *from = malloc((n + (size_t)1) * sizeof *from);
+    if (!from) return error_no_memory();
+    UnknownImports missing = {0};
+    fnvm_error *error = NULL;
+    bool in_order = true;
+    for (uint32_t i = 0; i < n && !error; i++) {
+        error = find_host(l, &hosts[i], &missing, &from[i]);
+        in_order &= from[i] == i;
+    }
+    if (!error && missing.count) error = missing_error(&missing);
+    if (!error && !in_order) error = permute_hosts(l, from, n);
+    unknown_imports_free(&missing);
+    free(from);
+    return error;
+}
+
+void linker_each_provider(const fnvm_linker *l, void (*fn)(void *env, const char *name, size_t len,
+                                                           const Instance *), void *env)
+{
+    for (size_t i = 0; i < l->nproviders; i++) {
+        const Provider *p = l->providers[i];
+        if (p->state == PROVIDER_READY) fn(env, p->name, p->len, p->made);
+    }
+}
+
+fnvm_error *linker_set_provider(fnvm_linker *l, const char *name, size_t len, Instance *inst)
+{
+    Provider *p;
+    fnvm_error *error = get_provider(l, text_from(name, len), &p);
+    if (error) return error;
+    Module *before = p->module;
+    p->module = fnvm_module_retain(inst->module);
+    fnvm_module_release(before);
+    p->made = inst;
+    p->state = PROVIDER_READY;
+    return NULL;
+}
+
+void *linker_state(fnvm_linker *l)
+{
+    l->refs++;
+    return l;
+}
+
+fnvm_store *linker_store(const fnvm_linker *l) { return l->store; }
 
 /* ---- Life ---- */
 

@@ -7,14 +7,41 @@
 #include "vm/hash.h"
 #include "vm/types_print.h"
 
-const Export *module_find_export(const Module *m, const char *name, size_t len)
+/* ---- Exports by name ---- */
+
+uint32_t module_export_index_size(uint32_t nexports)
 {
-    if (m->export_index_size == 0) return NULL;
+    uint32_t size = 4;
+    while (size < nexports * 2) size *= 2;
+    return size;
+}
+
+/* Where the name is in the index, or would be.  There is always room: half of it is empty. */
+static uint32_t export_slot(const Module *m, const void *name, size_t len)
+{
     uint32_t mask = m->export_index_size - 1;
     uint32_t slot = (uint32_t)hash_bytes(m->engine->types.hash_key, name, len) & mask;
     for (; m->export_index[slot] != 0; slot = (slot + 1) & mask) {
-        const Export *e = &m->exports[m->export_index[slot] - 1];
-        if (e->name.len == len && memcmp(m->bytes + e->name.start, name, len) == 0) return e;
+        Name other = m->exports[m->export_index[slot] - 1].name;
+        if (other.len == len && memcmp(m->bytes + other.start, name, len) == 0) break;
+    }
+    return slot;
+}
+
+const Export *module_find_export(const Module *m, const char *name, size_t len)
+{
+    if (m->export_index_size == 0) return NULL;
+    uint32_t slot = export_slot(m, name, len);
+    return m->export_index[slot] ? &m->exports[m->export_index[slot] - 1] : NULL;
+}
+
+const Export *module_index_exports(Module *m)
+{
+    for (uint32_t e = 0; e < m->nexports; e++) {
+        Name name = m->exports[e].name;
+        uint32_t slot = export_slot(m, m->bytes + name.start, name.len);
+        if (m->export_index[slot]) return &m->exports[e];
+        m->export_index[slot] = e + 1;
     }
     return NULL;
 }

@@ -54,7 +54,10 @@ struct fnvm_module {
     const uint8_t *bytes; /* read-only */
     uint32_t len;         /* modules are at most 1 GiB */
     uint8_t source;       /* who owns bytes: a private mapping or malloc (loader/source.h) */
-    char *path;           /* it was loaded from, for the code cache to show; may be NULL */
+    char *path;           /* it was loaded from; may be NULL */
+    const uint8_t *index; /* arrays that lie here are not the module's to free: module_index.h */
+    size_t index_size;
+    ValType host_value;   /* the reference type of what vm/host_made.c made it for, or 0 */
 
     /* Index spaces: imports first.  n_imported_* says where the module's own begin. */
     TypeId *types; uint32_t ntypes;
@@ -88,7 +91,14 @@ struct fnvm_module {
     struct Segment *segment;
     struct Compiler *compiler;  /* kept from function to function; the segment's lock guards it */
     atomic_uchar *uncompiled; /* by own function: 1 if the compiler gave it up */
+    struct CodeFile *code_file; /* index and first code come from it; owned; mostly NULL */
 };
+
+/* A module with nothing in it but its engine, retained; NULL: out of memory.  It can be released
+ * with any part of it set. */
+Module *module_new(fnvm_engine *);
+/* Verifies all functions if the engine is to know of bad ones before anything runs. */
+fnvm_error *module_verify_eager(Module *);
 
 /* Decodes all sections; function bodies are only bounded.  `m` has bytes, len, engine set and all
  * else zero.  FNVM_E_MALFORMED errors carry the byte offset and what was expected. */
@@ -96,6 +106,11 @@ fnvm_error *module_decode(Module *m);
 
 /* Finds an export by name; NULL if there is none. */
 const Export *module_find_export(const Module *, const char *name, size_t len);
+/* Makes the index for that, whose array must be there.  Returns the first export whose name another
+ * one has; NULL if there is none. */
+const Export *module_index_exports(Module *);
+/* Elements of the array: a power of two. */
+uint32_t module_export_index_size(uint32_t nexports);
 
 /* The name section's name of a function; false if it has none.  Decodes as it searches. */
 bool module_func_name(const Module *, uint32_t func, Name *out);

@@ -112,6 +112,20 @@ static fnvm_error *source_read(Module *m, int fd)
     return error;
 }
 
+fnvm_error *source_map_binary(Module *m, int fd, uint64_t len)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) return system_error("cannot look at it");
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != len || len == 0)
+        return fnvm_error_new(FNVM_E_INVALID, "it has not the size it should have");
+    fnvm_error *error = check_size(len);
+    if (error) return error;
+    void *map = mmap(NULL, (size_t)len, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED) return system_error("cannot map it");
+    source_set(m, map, (size_t)len, SOURCE_MAPPED);
+    return NULL;
+}
+
 static fnvm_error *source_map(Module *m, int fd, size_t len)
 {
     void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);

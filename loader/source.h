@@ -11,6 +11,8 @@ enum { SOURCE_MAPPED, SOURCE_MALLOC };
  * file or anything that is neither a module nor text is refused with a message that says so. */
 fnvm_error *source_open_file(Module *m, const char *path);
 fnvm_error *source_copy_bytes(Module *m, const void *bytes, size_t len);
+/* The binary module that is all of the open file, of `len` bytes. */
+fnvm_error *source_map_binary(Module *m, int fd, uint64_t len);
 void source_close(Module *m);
 
 #endif

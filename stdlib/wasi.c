@@ -17,6 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "loader/linker.h"
+
 /* ---- The table ------------------------------------------------------------------------------- */
 
 typedef struct WasiImport {
@@ -59,19 +61,29 @@ static fnvm_error *wasi_enter(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return NULL;
 }
 
-fnvm_error *fnvm_linker_define_wasi(fnvm_linker *linker, fnvm_wasi *wasi)
+/* LinkerFind */
+static bool find_function(void *env, const char *name, size_t len, LinkerFunc *out)
 {
+    Wasi *wasi = env;
     for (size_t i = 0; i < WASI_IMPORTS; i++) {
         const WasiImport *import = &wasi_imports[i];
-        WasiBinding *binding = &wasi->bindings[i];
-        fnvm_error *error = fnvm_linker_define_func(linker, "wasi_snapshot_preview1", import->name,
-                                                    import->type, wasi_enter, binding);
-        if (!error && import->in_unstable)
-            error = fnvm_linker_define_func(linker, "wasi_unstable", import->name, import->type,
-                                            wasi_enter, binding);
-        if (error) return error;
+        if (strncmp(import->name, name, len) != 0 || import->name[len]) continue;
+        *out = (LinkerFunc){import->type, wasi_enter, &wasi->bindings[i]};
+        return true;
     }
-    return NULL;
+    return false;
+}
+
+static bool find_unstable(void *env, const char *name, size_t len, LinkerFunc *out)
+{
+    if (!find_function(env, name, len, out)) return false;
+    return ((const WasiBinding *)out->env)->import->in_unstable;
+}
+
+fnvm_error *fnvm_linker_define_wasi(fnvm_linker *linker, fnvm_wasi *wasi)
+{
+    fnvm_error *error = linker_define_funcs(linker, "wasi_snapshot_preview1", find_function, wasi);
+    return error ? error : linker_define_funcs(linker, "wasi_unstable", find_unstable, wasi);
 }
 
 /* ---- Construction ---------------------------------------------------------------------------- */
@@ -100,8 +112,15 @@ fnvm_error *fnvm_wasi_new(fnvm_wasi **out)
 void fnvm_wasi_free(fnvm_wasi *wasi)
 {
     if (!wasi) return;
-    for (uint32_t i = 0; i < wasi->count; i++) descriptor_close(&wasi->descriptors[i]);
+    for (uint32_t i = 0; i < wasi->count; i++) descriptor_close(wasi, &wasi->descriptors[i]);
     free(wasi->descriptors);
+    wasi_baseline_free(wasi->baseline);
+    for (uint32_t i = 0; i < wasi->ndirs; i++) {
+        if (wasi->dirs[i].host >= 0) close(wasi->dirs[i].host);
+        free(wasi->dirs[i].name);
+    }
+    free(wasi->dirs);
+    wasi_draws_free(wasi->draws);
     free(wasi->args.bytes);
     free(wasi->environ.bytes);
     free(wasi->bindings);
@@ -169,11 +188,25 @@ WasiErrno descriptor_reserve(Wasi *wasi, uint32_t *fd)
     return WASI_EMFILE;
 }
 
-void descriptor_close(Descriptor *d)
+void descriptor_set(Wasi *wasi, uint32_t fd, const Descriptor *d)
 {
-    if (d->host >= 0) close(d->host);
-    free(d->name);
+    wasi->descriptors[fd] = *d;
+    wasi->changed = true;
+}
+
+void descriptor_release(Descriptor *d)
+{
+    if (!d->kept) {
+        if (d->host >= 0 && d->origin != ORIGIN_DIR) close(d->host);
+        free(d->path);
+    }
     *d = (Descriptor){.host = -1};
+}
+
+void descriptor_close(Wasi *wasi, Descriptor *d)
+{
+    descriptor_release(d);
+    wasi->changed = true;
 }
 
 static WasiErrno missing_right_errno(const Descriptor *d, uint64_t missing)
@@ -247,6 +280,22 @@ WasiErrno descriptor_classify(int host, uint8_t *filetype, uint64_t *rights)
     return WASI_SUCCESS;
 }
 
+WasiErrno descriptor_classify_stream(int host, uint8_t *filetype, uint64_t *rights)
+{
+    int status = fcntl(host, F_GETFL);
+    if (status < 0) return wasi_errno(errno);
+    WasiErrno error = descriptor_classify(host, filetype, rights);
+    if (error) return error;
+    /* A directory on standard input is nothing to open files in: nobody preopened it. */
+    *rights &= WASI_RIGHTS_FILE | WASI_RIGHTS_SOCKET;
+    int access = status & O_ACCMODE;
+    if (access == O_WRONLY) *rights &= ~WASI_RIGHT_FD_READ;
+    if (access == O_RDONLY)
+        *rights &=
+            ~(WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE);
+    return WASI_SUCCESS;
+}
+
 /* ---- What the embedder hands in -------------------------------------------------------------- */
 
 fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
@@ -254,26 +303,19 @@ fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
     if (guest_fd < 0 || guest_fd >= WASI_FIRST_DESCRIPTOR)
         return fnvm_error_new(FNVM_E_USAGE, "%d is none of the descriptors 0, 1 and 2", guest_fd);
     if (!descriptors_grow(wasi, WASI_FIRST_DESCRIPTOR)) return out_of_memory();
-    Descriptor d = {.shared = true};
+    Descriptor d = {.origin = ORIGIN_STREAM, .of = (uint32_t)guest_fd, .shared = true};
     int status = fcntl(host_fd, F_GETFL);
     d.host = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
-    uint64_t rights;
-    if (status < 0 || d.host < 0 || descriptor_classify(d.host, &d.filetype, &rights)) {
+    if (status < 0 || d.host < 0 || descriptor_classify_stream(d.host, &d.filetype, &d.base)) {
         fnvm_error *error = fnvm_error_new(FNVM_E_IO, "cannot give descriptor %d to the guest: %s",
                                            host_fd, strerror(errno));
-        descriptor_close(&d);
+        descriptor_release(&d);
         return error;
     }
-    /* A directory on standard input is nothing to open files in: nobody preopened it. */
-    rights &= WASI_RIGHTS_FILE | WASI_RIGHTS_SOCKET;
-    int access = status & O_ACCMODE;
-    if (access == O_WRONLY) rights &= ~WASI_RIGHT_FD_READ;
-    if (access == O_RDONLY)
-        rights &= ~(WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE);
     if (status & O_APPEND) d.flags |= WASI_FDFLAG_APPEND;
-    d.base = rights;
-    descriptor_close(&wasi->descriptors[guest_fd]);
-    wasi->descriptors[guest_fd] = d;
+    descriptor_close(wasi, &wasi->descriptors[guest_fd]);
+    descriptor_set(wasi, (uint32_t)guest_fd, &d);
+    wasi->streams |= (uint8_t)(1 << guest_fd);
     return NULL;
 }
 
@@ -318,44 +360,67 @@ static fnvm_error *require_openat2(int dir, const char *host)
     return fnvm_error_new(FNVM_E_IO, "cannot open directory \"%s\": %s", host, strerror(errno));
 }
 
+void wasi_dir_rights(bool read_only, uint64_t *base, uint64_t *inheriting)
+{
+    *base = WASI_RIGHTS_DIRECTORY;
+    *inheriting = WASI_RIGHTS_DIRECTORY | WASI_RIGHTS_FILE;
+    if (read_only) {
+        *base &= ~WASI_RIGHTS_MUTATING;
+        *inheriting &= ~WASI_RIGHTS_MUTATING | WASI_RIGHT_FD_WRITE;
+    }
+}
+
+static fnvm_error *number_error(WasiErrno failed)
+{
+    if (failed != WASI_EMFILE) return out_of_memory();
+    return fnvm_error_new(FNVM_E_LIMIT, "a guest can have %d open descriptors",
+                          WASI_MAX_DESCRIPTORS);
+}
+
+/* A number for the directory, and its place in `dirs`; takes over `dir` unless it fails. */
+static fnvm_error *add_dir(Wasi *wasi, const GivenDir *dir)
+{
+    uint32_t fd;
+    WasiErrno failed = descriptor_reserve(wasi, &fd);
+    if (failed) return number_error(failed);
+    GivenDir *dirs = realloc(wasi->dirs, (wasi->ndirs + (size_t)1) * sizeof *dirs);
+    if (!dirs) return out_of_memory();
+    wasi->dirs = dirs;
+    dirs[wasi->ndirs] = *dir;
+    Descriptor d = {.host = dir->host,
+                    .filetype = WASI_FILETYPE_DIRECTORY,
+                    .origin = ORIGIN_DIR,
+                    .of = wasi->ndirs++,
+                    .read_only = dir->read_only};
+    wasi_dir_rights(d.read_only, &d.base, &d.inheriting);
+    descriptor_set(wasi, fd, &d);
+    return NULL;
+}
+
 fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *wasi, const char *host, const char *guest,
                                   fnvm_dir_access access)
 {
-    uint32_t fd;
-    Descriptor d = {.filetype = WASI_FILETYPE_DIRECTORY, .preopen = PREOPEN_DIR};
-    d.host = open(host, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d.host < 0)
+    GivenDir dir = {.read_only = access == FNVM_DIR_READ_ONLY};
+    dir.host = open(host, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir.host < 0)
         return fnvm_error_new(errno == ENOENT ? FNVM_E_NOT_FOUND : FNVM_E_IO,
                               "cannot open directory \"%s\": %s", host, strerror(errno));
-    fnvm_error *error = require_openat2(d.host, host);
-    if (error) goto fail;
-    d.base = WASI_RIGHTS_DIRECTORY;
-    d.inheriting = WASI_RIGHTS_DIRECTORY | WASI_RIGHTS_FILE;
-    if (access == FNVM_DIR_READ_ONLY) {
-        d.read_only = true;
-        d.base &= ~WASI_RIGHTS_MUTATING;
-        d.inheriting &= ~WASI_RIGHTS_MUTATING | WASI_RIGHT_FD_WRITE;
+    fnvm_error *error = require_openat2(dir.host, host);
+    if (!error) {
+        dir.name = strdup(guest);
+        error = dir.name ? add_dir(wasi, &dir) : out_of_memory();
     }
-    d.name = strdup(guest);
-    WasiErrno failed = d.name ? descriptor_reserve(wasi, &fd) : WASI_ENOMEM;
-    if (failed) {
-        error = failed == WASI_EMFILE
-                    ? fnvm_error_new(FNVM_E_LIMIT, "a guest can have %d open descriptors",
-                                     WASI_MAX_DESCRIPTORS)
-                    : out_of_memory();
-        goto fail;
+    if (error) {
+        close(dir.host);
+        free(dir.name);
     }
-    wasi->descriptors[fd] = d;
-    return NULL;
-fail:
-    descriptor_close(&d);
     return error;
 }
 
 fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *wasi, int host_fd)
 {
     uint32_t fd;
-    Descriptor d = {.host = host_fd, .preopen = PREOPEN_SOCKET};
+    Descriptor d = {.host = host_fd, .origin = ORIGIN_SOCKET};
     WasiErrno failed = descriptor_classify(host_fd, &d.filetype, &d.base);
     if (failed || !descriptor_is_socket(&d))
         return fnvm_error_new(FNVM_E_USAGE, "descriptor %d is not an open socket", host_fd);
@@ -366,12 +431,24 @@ fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *wasi, int host_fd)
                               strerror(errno));
     if (d.base & WASI_RIGHT_SOCK_ACCEPT) d.inheriting = WASI_RIGHTS_SOCKET;
     failed = descriptor_reserve(wasi, &fd);
-    if (failed == WASI_EMFILE)
-        return fnvm_error_new(FNVM_E_LIMIT, "a guest can have %d open descriptors",
-                              WASI_MAX_DESCRIPTORS);
-    if (failed) return out_of_memory();
-    wasi->descriptors[fd] = d;
+    if (failed) return number_error(failed);
+    descriptor_set(wasi, fd, &d);
     return NULL;
+}
+
+void fnvm_wasi_at_stdin(fnvm_wasi *wasi, fnvm_error *(*fn)(void *env, fnvm_caller *), void *env)
+{
+    wasi->at_stdin = fn;
+    wasi->at_stdin_env = env;
+}
+
+bool wasi_announce_stdin(WasiCall *call)
+{
+    Wasi *wasi = call->wasi;
+    fnvm_error *(*fn)(void *env, fnvm_caller *) = wasi->at_stdin;
+    wasi->at_stdin = NULL;
+    call->error = fn(wasi->at_stdin_env, call->caller);
+    return !call->error;
 }
 
 /* ---- Guest memory and errno ------------------------------------------------------------------ */
@@ -513,8 +590,10 @@ WasiErrno wasi_clock_time_get(WasiCall *call, const fnvm_slot *args)
     uint8_t *out = guest_bytes(call, args[2].i32, sizeof now);
     if (!out) return WASI_EFAULT;
     WasiErrno error = wasi_clock_now(args[0].i32, &now); /* args[1], the precision, is a wish */
-    if (!error) memcpy(out, &now, sizeof now);
-    return error;
+    if (error) return error;
+    memcpy(out, &now, sizeof now);
+    if (__builtin_expect(call->wasi->notes_draws, 0)) wasi_note_draw(call, DRAW_CLOCK);
+    return WASI_SUCCESS;
 }
 
 WasiErrno wasi_clock_res_get(WasiCall *call, const fnvm_slot *args)
@@ -571,6 +650,7 @@ WasiErrno wasi_random_get(WasiCall *call, const fnvm_slot *args)
     uint32_t left = args[1].i32;
     uint8_t *out = guest_bytes(call, args[0].i32, left);
     if (!out) return WASI_EFAULT;
+    if (__builtin_expect(call->wasi->notes_draws, 0) && left) wasi_note_draw(call, DRAW_RANDOM);
     while (left) {
         ssize_t got = getrandom(out, left < CHUNK_BYTES ? left : CHUNK_BYTES, 0);
         if (got < 0 && errno != EINTR) return wasi_errno(errno);

@@ -33,19 +33,37 @@ enum {
 
 /* ---- Descriptors ----------------------------------------------------------------------------- */
 
-typedef enum Preopen { PREOPEN_NONE, PREOPEN_DIR, PREOPEN_SOCKET } Preopen;
+/* Where a descriptor comes from, whatever its number is by now. */
+typedef enum Origin {
+    ORIGIN_STREAM,  /* the standard stream `of` */
+    ORIGIN_DIR,     /* the preopened directory dirs[of], which owns `host` */
+    ORIGIN_SOCKET,  /* a preopened socket */
+    ORIGIN_OPENED,  /* opened by the guest beneath dirs[of], or beneath a directory that was */
+    ORIGIN_ACCEPTED /* by a socket */
+} Origin;
 
 typedef struct Descriptor {
     int host;         /* -1: this descriptor is not open */
     uint8_t filetype; /* WASI_FILETYPE_*, as it was when opened */
-    uint8_t preopen;  /* Preopen */
+    uint8_t origin;   /* Origin */
     bool shared;      /* the host's open file is the embedder's too: its status flags stay alone */
     bool read_only;   /* a read-only directory, see WASI_RIGHTS_MUTATING */
+    bool kept;        /* `host` and `path` are the baseline's: closing leaves them alone */
+    uint8_t lookup;   /* WASI_LOOKUP_* that it was opened with */
     uint16_t flags;   /* WASI_FDFLAG_*; NONBLOCK is kept here only, see descriptor_is_stream */
+    uint32_t of;      /* see Origin */
     uint64_t base;    /* rights */
     uint64_t inheriting;
-    char *name; /* the guest's name of a preopened directory; owned */
+    char *path; /* ORIGIN_OPENED: from the preopened directory; NULL: too long to be kept; owned */
 } Descriptor;
+
+/* A directory that the embedder gave.  It stays open when the guest closes its descriptor: files
+ * that were opened beneath it are found again from here. */
+typedef struct GivenDir {
+    int host; /* -1: an image says that the guest had it and closed it */
+    bool read_only;
+    char *name; /* the guest's; owned */
+} GivenDir;
 
 typedef struct StringList { /* args and environ: NUL-terminated strings, back to back */
     char *bytes;
@@ -54,12 +72,23 @@ typedef struct StringList { /* args and environ: NUL-terminated strings, back to
 } StringList;
 
 typedef struct WasiBinding WasiBinding;
+typedef struct WasiBaseline WasiBaseline; /* wasi_image.c */
+typedef struct Draws Draws;               /* wasi_draws.c */
 
 struct fnvm_wasi {
     StringList args;
     StringList environ;
     Descriptor *descriptors; /* [count]; a guest's number is an index */
     uint32_t count;
+    bool changed;     /* descriptors have come, gone or changed since wasi_thaw or wasi_reset */
+    uint8_t streams;  /* bit k: the guest was given the standard stream k at some time */
+    bool notes_draws; /* fnvm_wasi_note_draws */
+    GivenDir *dirs;   /* [ndirs]; their order is that in which they were given */
+    uint32_t ndirs;
+    WasiBaseline *baseline; /* what wasi_reset goes back to; NULL before wasi_thaw */
+    Draws *draws;           /* NULL until there are any */
+    fnvm_error *(*at_stdin)(void *env, fnvm_caller *); /* NULL: nothing is waiting for it */
+    void *at_stdin_env;
     WasiBinding *bindings; /* one per function: what the linker passes back as `env` */
 };
 typedef struct fnvm_wasi Wasi;
@@ -129,9 +158,16 @@ WasiErrno descriptor_get_directory(Wasi *, uint32_t fd, uint64_t rights, Descrip
 /* A number for a new descriptor, which stays free until it is filled.  Moves `descriptors`: fetch
  * pointers into it afterwards. */
 WasiErrno descriptor_reserve(Wasi *, uint32_t *fd);
-void descriptor_close(Descriptor *);
+/* Fills a number that is not open. */
+void descriptor_set(Wasi *, uint32_t fd, const Descriptor *);
+void descriptor_close(Wasi *, Descriptor *); /* one of the Wasi's; closed already is fine */
+void descriptor_release(Descriptor *);       /* what it owns, if it is not a Wasi's (yet) */
 /* What kind of file `host` is, and what rights its kind can have. */
 WasiErrno descriptor_classify(int host, uint8_t *filetype, uint64_t *rights);
+/* The same for standard streams, with the rights that its access mode leaves. */
+WasiErrno descriptor_classify_stream(int host, uint8_t *filetype, uint64_t *rights);
+/* What a directory that the embedder gives can have, and what is opened through it. */
+void wasi_dir_rights(bool read_only, uint64_t *base, uint64_t *inheriting);
 
 /* A host errno (not 0) in the guest's numbering. */
 WasiErrno wasi_errno(int host_errno);
@@ -167,6 +203,25 @@ WasiErrno wasi_wait(WasiCall *, const Descriptor *, short events);
 
 uint64_t wasi_nanoseconds(const struct timespec *); /* saturates; 0 before 1970 */
 WasiErrno wasi_clock_now(uint32_t clock_id, uint64_t *nanoseconds);
+
+/* ---- Images ---------------------------------------------------------------------------------- */
+
+/* Whether a guest that reads from `d` now is to be announced. */
+static inline bool wasi_awaits_stdin(const Wasi *wasi, const Descriptor *d)
+{
+    return wasi->at_stdin && d->origin == ORIGIN_STREAM && d->of == 0;
+}
+/* Calls at_stdin, for the first and only time.  False: call->error is set. */
+bool wasi_announce_stdin(WasiCall *);
+
+typedef enum DrawKind { DRAW_RANDOM, DRAW_CLOCK, DRAW_KINDS } DrawKind;
+/* Notes which functions of the guest draw, for wasi_draws; may set call->error. */
+void wasi_note_draw(WasiCall *, DrawKind);
+void wasi_draws_free(Draws *);
+void wasi_baseline_free(WasiBaseline *);
+
+/* Bytes of the guest's choice, for people: control characters escaped, and cut to `max` bytes. */
+void wasi_print(FILE *, const char *bytes, size_t len, size_t max);
 
 /* ---- Shared by fd_*, path_* and sock_* ------------------------------------------------------- */
 
@@ -235,5 +290,7 @@ WASI_FUNCTIONS(FUNC)
 
 /* The host's openat2(2) beneath a directory; a host descriptor, or -1 with errno set. */
 int wasi_open_beneath(int dir, const char *path, uint64_t flags, uint32_t mode);
+/* Its flags, but for the access mode. */
+uint64_t wasi_open_flags(uint32_t lookup, uint32_t oflags, uint32_t fdflags);
 
 #endif

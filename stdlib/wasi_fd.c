@@ -113,6 +113,10 @@ static WasiErrno transfer(WasiCall *call, const fnvm_slot *args, bool writes, in
     if (error) return error;
     uint8_t *done_at = guest_bytes(call, done_address, 4);
     if (!done_at) return WASI_EFAULT;
+    if (!writes && vectors.count && wasi_awaits_stdin(call->wasi, d)) {
+        if (!wasi_announce_stdin(call)) return WASI_SUCCESS;
+        return transfer(call, args, writes, offset, done_address); /* nothing found before counts */
+    }
     if (offset >= 0 || !descriptor_is_stream(d))
         error = file_transfer(d, &vectors, writes, offset, &done);
     else if (writes)
@@ -257,9 +261,12 @@ WasiErrno wasi_fd_fdstat_set_flags(WasiCall *call, const fnvm_slot *args)
     if (changed & WASI_FDFLAG_APPEND) {
         if (d->shared) return WASI_ENOTSUP; /* it would change the embedder's file as well */
         int status = fcntl(d->host, F_GETFL);
-        if (status < 0 || fcntl(d->host, F_SETFL, status ^ O_APPEND) < 0) return wasi_errno(errno);
+        if (status < 0) return wasi_errno(errno);
+        status = flags & WASI_FDFLAG_APPEND ? status | O_APPEND : status & ~O_APPEND;
+        if (fcntl(d->host, F_SETFL, status) < 0) return wasi_errno(errno);
     }
     d->flags = (uint16_t)flags;
+    call->wasi->changed = true;
     return WASI_SUCCESS;
 }
 
@@ -272,6 +279,7 @@ WasiErrno wasi_fd_fdstat_set_rights(WasiCall *call, const fnvm_slot *args)
     if ((base & ~d->base) || (inheriting & ~d->inheriting)) return WASI_ENOTCAPABLE;
     d->base = base;
     d->inheriting = inheriting;
+    call->wasi->changed = true;
     return WASI_SUCCESS;
 }
 
@@ -348,7 +356,7 @@ WasiErrno wasi_fd_close(WasiCall *call, const fnvm_slot *args)
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
-    if (!error) descriptor_close(d);
+    if (!error) descriptor_close(call->wasi, d);
     return error;
 }
 
@@ -359,7 +367,7 @@ WasiErrno wasi_fd_renumber(WasiCall *call, const fnvm_slot *args)
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &from);
     if (!error) error = descriptor_get(call->wasi, args[1].i32, 0, &to);
     if (error || from == to) return error;
-    descriptor_close(to);
+    descriptor_close(call->wasi, to);
     *to = *from;
     *from = (Descriptor){.host = -1};
     return WASI_SUCCESS;
@@ -372,10 +380,11 @@ WasiErrno wasi_fd_prestat_get(WasiCall *call, const fnvm_slot *args)
     uint8_t *out = guest_bytes(call, args[1].i32, sizeof prestat);
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
     if (error) return error;
-    if (d->preopen == PREOPEN_NONE) return WASI_EBADF;
+    bool is_dir = d->origin == ORIGIN_DIR;
+    if (!is_dir && d->origin != ORIGIN_SOCKET) return WASI_EBADF;
     if (!out) return WASI_EFAULT;
-    prestat.tag = d->preopen == PREOPEN_DIR ? WASI_PREOPEN_DIR : WASI_PREOPEN_SOCKET;
-    prestat.name_len = d->name ? (uint32_t)strlen(d->name) : 0;
+    prestat.tag = is_dir ? WASI_PREOPEN_DIR : WASI_PREOPEN_SOCKET;
+    prestat.name_len = is_dir ? (uint32_t)strlen(call->wasi->dirs[d->of].name) : 0;
     memcpy(out, &prestat, sizeof prestat);
     return WASI_SUCCESS;
 }
@@ -387,12 +396,13 @@ WasiErrno wasi_fd_prestat_dir_name(WasiCall *call, const fnvm_slot *args)
     uint8_t *out = guest_bytes(call, args[1].i32, len);
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, 0, &d);
     if (error) return error;
-    if (d->preopen == PREOPEN_NONE) return WASI_EBADF;
-    if (d->preopen != PREOPEN_DIR) return WASI_ENOTDIR;
+    if (d->origin == ORIGIN_SOCKET) return WASI_ENOTDIR;
+    if (d->origin != ORIGIN_DIR) return WASI_EBADF;
     if (!out) return WASI_EFAULT;
-    size_t name_len = strlen(d->name);
+    const char *name = call->wasi->dirs[d->of].name;
+    size_t name_len = strlen(name);
     if (len < name_len) return WASI_ENAMETOOLONG;
-    memcpy(out, d->name, name_len); /* no NUL: the length is known */
+    memcpy(out, name, name_len); /* no NUL: the length is known */
     return WASI_SUCCESS;
 }
 

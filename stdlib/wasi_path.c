@@ -162,25 +162,64 @@ static WasiErrno open_check(const Descriptor *dir, const OpenRequest *request)
     return WASI_SUCCESS;
 }
 
-static uint64_t open_flags(const OpenRequest *request)
+uint64_t wasi_open_flags(uint32_t lookup, uint32_t oflags, uint32_t fdflags)
 {
     /* Never waits for the other end of a pipe, never takes over a terminal. */
     uint64_t flags = O_NONBLOCK | O_NOCTTY;
+    if (!(lookup & WASI_LOOKUP_SYMLINK_FOLLOW)) flags |= O_NOFOLLOW;
+    if (oflags & WASI_OFLAG_CREAT) flags |= O_CREAT | (oflags & WASI_OFLAG_EXCL ? O_EXCL : 0);
+    if (oflags & WASI_OFLAG_DIRECTORY) flags |= O_DIRECTORY;
+    if (oflags & WASI_OFLAG_TRUNC) flags |= O_TRUNC;
+    if (fdflags & WASI_FDFLAG_APPEND) flags |= O_APPEND;
+    if (fdflags & WASI_FDFLAG_DSYNC) flags |= O_DSYNC;
+    if (fdflags & (WASI_FDFLAG_SYNC | WASI_FDFLAG_RSYNC))
+        flags |= O_SYNC; /* which is O_RSYNC, too, here */
+    return flags;
+}
+
+static uint64_t open_flags(const OpenRequest *request)
+{
     const uint64_t writing =
         WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE;
     bool writes = (request->base & writing) || (request->oflags & WASI_OFLAG_TRUNC);
     bool reads = request->base & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR);
-    flags |= !writes ? O_RDONLY : reads ? O_RDWR : O_WRONLY;
-    if (!(request->lookup & WASI_LOOKUP_SYMLINK_FOLLOW)) flags |= O_NOFOLLOW;
-    if (request->oflags & WASI_OFLAG_CREAT)
-        flags |= O_CREAT | (request->oflags & WASI_OFLAG_EXCL ? O_EXCL : 0);
-    if (request->oflags & WASI_OFLAG_DIRECTORY) flags |= O_DIRECTORY;
-    if (request->oflags & WASI_OFLAG_TRUNC) flags |= O_TRUNC;
-    if (request->fdflags & WASI_FDFLAG_APPEND) flags |= O_APPEND;
-    if (request->fdflags & WASI_FDFLAG_DSYNC) flags |= O_DSYNC;
-    if (request->fdflags & (WASI_FDFLAG_SYNC | WASI_FDFLAG_RSYNC))
-        flags |= O_SYNC; /* which is O_RSYNC, too, here */
-    return flags;
+    uint64_t access = !writes ? O_RDONLY : reads ? O_RDWR : O_WRONLY;
+    return access | wasi_open_flags(request->lookup, request->oflags, request->fdflags);
+}
+
+/* Appends the components of `path` but for empty ones and `.`, which make no difference, except at
+ * the very end.  (`..` does make one: behind a link.)  False if that is too long. */
+static bool append_components(GuestPath *out, const char *path, bool ends)
+{
+    for (const char *slash;; path = slash + 1) {
+        slash = strchrnul(path, '/');
+        size_t len = (size_t)(slash - path);
+        bool last = ends && !*slash;
+        if (last || (len > 0 && !(len == 1 && *path == '.'))) {
+            if (out->len + len + sizeof "/" > sizeof out->text) return false;
+            memcpy(out->text + out->len, path, len);
+            out->len += len;
+            if (!last) out->text[out->len++] = '/';
+        }
+        if (!*slash) break;
+    }
+    out->text[out->len] = '\0';
+    return true;
+}
+
+/* Where `path`, opened in `dir`, is from the preopened directory.  *out is NULL if that is too
+ * long. */
+static WasiErrno origin_path(const Descriptor *dir, const GuestPath *path, char **out)
+{
+    GuestPath joined;
+    joined.len = 0;
+    *out = NULL;
+    if (dir->origin == ORIGIN_OPENED &&
+        !(dir->path && append_components(&joined, dir->path, false)))
+        return WASI_SUCCESS;
+    if (!append_components(&joined, path->text, true)) return WASI_SUCCESS;
+    *out = strdup(joined.len ? joined.text : ".");
+    return *out ? WASI_SUCCESS : WASI_ENOMEM;
 }
 
 WasiErrno wasi_path_open(WasiCall *call, const fnvm_slot *args)
@@ -203,12 +242,16 @@ WasiErrno wasi_path_open(WasiCall *call, const fnvm_slot *args)
     if (error) return error;
     if (!fd_at) return WASI_EFAULT;
     uint32_t mode = request.oflags & WASI_OFLAG_CREAT ? 0666 : 0;
-    Descriptor opened = {.flags = (uint16_t)request.fdflags};
+    Descriptor opened = {.origin = ORIGIN_OPENED,
+                         .of = dir->of,
+                         .lookup = (uint8_t)request.lookup,
+                         .flags = (uint16_t)request.fdflags};
     opened.host = wasi_open_beneath(dir->host, path.text, open_flags(&request), mode);
     if (opened.host < 0) return lookup_errno();
     error = descriptor_classify(opened.host, &opened.filetype, &possible);
+    if (!error) error = origin_path(dir, &path, &opened.path);
     if (error) {
-        descriptor_close(&opened);
+        descriptor_release(&opened);
         return error;
     }
     opened.base = request.base & dir->inheriting & possible;
@@ -217,7 +260,7 @@ WasiErrno wasi_path_open(WasiCall *call, const fnvm_slot *args)
         opened.inheriting = request.inheriting & dir->inheriting;
         opened.read_only = dir->read_only;
     }
-    call->wasi->descriptors[fd] = opened;
+    descriptor_set(call->wasi, fd, &opened);
     memcpy(fd_at, &fd, sizeof fd);
     return WASI_SUCCESS;
 }

@@ -216,6 +216,21 @@ static WasiErrno poll_run(WasiCall *call, Poll *poll, uint8_t *events, uint32_t 
     return WASI_SUCCESS;
 }
 
+static bool polls_stdin(Wasi *wasi, const uint8_t *in, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        AbiSubscription abi;
+        Descriptor *d;
+        memcpy(&abi, in + (size_t)i * sizeof abi, sizeof abi);
+        if (abi.tag == WASI_EVENT_FD_READ &&
+            descriptor_get(wasi, abi.of.readwrite.fd,
+                           WASI_RIGHT_POLL_FD_READWRITE | WASI_RIGHT_FD_READ, &d) == 0 &&
+            wasi_awaits_stdin(wasi, d))
+            return true;
+    }
+    return false;
+}
+
 WasiErrno wasi_poll_oneoff(WasiCall *call, const fnvm_slot *args)
 {
     uint32_t count = args[2].i32, events_count;
@@ -224,6 +239,8 @@ WasiErrno wasi_poll_oneoff(WasiCall *call, const fnvm_slot *args)
     uint8_t *events = guest_bytes(call, args[1].i32, (uint64_t)count * sizeof(AbiEvent));
     uint8_t *count_at = guest_bytes(call, args[3].i32, sizeof events_count);
     if (!in || !events || !count_at) return WASI_EFAULT;
+    if (call->wasi->at_stdin && polls_stdin(call->wasi, in, count) && !wasi_announce_stdin(call))
+        return WASI_SUCCESS;
     Poll poll = {0};
     WasiErrno error = poll_allocate(&poll, call->wasi, count);
     for (uint32_t i = 0; !error && i < count; i++) {

@@ -28,7 +28,7 @@ WasiErrno wasi_sock_accept(WasiCall *call, const fnvm_slot *args)
     uint32_t flags = args[1].i32, fd;
     uint8_t *fd_at = guest_bytes(call, args[2].i32, sizeof fd);
     Descriptor *listener;
-    Descriptor accepted = {.host = -1, .flags = (uint16_t)flags};
+    Descriptor accepted = {.host = -1, .origin = ORIGIN_ACCEPTED, .flags = (uint16_t)flags};
     if (!fd_at) return WASI_EFAULT;
     if (flags & ~(uint32_t)WASI_FDFLAG_NONBLOCK) return WASI_EINVAL;
     /* The number first: a connection that was accepted has to go somewhere. */
@@ -43,11 +43,11 @@ WasiErrno wasi_sock_accept(WasiCall *call, const fnvm_slot *args)
     }
     if (!error) error = descriptor_classify(accepted.host, &accepted.filetype, &accepted.base);
     if (error) {
-        descriptor_close(&accepted);
+        descriptor_release(&accepted);
         return error;
     }
     accepted.base &= listener->inheriting;
-    call->wasi->descriptors[fd] = accepted;
+    descriptor_set(call->wasi, fd, &accepted);
     memcpy(fd_at, &fd, sizeof fd);
     return WASI_SUCCESS;
 }

@@ -412,6 +412,7 @@ static void call_type(Verifier *v, const Type *t, bool is_tail)
     if (v->has_regions && v->live) region_call(v);
     operands_pop(v, type_params(t));
     if (!is_tail) {
+        if (v->stops && v->live) frame_stop(v, t);
         operands_push(v, type_results(t));
         return;
     }

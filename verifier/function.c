@@ -441,13 +441,36 @@ static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, cons
     return code;
 }
 
-fnvm_error *verifier_body(Verifier *v, uint32_t func, FuncCode **code)
+/* Up to the first instruction. */
+static Range body_open(Verifier *v, uint32_t func, const Type *type)
 {
     Range body = v->m->bodies[func - v->m->n_imported_funcs];
-    const Type *type = module_func_type(v->m, func);
     v->code = (Reader){v->m->bytes, body.start, body.end, NULL};
     v->at = body.start;
     locals_declare(v, type);
+    return body;
+}
+
+static fnvm_error *take_error(Verifier *v)
+{
+    fnvm_error *error = v->code.error;
+    v->code.error = NULL;
+    return error;
+}
+
+fnvm_error *verifier_body_again(Verifier *v, const FuncCode *code)
+{
+    const Type *type = types_get(v->types, code->type);
+    body_open(v, code->func, type);
+    if (code->flags & CODE_WIDE) v->wide = true;
+    if (!verifier_failed(v)) pass(v, code->start, type);
+    return take_error(v);
+}
+
+fnvm_error *verifier_body(Verifier *v, uint32_t func, FuncCode **code)
+{
+    const Type *type = module_func_type(v->m, func);
+    Range body = body_open(v, func, type);
     uint32_t start = v->code.pos;
     if (!verifier_failed(v)) pass(v, start, type);
     if (!verifier_failed(v) && v->restart) {
@@ -462,7 +485,5 @@ fnvm_error *verifier_body(Verifier *v, uint32_t func, FuncCode **code)
         *code = func_code_make(v, func, start, type);
         if (!*code) verifier_no_memory(v);
     }
-    fnvm_error *error = v->code.error;
-    v->code.error = NULL;
-    return error;
+    return take_error(v);
 }

@@ -134,6 +134,8 @@ typedef struct Verifier {
     uint32_t nuses, uses_size;
     uint64_t *zeroed;        /* bit set by local */
     uint32_t zeroed_words, zeroed_size; /* no words: not kept */
+
+    struct FrameStops *stops; /* calls to be reported (frame_types.c), or NULL */
 } Verifier;
 
 void verifier_start(Verifier *, Module *);
@@ -263,6 +265,11 @@ void verifier_run(Verifier *);
 
 /* Verifies own function `func` (function.c). */
 fnvm_error *verifier_body(Verifier *, uint32_t func, FuncCode **code);
+
+/* Another pass over a function that is verified, for what can be seen on the way. */
+fnvm_error *verifier_body_again(Verifier *, const FuncCode *);
+/* A call in live code, but no tail call; its arguments are popped.  Only with `stops`. */
+void frame_stop(Verifier *, const Type *callee);
 
 /* Verifies the constant expression that starts at `code.start` and ends at or before `code.end`;
  * `*end` is where it ends (constant.c). */

@@ -71,7 +71,7 @@ void backtrace_attach(const Store *store, fnvm_error *error)
     FrameView views[TUNE_BACKTRACE_FRAMES];
     size_t n = 0, room = 1;
     FrameWalk w;
-    if (error->is_static || !store->stack_owner) return;
+    if (error->is_static || error->code == FNVM_E_EXIT || !store->stack_owner) return;
     frame_walk_start(&w, store, store->stack_owner);
     for (; n < TUNE_BACKTRACE_FRAMES && frame_walk_next(&w); n++) {
         views[n] = w.frame;

@@ -3,6 +3,7 @@
 #include "vm/engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "jit/enter.h"
 #include "vm/tunables.h"
@@ -20,6 +21,17 @@ void fnvm_config_default(fnvm_config *c)
     };
 }
 
+static fnvm_error *engine_open(fnvm_engine *e)
+{
+    if (e->config.code_cache && !(e->records = strdup(e->config.code_cache)))
+        return error_no_memory();
+    fnvm_error *error = types_init(&e->types);
+    if (error) return error;
+    error = jit_engine_open(e);
+    if (error) types_free(&e->types);
+    return error;
+}
+
 fnvm_error *fnvm_engine_new(const fnvm_config *config, fnvm_engine **out)
 {
     fnvm_engine *e = calloc(1, sizeof *e);
@@ -28,14 +40,9 @@ fnvm_error *fnvm_engine_new(const fnvm_config *config, fnvm_engine **out)
         e->config = *config;
     else
         fnvm_config_default(&e->config);
-    fnvm_error *error = types_init(&e->types);
+    fnvm_error *error = engine_open(e);
     if (error) {
-        free(e);
-        return error;
-    }
-    error = jit_engine_open(e);
-    if (error) {
-        types_free(&e->types);
+        free(e->records);
         free(e);
         return error;
     }
@@ -55,5 +62,6 @@ void fnvm_engine_free(fnvm_engine *e)
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
     jit_engine_close(e);
     types_free(&e->types);
+    free(e->records);
     free(e);
 }

@@ -10,6 +10,7 @@ struct fnvm_engine {
     fnvm_config config; /* constant after fnvm_engine_new */
     TypeRegistry types;
     struct CodeSpace *code_space; /* NULL: this engine compiles nothing */
+    char *records;                /* directory of records of verified files, or NULL */
     struct CodeCache *code_cache; /* NULL: it keeps nothing of what it compiles */
     struct CodeListener *listeners; /* who is told of compiled code, see jit/listen.h */
 };

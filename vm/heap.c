@@ -161,6 +161,35 @@ void heap_store_free(Store *store)
     store->lists = (ObjectLists){0};
 }
 
+bool heap_keep(Store *store, const uint64_t *from, const uint64_t *to)
+{
+    if (!store->heap && (!from || account_open(store) != FNVM_TRAP_NONE)) return !from;
+    heap_roots_keep(store->heap, from, to);
+    return true;
+}
+
+typedef struct Still { void (*fn)(void *env); void *env; } Still;
+
+static void *GC_CALLBACK call_still(void *arg)
+{
+    const Still *s = arg;
+    s->fn(s->env);
+    return NULL;
+}
+
+void heap_hold_still(Store *store, void (*fn)(void *env), void *env)
+{
+    Still s = {fn, env};
+    if (store->heap) GC_call_with_alloc_lock(call_still, &s);
+    else fn(env);
+}
+
+uint64_t heap_block_size(const Store *store, uint64_t address)
+{
+    void *at = (void *)(uintptr_t)address;
+    return store->heap && GC_base(at) == at ? GC_size(at) : 0;
+}
+
 typedef struct Count { uint32_t tag; uint64_t bytes; } Count;
 
 static void GC_CALLBACK count_object(void *object, size_t bytes, void *env)

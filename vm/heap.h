@@ -90,6 +90,17 @@ void heap_leave(Store *);
 /* Compiled code of the store is about to run on this thread, on the guest's stack.  If the
  * collector knows the thread, it has to know that stack too, for it may stop the thread there. */
 void heap_know_code(Store *);
+/* A range of references that are roots besides, in place of the range before; NULL for none.  It
+ * stays where it is while it is set, and changes only on the store's thread.  False if there is no
+ * memory (never where there was a range before). */
+bool heap_keep(Store *, const uint64_t *from, const uint64_t *to);
+
+/* Calls `fn` while nobody allocates or collects, itself included. */
+void heap_hold_still(Store *, void (*fn)(void *env), void *env);
+/* Bytes of the block of the collector's heap that begins at the address, 0 if none does; of what
+ * was collected, too, as long as nobody has the block.  Only from within heap_hold_still. */
+uint64_t heap_block_size(const Store *, uint64_t address);
+
 void heap_store_free(Store *); /* forget the store: its objects become garbage; before anything
                                   it refers to is freed */
 

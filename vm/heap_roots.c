@@ -131,6 +131,7 @@ static void GC_CALLBACK push_roots(void)
     push_host_stacks();
     for (const Store *s = roots.stores; s; s = s->heap_next) {
         push_slots(&s->heap->newest, &s->heap->newest + 1);
+        push_slots(s->heap->kept, s->heap->kept_end);
         push_lists(&s->lists);
         push_slots(&s->exception, &s->exception + 1);
         push_slots(&s->cpu.exception, &s->cpu.exception + 1);
@@ -173,6 +174,22 @@ static void *GC_CALLBACK list_remove(void *arg)
     else roots.stores = store->heap_next;
     store->heap_next = store->heap_prev = NULL;
     return NULL;
+}
+
+typedef struct Keep { HeapAccount *account; const uint64_t *from, *to; } Keep;
+
+static void *GC_CALLBACK set_kept(void *arg)
+{
+    const Keep *k = arg;
+    k->account->kept = k->from;
+    k->account->kept_end = k->to;
+    return NULL;
+}
+
+void heap_roots_keep(HeapAccount *a, const uint64_t *from, const uint64_t *to)
+{
+    Keep k = {a, from, to};
+    GC_call_with_alloc_lock(set_kept, &k);
 }
 
 void heap_roots_add(Store *store) { GC_call_with_alloc_lock(list_add, store); }

@@ -80,7 +80,7 @@ fnvm_error *fnvm_table_new(fnvm_store *s, fnvm_valtype elem, uint64_t min, uint6
     Module *m;
     fnvm_error *error = make_module(s, SECTION_TABLE, &item, &m);
     if (error) return error;
-    m->tables[0].type.elem = elem;
+    m->tables[0].type.elem = m->host_value = elem;
     return make_instance(s, m, FNVM_EXTERN_TABLE, out);
 }
 
@@ -116,7 +116,7 @@ fnvm_error *fnvm_global_new(fnvm_store *s, fnvm_valtype type, bool is_mutable,
     error = make_module(s, SECTION_GLOBAL, &item, &m);
     if (error) return error;
     if (type_is_ref(type)) {
-        m->globals[0].type.type = type;
+        m->globals[0].type.type = m->host_value = type;
     }
     error = make_instance(s, m, FNVM_EXTERN_GLOBAL, out);
     if (error) return error;

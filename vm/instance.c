@@ -11,6 +11,7 @@
 #include "jit/enter.h"
 #include "loader/linker.h"
 #include "vm/heap.h"
+#include "vm/region.h"
 #include "vm/run.h"
 
 enum {
@@ -174,7 +175,7 @@ fnvm_extern instance_extern(Instance *inst, fnvm_externkind kind, uint32_t index
 
 /* ---- Instantiation ---- */
 
-static void link_import(Instance *inst, const Import *import, fnvm_extern e)
+void instance_link(Instance *inst, const Import *import, fnvm_extern e)
 {
     if (e.kind == FNVM_EXTERN_FUNC) {
         inst->imported_funcs[import->index] = e.of[0];
@@ -360,7 +361,7 @@ static fnvm_error *check_imports(Store *s, const Module *m, const fnvm_extern *i
     return NULL;
 }
 
-static fnvm_error *store_add_instance(Store *s, Instance *inst)
+fnvm_error *store_add_instance(Store *s, Instance *inst)
 {
     if (s->ninstances == s->instances_cap) {
         if (s->instances_cap > UINT32_MAX / 4) {
@@ -379,6 +380,13 @@ static fnvm_error *store_add_instance(Store *s, Instance *inst)
     return NULL;
 }
 
+void instance_finish_links(Instance *inst)
+{
+    const Export *memory = module_find_export(inst->module, "memory", 6);
+    if (memory && memory->kind == FNVM_EXTERN_MEMORY)
+        inst->memory_export = &inst->memories[memory->index];
+}
+
 /* The checks and the region: what fails here leaves no trace in the store. */
 static fnvm_error *instance_make(Store *s, Module *m, const fnvm_extern *imports,
                                  void *linker_state, Instance **out)
@@ -394,13 +402,11 @@ static fnvm_error *instance_make(Store *s, Module *m, const fnvm_extern *imports
     fnvm_error *error = check_imports(s, m, imports, linker_state);
     Instance *inst = NULL;
     if (!error) error = jit_module_open(m);
-    if (!error) error = region_create(s, m, &inst);
+    const RegionLimits limits = store_region_limits(s);
+    if (!error) error = region_create(s, m, &limits, &inst);
     if (error) return error;
-    for (uint32_t i = 0; i < m->nimports; i++) link_import(inst, &m->imports[i], imports[i]);
-    const Export *memory = module_find_export(m, "memory", 6);
-    if (memory && memory->kind == FNVM_EXTERN_MEMORY) {
-        inst->memory_export = &inst->memories[memory->index];
-    }
+    for (uint32_t i = 0; i < m->nimports; i++) instance_link(inst, &m->imports[i], imports[i]);
+    instance_finish_links(inst);
     error = store_add_instance(s, inst);
     if (error) {
         region_destroy(inst);
@@ -423,6 +429,7 @@ fnvm_error *instance_new(Store *s, Module *m, const fnvm_extern *imports, void *
     inst->linker_state = linker_state;
     heap_enter(s);
     error = initialise(inst);
+    inst->failed = error != NULL;
     heap_leave(s);
     if (!error && m->has_start) error = run_start(inst);
     if (!error) *out = inst;

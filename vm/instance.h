@@ -5,7 +5,7 @@
  *   Context    what the guest can change, with no absolute address in it: sizes, drop flags, and
  *              the guest stack's registers; then globals
  *   tables     each reserved to its largest size
- *   stack      value stack growing up, control frames growing down, a guard page on both ends
+ *   stack      value stack growing up, control frames growing down, a guard page behind
  *   memories   each reserved to its largest size, with a guard behind
  *
  * The Instance lies a page behind the start of the region. */
@@ -120,16 +120,12 @@ struct fnvm_instance {
     size_t nelem_refs;
     uint64_t **elem_values;
     bool elem_refs_ready;
+    bool failed;              /* its globals, tables and memories were not all initialised (4.7.2) */
     ElemCursor cursor;
     size_t region_size;
     Instance *next_polled;    /* in the store's list, see store_add_polled */
     void *linker_state;       /* what linker_resolve_func needs: import i was left to first use */
 };
-
-/* Reserves and lays out the region of `m`; all sizes checked, nothing initialised but sizes and
- * the references to own memories, tables and tags.  The instance retains the module. */
-fnvm_error *region_create(Store *, Module *m, Instance **out);
-void region_destroy(Instance *); /* releases the module and the linker state too */
 
 /* Grows by `delta` pages (elements, filled with `value`); returns false and changes nothing if that
  * is not to be had.  *old is the size before. */
@@ -142,6 +138,13 @@ bool table_grow(TableRef *, uint64_t delta, uint64_t value, uint64_t *old);
  * before, as the standard has it (4.7.2).  `linker_state` is taken over, failure or not. */
 fnvm_error *instance_new(Store *, Module *m, const fnvm_extern *imports, void *linker_state,
                          Instance **out);
+
+/* The steps of making an instance that restoring one takes, too: the store gives it an id; an
+ * import (but functions that are linked later) becomes what `e` says, unchecked; then what follows
+ * from all links. */
+fnvm_error *store_add_instance(Store *, Instance *);
+void instance_link(Instance *, const Import *, fnvm_extern e);
+void instance_finish_links(Instance *);
 
 /* Externs carry: func {FuncRef, 0}; others {Instance * as integer, index in its index space}. */
 fnvm_extern instance_extern(Instance *, fnvm_externkind, uint32_t index);

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jit/code_file.h"
 #include "jit/enter.h"
+#include "loader/module_index.h"
 #include "loader/source.h"
 #include "verifier/verifier.h"
 
@@ -15,11 +17,9 @@ static void module_free(Module *m)
         const FuncCode *code = atomic_load_explicit(&m->code[i], memory_order_relaxed);
         if (code) func_code_free(code);
     }
-    void *arrays[] = {m->types,        m->funcs,   m->tables,   m->memories,
-                      m->globals,      m->tags,    m->imports,  m->exports,
-                      m->export_index, m->elems,   m->datas,    m->bodies,
-                      m->declared,     m->customs, m->sections, (void *)m->code};
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+    free((void *)m->code);
+    module_index_free(m);
+    code_file_close(m->code_file);
     source_close(m);
     free(m->path);
     pthread_mutex_destroy(&m->code_lock);
@@ -27,7 +27,7 @@ static void module_free(Module *m)
     free(m);
 }
 
-static Module *module_start(fnvm_engine *engine)
+Module *module_new(fnvm_engine *engine)
 {
     Module *m = calloc(1, sizeof *m);
     if (!m) return NULL;
@@ -37,8 +37,7 @@ static Module *module_start(fnvm_engine *engine)
     return m;
 }
 
-/* The first bad function's error, if the engine wants to know before anything runs. */
-static fnvm_error *verify_functions(Module *m)
+fnvm_error *module_verify_eager(Module *m)
 {
     if (m->engine->config.verify != FNVM_VERIFY_EAGER) return NULL;
     const FuncCode *code;
@@ -53,7 +52,7 @@ static fnvm_error *module_finish(Module *m, fnvm_error *error, Module **out)
 {
     if (!error) error = module_decode(m);
     if (!error) error = verifier_module(m);
-    if (!error) error = verify_functions(m);
+    if (!error) error = module_verify_eager(m);
     if (error)
         module_free(m);
     else
@@ -63,16 +62,16 @@ static fnvm_error *module_finish(Module *m, fnvm_error *error, Module **out)
 
 fnvm_error *fnvm_module_load(fnvm_engine *engine, const char *path, fnvm_module **out)
 {
-    Module *m = module_start(engine);
+    Module *m = module_new(engine);
     if (!m) return error_no_memory();
-    if (engine->code_cache) m->path = strdup(path);
+    m->path = strdup(path); /* for the code cache and for images; they get by without */
     fnvm_error *error = module_finish(m, source_open_file(m, path), out);
     return error ? fnvm_error_wrap(error, "failed to load `%s`", path) : NULL;
 }
 
 fnvm_error *fnvm_module_new(fnvm_engine *engine, const void *bytes, size_t len, fnvm_module **out)
 {
-    Module *m = module_start(engine);
+    Module *m = module_new(engine);
     if (!m) return error_no_memory();
     return module_finish(m, source_copy_bytes(m, bytes, len), out);
 }

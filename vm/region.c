@@ -1,207 +1,72 @@
-/* One reservation of addresses per instance, laid out in a first pass and made writable where it
- * is needed in a second.  The reservation takes no memory: pages exist once they are written, and
- * growing is mprotect.  So creating an instance costs a handful of system calls, however large its
- * memories and tables are. */
-#include "vm/region.h"
+/* One reservation of addresses per instance, made writable where it is needed.  The reservation
+ * takes no memory: pages exist once they are written, and growing is mprotect.  So creating an
+ * instance costs a handful of system calls, however large its memories and tables are. */
+#include "vm/region_layout.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "loader/linker.h"
+#include "vm/image/image.h"
 
-enum {
-    TABLE_CHUNK = 64 * 1024, /* bytes a table is made writable by */
-    WASM_PAGE_LOG2 = 16
-};
-
-/* A 32-bit address plus a 32-bit offset reaches this far at most; with a guard of one more page
- * behind, compiled code needs no bounds check on 32-bit memories. */
-static const uint64_t MEMORY32_RESERVE = UINT64_C(8) << 30;
-
-/* Offsets from the start of the region, in bytes. */
-typedef struct Layout {
-    size_t instance;
-    size_t memory_refs, table_refs, imported_globals, imported_funcs, tags, elem_values;
-    size_t context, globals, elem_refs, memory_states, table_states, dropped;
-    size_t stack, stack_size;
-    size_t end;
-    size_t nelem_refs;
-    bool overflow;
-} Layout;
-
-static uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-static size_t os_page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
-/* Takes count * size bytes at the next multiple of `align`, a power of two. */
-static size_t take(Layout *l, uint64_t count, uint64_t size, size_t align)
+RegionLimits region_limits(const fnvm_config *config)
 {
-    uint64_t bytes, at, end;
-    if (__builtin_mul_overflow(count, size, &bytes) ||
-        __builtin_add_overflow(l->end, align - 1, &at) ||
-        __builtin_add_overflow(at & ~(uint64_t)(align - 1), bytes, &end) || end > SIZE_MAX / 2) {
-        l->overflow = true;
-        return 0;
-    }
-    l->end = (size_t)end;
-    return (size_t)(end - bytes);
+    return (RegionLimits){config->max_memory_bytes, config->max_table_elements,
+                          config->max_stack_bytes};
 }
 
-static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-
-/* ---- Sizes of the parts ---- */
-
-/* Bytes a memory may grow to, by its type and the configuration. */
-static uint64_t memory_max_bytes(const fnvm_config *config, const MemoryType *t)
+RegionLimits store_region_limits(const Store *s)
 {
-    uint64_t pages = config->max_memory_bytes >> t->page_log2;
-    if (t->limits.has_max) pages = min_u64(pages, t->limits.max);
-    /* An address type of 32 bits: 4 GiB, and page counts that memory.size can return (4.2.8). */
-    if (!t->limits.is64) {
-        pages = min_u64(pages, t->page_log2 ? UINT64_C(1) << (32 - t->page_log2) : UINT32_MAX);
-    }
-    return pages << t->page_log2;
-}
-
-static uint64_t memory_reserve(const MemoryType *t, uint64_t max_bytes)
-{
-    if (!t->limits.is64 && t->page_log2 == WASM_PAGE_LOG2) return MEMORY32_RESERVE;
-    return max_bytes;
-}
-
-static uint64_t table_max(const fnvm_config *config, const TableType *t)
-{
-    uint64_t max = config->max_table_elements;
-    if (t->limits.has_max) max = min_u64(max, t->limits.max);
-    if (!t->limits.is64) max = min_u64(max, UINT32_MAX);
-    return min_u64(max, UINT64_MAX / sizeof(uint64_t) / 4);
-}
-
-/* Bytes of a table that are writable when it has `size` elements. */
-static size_t table_committed(uint64_t size, uint64_t max_size)
-{
-    size_t bytes = round_up((size_t)size * sizeof(uint64_t), TABLE_CHUNK);
-    size_t all = round_up((size_t)max_size * sizeof(uint64_t), os_page());
-    return bytes < all ? bytes : all;
-}
-
-static fnvm_error *check_minimums(const Module *m)
-{
-    const fnvm_config *config = &m->engine->config;
-    for (uint32_t i = m->n_imported_memories; i < m->nmemories; i++) {
-        const MemoryType *t = &m->memories[i];
-        uint64_t max = memory_max_bytes(config, t);
-        if (t->limits.min > max >> t->page_log2) {
-            return fnvm_error_new(FNVM_E_LIMIT,
-                                  "memory %u starts with %" PRIu64 " pages of %u bytes, more than "
-                                  "the limit of %" PRIu64 " bytes",
-                                  i, t->limits.min, 1u << t->page_log2, config->max_memory_bytes);
-        }
-    }
-    for (uint32_t i = m->n_imported_tables; i < m->ntables; i++) {
-        const TableType *t = &m->tables[i].type;
-        if (t->limits.min > table_max(config, t)) {
-            return fnvm_error_new(FNVM_E_LIMIT,
-                                  "table %u starts with %" PRIu64 " elements, more than the limit "
-                                  "of %" PRIu64,
-                                  i, t->limits.min, config->max_table_elements);
-        }
-    }
-    return NULL;
-}
-
-/* ---- Layout ---- */
-
-/* A segment whose items may be fresh objects, kept from instantiation to its drop. */
-static bool elem_is_kept(const Module *m, const Elem *e)
-{
-    return e->mode == SEGMENT_PASSIVE && !e->is_funcs &&
-           types_top(&m->engine->types, type_heap(e->type)) != HEAP_FUNC;
-}
-
-static void layout_host_part(Layout *l, const Module *m)
-{
-    for (uint32_t i = 0; i < m->nelems; i++) {
-        if (elem_is_kept(m, &m->elems[i])) l->nelem_refs += m->elems[i].count;
-    }
-    take(l, 1, os_page(), 1); /* polls */
-    l->instance = take(l, 1, sizeof(Instance), 1);
-    l->memory_refs = take(l, m->nmemories, sizeof(MemoryRef), 8);
-    l->table_refs = take(l, m->ntables, sizeof(TableRef), 8);
-    l->imported_globals = take(l, m->n_imported_globals, sizeof(GlobalRef), 8);
-    l->imported_funcs = take(l, m->n_imported_funcs, sizeof(FuncRef), 8);
-    l->tags = take(l, m->ntags, sizeof(TagRef), 8);
-    l->elem_values = take(l, l->nelem_refs ? m->nelems : 0, sizeof(uint64_t *), 8);
-}
-
-static void layout_context(Layout *l, const Module *m)
-{
-    l->context = take(l, 1, sizeof(Context), os_page());
-    l->globals = take(l, m->nglobals - m->n_imported_globals, 2 * sizeof(Slot), 16);
-    l->memory_states = take(l, m->nmemories - m->n_imported_memories, sizeof(MemoryState), 8);
-    l->table_states = take(l, m->ntables - m->n_imported_tables, sizeof(TableState), 8);
-    l->elem_refs = take(l, l->nelem_refs, sizeof(uint64_t), 8); /* last: may be gigabytes */
-    l->dropped = take(l, (uint64_t)m->nelems + m->ndatas, 1, 1);
-}
-
-static void layout_fixed(Layout *l, const Module *m)
-{
-    layout_host_part(l, m);
-    layout_context(l, m);
-}
-
-void region_offsets(const Module *m, RegionOffsets *out)
-{
-    Layout l = {0};
-    layout_fixed(&l, m);
-    *out = (RegionOffsets){
-        .memories = (uint32_t)(l.memory_refs - l.instance),
-        .tables = (uint32_t)(l.table_refs - l.instance),
-        .imported_globals = (uint32_t)(l.imported_globals - l.instance),
-        .imported_funcs = (uint32_t)(l.imported_funcs - l.instance),
-        .tags = (uint32_t)(l.tags - l.instance),
-        .globals = (uint32_t)(l.globals - l.instance),
-        .memory_states = (uint32_t)(l.memory_states - l.instance),
-        .table_states = (uint32_t)(l.table_states - l.instance),
-    };
+    return s->image ? s->image->limits : region_limits(&s->engine->config);
 }
 
 bool region_set_polls(const Instance *inst, bool readable)
 {
     const size_t page = os_page();
     uint8_t *polls = (uint8_t *)(uintptr_t)inst - page;
-    return mprotect(polls, page, readable ? PROT_READ : PROT_NONE) == 0;
+    /* Writable as what follows it, which makes them one mapping. */
+    return mprotect(polls, page, readable ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
 }
 
-static void layout_stack(Layout *l, const fnvm_config *config)
+/* ---- Reserving ---- */
+
+fnvm_error *region_no_memory(void)
 {
-    const size_t page = os_page();
-    take(l, 1, page, page); /* guard */
-    l->stack_size = round_up((size_t)config->max_stack_bytes + JIT_RED_ZONE, page);
-    l->stack = take(l, 1, l->stack_size, page);
-    take(l, 1, page, page); /* guard */
+    return fnvm_error_new(FNVM_E_MEMORY, "the host has no memory for a new instance, or allows the "
+                          "process no more mappings (vm.max_map_count)");
 }
 
-/* Makes neighbouring ranges writable with one system call. */
+/* Makes neighbouring parts writable with one system call, and maps what a source has of them. */
 typedef struct Commit {
     uint8_t *base;
-    size_t from, to; /* not yet done */
-    bool failed;
+    size_t from, to;          /* not yet done */
+    const RegionSource *source;
+    size_t context;
+    uint32_t next_stretch;
+    fnvm_error *error;        /* the first one */
 } Commit;
+
+/* Whether the next stretch is all of the range, so that nothing else needs to be writable. */
+static bool one_stretch(const Commit *c)
+{
+    if (!c->source || c->next_stretch >= c->source->nstretches) return false;
+    const ImageStretch *s = &c->source->stretches[c->next_stretch];
+    return s->at == c->from && s->size == c->to - c->from;
+}
 
 static void commit_flush(Commit *c)
 {
-    if (c->from < c->to && mprotect(c->base + c->from, c->to - c->from, PROT_READ | PROT_WRITE)) {
-        c->failed = true;
-    }
+    if (!c->error && c->from < c->to && !one_stretch(c) &&
+        mprotect(c->base + c->from, c->to - c->from, PROT_READ | PROT_WRITE) != 0)
+        c->error = region_no_memory();
+    if (!c->error && c->source)
+        c->error = region_map_stretches(c->base, c->source, c->context, c->from, c->to,
+                                        &c->next_stretch);
     c->from = c->to;
 }
 
+/* Whole pages, in ascending order. */
 static void commit(Commit *c, size_t at, size_t bytes)
 {
-    if (at + bytes <= c->to) return;
     if (at > c->to) {
         commit_flush(c);
         c->from = at;
@@ -209,11 +74,53 @@ static void commit(Commit *c, size_t at, size_t bytes)
     c->to = round_up(at + bytes, os_page());
 }
 
-/* ---- Creation ---- */
-
-static void set_pointers(uint8_t *base, Module *m, const Layout *l)
+/* What tables and memories start with: what the source has, or else the minimum of their types. */
+static uint64_t first_elements(const Commit *c, const Module *m, const TableState *s, uint32_t i)
 {
-    Instance *inst = (Instance *)(void *)(base + l->instance);
+    return c->source ? c->source->tables[i - m->n_imported_tables].size : s->size;
+}
+
+static uint64_t first_bytes(const Commit *c, const Module *m, const MemoryState *s, uint32_t i)
+{
+    return c->source ? c->source->memories[i - m->n_imported_memories].size : s->size;
+}
+
+static fnvm_error *too_large(const char *what, uint32_t i)
+{
+    return fnvm_error_new(FNVM_E_MALFORMED, "%s %u is larger than the image's limits allow", what,
+                          i);
+}
+
+static fnvm_error *commit_all(Commit *c, const Module *m, const RegionLimits *limits,
+                              const Layout *l)
+{
+    commit(c, 0, l->tables); /* polls, host part, context */
+    size_t end = l->tables;
+    for (uint32_t i = m->n_imported_tables; i < m->ntables && !c->error; i++) {
+        const size_t at = layout_table(m, limits, i, &end);
+        const TableState s = region_table_state(m, limits, i);
+        const uint64_t size = first_elements(c, m, &s, i);
+        if (size > s.max_size) return too_large("table", i);
+        if (size) commit(c, at, table_committed(size, s.max_size));
+    }
+    commit(c, l->stack, l->stack_size);
+    end = l->memories;
+    for (uint32_t i = m->n_imported_memories; i < m->nmemories && !c->error; i++) {
+        const size_t at = layout_memory(m, limits, i, &end);
+        const MemoryState s = region_memory_state(m, limits, i);
+        const uint64_t size = first_bytes(c, m, &s, i);
+        if (size > s.max_size) return too_large("memory", i);
+        if (size) commit(c, at, (size_t)size);
+    }
+    commit_flush(c);
+    if (!c->error && c->source && c->next_stretch != c->source->nstretches)
+        return fnvm_error_new(FNVM_E_MALFORMED, "pages of the image lie outside of what an "
+                              "instance can write");
+    return c->error;
+}
+
+static void place_host_part(Instance *inst, uint8_t *base, Module *m, const Layout *l)
+{
     inst->module = fnvm_module_retain(m);
     inst->memories = (MemoryRef *)(void *)(base + l->memory_refs);
     inst->tables = (TableRef *)(void *)(base + l->table_refs);
@@ -225,120 +132,86 @@ static void set_pointers(uint8_t *base, Module *m, const Layout *l)
     inst->dropped_elems = base + l->dropped;
     inst->dropped_datas = inst->dropped_elems + m->nelems;
     inst->stack_base = base + l->stack;
-    inst->context->stack = (Stack){(uint32_t)l->stack_size, (uint32_t)l->stack_size, 0, 0};
     inst->region_size = l->end;
-    for (uint32_t i = m->n_imported_tags; i < m->ntags; i++) inst->tags[i] = (TagRef){inst, i};
-
     inst->elem_refs = (uint64_t *)(void *)(base + l->elem_refs);
     inst->nelem_refs = l->nelem_refs;
     if (!l->nelem_refs) return;
     inst->elem_values = (uint64_t **)(void *)(base + l->elem_values);
-    uint64_t *next = inst->elem_refs;
-    for (uint32_t i = 0; i < m->nelems; i++) {
-        if (!elem_is_kept(m, &m->elems[i])) continue;
-        inst->elem_values[i] = next;
-        next += m->elems[i].count;
-    }
+    layout_elem_values(m, inst);
 }
 
-/* Own tables and memories follow the fixed parts in the order of their indices; this is called
- * once to measure (inst NULL) and once to fill in; offsets count from the region's start. */
-static void place_tables(Layout *l, const Module *m, Instance *inst, const Layout *fixed, Commit *c)
+static void refer_to_own(Instance *inst, uint8_t *base, const RegionLimits *limits,
+                         const Layout *l)
 {
+    const Module *m = inst->module;
+    size_t end = l->tables;
+    TableState *table = (TableState *)(void *)(base + l->table_states);
     for (uint32_t i = m->n_imported_tables; i < m->ntables; i++) {
-        const Limits *limits = &m->tables[i].type.limits;
-        uint64_t max = table_max(&m->engine->config, &m->tables[i].type);
-        size_t at = take(l, max, sizeof(uint64_t), os_page());
-        if (!inst) continue;
-        uint8_t *base = (uint8_t *)inst - fixed->instance;
-        TableState *state = (TableState *)(void *)(base + fixed->table_states) +
-                            (i - m->n_imported_tables);
-        *state = (TableState){.size = limits->min, .max_size = max, .is64 = limits->is64};
-        inst->tables[i] = (TableRef){(uint64_t *)(void *)(base + at), state, inst, i};
-        commit(c, at, table_committed(limits->min, max));
+        uint8_t *elems = base + layout_table(m, limits, i, &end);
+        inst->tables[i] = (TableRef){(uint64_t *)(void *)elems, table++, inst, i};
     }
-}
-
-static void place_memories(Layout *l, const Module *m, Instance *inst, const Layout *fixed,
-                           Commit *c)
-{
+    end = l->memories;
+    MemoryState *memory = (MemoryState *)(void *)(base + l->memory_states);
     for (uint32_t i = m->n_imported_memories; i < m->nmemories; i++) {
-        const MemoryType *t = &m->memories[i];
-        uint64_t max = memory_max_bytes(&m->engine->config, t);
-        size_t at = take(l, memory_reserve(t, max), 1, os_page());
-        take(l, 1, UINT64_C(1) << WASM_PAGE_LOG2, os_page()); /* guard */
-        if (!inst) continue;
-        uint8_t *base = (uint8_t *)inst - fixed->instance;
-        MemoryState *state = (MemoryState *)(void *)(base + fixed->memory_states) +
-                             (i - m->n_imported_memories);
-        *state = (MemoryState){.size = t->limits.min << t->page_log2, .max_size = max,
-                               .page_log2 = t->page_log2, .is64 = t->limits.is64};
-        inst->memories[i] = (MemoryRef){base + at, state, inst, i};
-        commit(c, at, (size_t)state->size);
+        uint8_t *bytes = base + layout_memory(m, limits, i, &end);
+        inst->memories[i] = (MemoryRef){bytes, memory++, inst, i};
     }
+    for (uint32_t i = m->n_imported_tags; i < m->ntags; i++) inst->tags[i] = (TagRef){inst, i};
 }
 
-static fnvm_error *no_region(size_t bytes)
+fnvm_error *region_reserve(Store *store, Module *m, const RegionLimits *limits,
+                           const RegionSource *source, Instance **out)
 {
-    return fnvm_error_new(FNVM_E_MEMORY,
-                          "cannot reserve %zu bytes of address space for an instance", bytes);
-}
-
-/* The first table follows the fixed parts at once and is made writable with them. */
-static size_t first_table_committed(const Module *m)
-{
-    if (m->ntables == m->n_imported_tables) return 0;
-    const TableType *t = &m->tables[m->n_imported_tables].type;
-    return table_committed(t->limits.min, table_max(&m->engine->config, t));
-}
-
-fnvm_error *region_create(Store *store, Module *m, Instance **out)
-{
-    const fnvm_config *config = &m->engine->config;
-    if (config->max_stack_bytes > UINT32_MAX / 2 || config->max_stack_bytes < 4096) {
-        return fnvm_error_new(FNVM_E_LIMIT, "a guest stack of %" PRIu64 " bytes: it must have "
-                              "4 KiB at least and 2 GiB at most", config->max_stack_bytes);
-    }
-    fnvm_error *error = check_minimums(m);
+    Layout l;
+    fnvm_error *error = layout_make(m, limits, &l);
     if (error) return error;
-
-    Layout l = {0};
-    layout_fixed(&l, m);
-    const size_t fixed_end = l.end;
-    place_tables(&l, m, NULL, NULL, NULL);
-    layout_stack(&l, config);
-    const size_t memories_at = l.end;
-    place_memories(&l, m, NULL, NULL, NULL);
-    l.end = round_up(l.end, os_page());
-    if (l.overflow) {
-        return fnvm_error_new(FNVM_E_LIMIT, "the memories and tables of the module may grow to "
-                              "more than there are addresses; lower the limits");
+    if (source && source->region_size != l.end) {
+        return fnvm_error_new(FNVM_E_INVALID, "the image's instances take %" PRIu64 " bytes, those "
+                              "of this engine %zu: it was written by another version",
+                              source->region_size, l.end);
     }
-
-    void *base = mmap(NULL, l.end, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) return no_region(l.end);
-    const size_t first = round_up(fixed_end, os_page()) + first_table_committed(m);
-    if (mprotect((uint8_t *)base + l.instance, first - l.instance, PROT_READ | PROT_WRITE)) {
+    uint8_t *base = mmap(NULL, l.end, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                         0);
+    if (base == MAP_FAILED) {
+        return fnvm_error_new(FNVM_E_MEMORY, "cannot reserve %zu bytes of address space for an "
+                              "instance", l.end);
+    }
+    /* Of many instances that touch a few pages each, a huge page for one of these would be what
+     * most of the memory goes to.  A kernel without huge pages refuses, which is as good. */
+    if (source) madvise(base, l.end, MADV_NOHUGEPAGE);
+    Commit c = {.base = base, .source = source, .context = l.context};
+    error = commit_all(&c, m, limits, &l);
+    if (error) {
         munmap(base, l.end);
-        return no_region(l.end);
+        return error;
     }
-    Instance *inst = (Instance *)(void *)((uint8_t *)base + l.instance);
-    set_pointers(base, m, &l);
+    Instance *inst = (Instance *)(void *)(base + l.instance);
+    place_host_part(inst, base, m, &l);
     inst->store = store;
-
-    Commit c = {.base = base, .from = first, .to = first};
-    Layout at = {.end = fixed_end};
-    place_tables(&at, m, inst, &l, &c);
-    commit(&c, l.stack, l.stack_size);
-    at.end = memories_at;
-    place_memories(&at, m, inst, &l, &c);
-    commit_flush(&c);
-    if (c.failed) {
-        region_destroy(inst);
-        return fnvm_error_new(FNVM_E_MEMORY, "the host has no memory for a new instance");
-    }
+    refer_to_own(inst, base, limits, &l);
     *out = inst;
     return NULL;
+}
+
+/* ---- Creation ---- */
+
+/* Sizes and the stack's registers: all that is not zero in a new context. */
+static void start_context(Instance *inst, const RegionLimits *limits)
+{
+    const Module *m = inst->module;
+    const uint32_t stack = region_stack_size(limits);
+    inst->context->stack = (Stack){.size = stack, .frames = stack};
+    for (uint32_t i = m->n_imported_tables; i < m->ntables; i++)
+        *inst->tables[i].state = region_table_state(m, limits, i);
+    for (uint32_t i = m->n_imported_memories; i < m->nmemories; i++)
+        *inst->memories[i].state = region_memory_state(m, limits, i);
+}
+
+fnvm_error *region_create(Store *store, Module *m, const RegionLimits *limits, Instance **out)
+{
+    fnvm_error *error = region_reserve(store, m, limits, NULL, out);
+    if (!error) start_context(*out, limits);
+    return error;
 }
 
 void region_destroy(Instance *inst)
@@ -348,6 +221,73 @@ void region_destroy(Instance *inst)
     Module *m = inst->module;
     munmap((uint8_t *)inst - os_page(), inst->region_size);
     fnvm_module_release(m);
+}
+
+/* ---- What a guest can change ---- */
+
+typedef struct RangeWalk {
+    bool (*fn)(void *env, RegionRange);
+    void *env;
+    RegionRange range;        /* not yet told */
+} RangeWalk;
+
+static bool walk_to(RangeWalk *w, const Instance *inst, const void *from, size_t bytes)
+{
+    const uint64_t at = (uint64_t)((const uint8_t *)from - region_base(inst));
+    const uint64_t size = round_up(bytes, IMAGE_PAGE);
+    if (!size) return true;
+    if (at == w->range.at + w->range.size) {
+        w->range.size += size;
+        return true;
+    }
+    const RegionRange before = w->range;
+    w->range = (RegionRange){at, size};
+    return !before.size || w->fn(w->env, before);
+}
+
+bool region_each_range(const Instance *inst, bool (*fn)(void *env, RegionRange), void *env)
+{
+    const Module *m = inst->module;
+    const uint32_t tables = m->n_imported_tables;
+    const uint8_t *context = (const uint8_t *)inst->context;
+    const uint8_t *behind = tables < m->ntables ? (const uint8_t *)inst->tables[tables].elems
+                                                : inst->stack_base;
+    RangeWalk w = {.fn = fn, .env = env};
+    bool ok = walk_to(&w, inst, context, (size_t)(behind - context));
+    for (uint32_t i = tables; i < m->ntables && ok; i++) {
+        const TableState *s = inst->tables[i].state;
+        ok = walk_to(&w, inst, inst->tables[i].elems, table_committed(s->size, s->max_size));
+    }
+    ok = ok && walk_to(&w, inst, inst->stack_base, inst->context->stack.size);
+    for (uint32_t i = m->n_imported_memories; i < m->nmemories && ok; i++)
+        ok = walk_to(&w, inst, inst->memories[i].base, (size_t)inst->memories[i].state->size);
+    return ok && fn(env, w.range);
+}
+
+static bool count_range(void *env, RegionRange range)
+{
+    (void)range;
+    ++*(uint32_t *)env;
+    return true;
+}
+
+uint32_t region_nranges(const Instance *inst)
+{
+    uint32_t n = 0;
+    region_each_range(inst, count_range, &n);
+    return n;
+}
+
+static bool list_range(void *env, RegionRange range)
+{
+    RegionRange **next = env;
+    *(*next)++ = range;
+    return true;
+}
+
+void region_ranges(const Instance *inst, RegionRange *out)
+{
+    region_each_range(inst, list_range, &out);
 }
 
 /* ---- Growing ---- */

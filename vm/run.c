@@ -44,9 +44,25 @@ fnvm_error *run_host(Store *store, Instance *caller_instance, FuncRef ref, const
     HostFunc *h = &store->host_funcs[funcref_func(ref)];
     fnvm_caller caller = {store, caller_instance};
     store->exception = 0; /* only what this call throws is thrown on */
+    store->host_call = (HostCall){ref, caller_instance, args}; /* run_pushed keeps the outer one */
     fnvm_error *error = h->fn(&caller, h->env, args);
+    store->host_call.func = 0;
     if (!error) normalise_results(type, args);
     return error;
+}
+
+RunExit run_host_failed(Run *run)
+{
+    Store *store = run->store;
+    if (run->error->code == FNVM_E_EXCEPTION && store->exception) {
+        run->exception = store->exception;
+        store->exception = 0;
+        fnvm_error_free(run->error);
+        run->error = NULL;
+        return run_throw(run);
+    }
+    if (run->error->nframes == 0) backtrace_attach(store, run->error);
+    return RUN_FAILED;
 }
 
 RunExit run_trap(Run *run, fnvm_trap trap)
@@ -116,18 +132,21 @@ static bool has_room(const Run *run, uint32_t top, uint32_t slots)
     return ((uint64_t)top + slots) * sizeof(Slot) + 2 * sizeof(Frame) <= inner;
 }
 
-/* The marker, the arguments at the first free slots, and the function's frame unless compiled code
- * makes that itself. */
-static fnvm_error *push_entry(Run *run, Instance *inst, FuncRef func, const Slot *args,
-                              uint32_t result_slots, const Slot **results, RunExit *next)
+/* RunPush of a call from its start; `env` is its arguments.  The marker, the arguments at the first
+ * free slots, and the function's frame unless compiled code makes that itself. */
+static fnvm_error *push_entry(Run *run, FuncRef func, void *env, const Slot **results,
+                              RunExit *next)
 {
     const FuncCode *code;
+    const Slot *args = env;
+    Instance *inst = run->store->instances[funcref_instance(func)];
     fnvm_error *error = run_verified(inst->module, funcref_func(func), &code);
     if (error) return error;
 
     Instance *owner = run->stack;
     Stack *stack = &owner->context->stack;
-    uint32_t top, slots = code->param_slots > result_slots ? code->param_slots : result_slots;
+    uint32_t top, slots = code->param_slots > code->result_slots ? code->param_slots
+                                                                 : code->result_slots;
     if (!frames_top(run->store, owner, &top) || !has_room(run, top, slots)) return exhausted();
     Slot *fp = stack_slot(owner, top);
     *results = fp;
@@ -189,7 +208,7 @@ static fnvm_error *run_frames(Run *run, RunExit next)
 }
 
 /* Makes the store the thread's one to run: faults in its code are its traps. */
-static fnvm_error *run_entered(Run *run, Instance *inst, FuncRef func, Slot *slots)
+static fnvm_error *run_entered(Run *run, FuncRef func, RunPush *push, void *env, Slot *slots)
 {
     Store *store = run->store;
     uint32_t result_slots = store_func_type(store, func)->result_slots;
@@ -197,7 +216,7 @@ static fnvm_error *run_entered(Run *run, Instance *inst, FuncRef func, Slot *slo
     RunExit next = RUN_DONE;
     Store *before = store->engine->code_space ? fault_run_begin(store) : NULL;
     if (before != store) heap_know_code(store);
-    fnvm_error *error = push_entry(run, inst, func, slots, result_slots, &results, &next);
+    fnvm_error *error = push(run, func, env, &results, &next);
     if (!error) {
         error = run_frames(run, next);
         if (!error) memcpy(slots, results, result_slots * sizeof *slots);
@@ -208,26 +227,28 @@ static fnvm_error *run_entered(Run *run, Instance *inst, FuncRef func, Slot *slo
     return error;
 }
 
-fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
+fnvm_error *run_pushed(Store *store, FuncRef func, RunPush *push, void *env, Slot *slots)
 {
-    if (!func) return fnvm_error_new(FNVM_E_USAGE, "the function is a null reference");
-    if (store->host_depth >= TUNE_HOST_CALL_DEPTH) return exhausted();
-    if (funcref_instance(func) == 0) return call_host(store, func, slots);
-
     Instance *inst = store->instances[funcref_instance(func)];
     Instance *outer = store->stack_owner, *owner = outer ? outer : inst;
     const Stack saved = owner->context->stack;
+    const HostCall host_call = store->host_call;
     GuestCpu *cpu = &store->cpu;
     uint8_t *const sp = cpu->sp, *const fp = cpu->fp;
     Instance *const instance = cpu->instance;
     const uint32_t top = cpu->top;
     Run run = {.store = store, .stack = owner};
 
-    if (!outer) heap_enter(store);
+    if (!outer) {
+        heap_enter(store);
+        store->entry = func;
+    }
     store->stack_owner = owner;
+    store->host_call.func = 0;
     store->host_depth++;
-    fnvm_error *error = run_entered(&run, inst, func, slots);
+    fnvm_error *error = run_entered(&run, func, push, env, slots);
     store->host_depth--;
+    store->host_call = host_call;
     store->stack_owner = outer;
     owner->context->stack = saved;
     cpu->sp = sp, cpu->fp = fp, cpu->instance = instance, cpu->top = top;
@@ -236,4 +257,12 @@ fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
         heap_leave(store);
     }
     return error;
+}
+
+fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
+{
+    if (!func) return fnvm_error_new(FNVM_E_USAGE, "the function is a null reference");
+    if (store->host_depth >= TUNE_HOST_CALL_DEPTH) return exhausted();
+    if (funcref_instance(func) == 0) return call_host(store, func, slots);
+    return run_pushed(store, func, push_entry, slots, slots);
 }

@@ -35,6 +35,14 @@ typedef struct Run {
     FuncRef callee;
 } Run;
 
+/* Puts a call of `func` by the host on run->stack, all of it but what is there already: says where
+ * its results will be and what comes next.  An error is that of a call that did not begin. */
+typedef fnvm_error *RunPush(Run *, FuncRef func, void *env, const Slot **results, RunExit *next);
+
+/* Has a call of a function of an instance pushed and runs it to its end, nested in what runs
+ * already; its results are copied to `slots`, and the stack is as it was before. */
+fnvm_error *run_pushed(Store *, FuncRef func, RunPush *, void *env, Slot *slots);
+
 /* Runs the innermost frame of run->stack, and those it calls, as far as the interpreter can. */
 RunExit interpreter_run(Run *);
 
@@ -46,6 +54,8 @@ RunExit run_throw(Run *);
 
 /* Calls a host function on behalf of guest code; `type` is its type. */
 fnvm_error *run_host(Store *, Instance *caller, FuncRef, const Type *type, Slot *args);
+/* What comes after that has failed with run->error, for an innermost frame that is a Frame. */
+RunExit run_host_failed(Run *);
 
 TypeId run_func_type(const Store *, FuncRef); /* of a reference that is not null */
 

@@ -42,6 +42,7 @@ void fnvm_store_free(fnvm_store *s)
     coredump_forget(s);
     heap_store_free(s); /* first: the collector reads all that follows */
     for (uint32_t i = 1; i < s->ninstances; i++) region_destroy(s->instances[i]);
+    fnvm_image_release(s->image);
     free(s->instances);
     for (uint32_t i = 0; i < s->nhost_funcs; i++) free(s->host_funcs[i].name);
     free(s->host_funcs);

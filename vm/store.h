@@ -12,6 +12,13 @@ typedef struct HostFunc {
     char *name; /* "module.name" for messages, or NULL; owned */
 } HostFunc;
 
+/* A host function that guest code has called and that has not returned. */
+typedef struct HostCall {
+    FuncRef func;             /* 0: none */
+    Instance *caller;
+    Slot *args;               /* on the stack of stack_owner */
+} HostCall;
+
 struct fnvm_caller { Store *store; Instance *instance; /* NULL: called by the host itself */ };
 
 typedef struct RefHandle { uint8_t top; uint64_t bits; } RefHandle; /* top: see types_top */
@@ -32,6 +39,8 @@ struct fnvm_store {
 
     Instance *stack_owner;     /* whose stack runs now; NULL while no guest code does */
     uint32_t host_depth;       /* calls by the host nested in one another */
+    FuncRef entry;             /* what the outermost of them called */
+    HostCall host_call;        /* the innermost one */
 
     uint32_t constant_slots;   /* operand slots that constant expressions being evaluated hold */
     uint64_t exception;        /* thrown through a host function: an exnref, else 0 */
@@ -45,6 +54,12 @@ struct fnvm_store {
     bool code_known;           /* on the collector's list of stores with compiled code: */
     Store *code_next;
     void *code_host_end;       /* the cold end of the stack of the thread that runs it */
+
+    struct fnvm_image *image;  /* it was restored from, retained; or NULL */
+    struct fnvm_wasi *wasi;    /* what its guest has of the system, with an image; the embedder's */
+    int64_t fuel_restored;     /* what it had then */
+    bool resumable;            /* the image's suspended call has yet to go on */
+    uint64_t generation;       /* fnvm:snapshot's; 0: never restored, 1: to be drawn when asked for */
 
     bool keep_trap_state;      /* fnvm_store_keep_trap_state */
     struct TrapRecord *trap_record; /* frames and state for a core dump of the last trap */

@@ -140,7 +140,7 @@ static fnvm_error *chunks_reserve(TypeRegistry *r, uint32_t end)
 {
     for (uint32_t c = r->count / TYPES_PER_CHUNK; c <= (end - 1) / TYPES_PER_CHUNK; c++) {
         if (atomic_load_explicit(&r->chunks[c], memory_order_relaxed)) continue;
-        Type *chunk = calloc(TYPES_PER_CHUNK, sizeof(Type));
+        Type *chunk = malloc(TYPES_PER_CHUNK * sizeof *chunk); /* set where there is an id */
         if (!chunk) return error_no_memory();
         atomic_store_explicit(&r->chunks[c], chunk, memory_order_release);
     }

@@ -133,6 +133,7 @@ static const char *skip_spaces(const char *at)
 static bool take_word(const char **at, const char *word)
 {
     const char *start = skip_spaces(*at);
+    if (*start != *word) return false; /* nearly always, and a host defines a hundred functions */
     size_t len = strlen(word);
     if (strncmp(start, word, len) != 0) return false;
     char next = start[len];
@@ -144,6 +145,8 @@ static bool take_word(const char **at, const char *word)
 /* Takes one value type: a number, a short name, or (ref null? heap). */
 static bool take_valtype(const char **at, ValType *out)
 {
+    *at = skip_spaces(*at);
+    if (**at == '-' || **at == '\0') return false; /* the usual ends of a list */
     for (ValType t = TYPE_I32; t <= TYPE_V128; t++)
         if (take_word(at, number_names[t])) return *out = t, true;
     for (uint32_t i = 0; i < HEAP_NAMES; i++)

@@ -1,9 +1,11 @@
 /* Machines without a compiler: engines have no code space, so the rest is never asked for. */
 #include "jit/cache.h"
+#include "jit/code_file.h"
 #include "jit/enter.h"
 #include "jit/fault.h"
 #include "jit/gdb.h"
 #include "jit/perf.h"
+#include "jit/return_points.h"
 #include "jit/sample.h"
 #include "jit/segment.h"
 #include "jit/trace.h"
@@ -51,6 +53,21 @@ ReturnKind jit_return_kind(const void *address)
     return RETURN_TO_FRAME;
 }
 
+uint8_t *jit_push_frame(uint8_t *sp, uint32_t caller, const Instance *inst, const Type *type,
+                        uint32_t fp, const void *address)
+{
+    (void)caller, (void)inst, (void)type, (void)fp, (void)address;
+    return sp;
+}
+
+bool return_points_find(const Instance *inst, uint32_t func, const uint32_t *pcs, uint32_t n,
+                        ReturnPoint *out, fnvm_error **error)
+{
+    (void)inst, (void)func, (void)pcs, (void)n, (void)out;
+    *error = NULL;
+    return false;
+}
+
 bool segment_find(const Segment *s, const void *address, CodePoint *out)
 {
     (void)s, (void)address, (void)out;
@@ -72,6 +89,7 @@ fnvm_error *cache_open(const char *directory, bool create, CodeCache **out)
 }
 
 void cache_close(CodeCache *cache) { (void)cache; }
+void cache_save(const Module *m) { (void)m; }
 
 fnvm_error *cache_each(const CodeCache *cache, void (*fn)(void *env, const CacheEntry *), void *env)
 {
@@ -86,6 +104,27 @@ fnvm_error *cache_clear(const CodeCache *cache, size_t *files, uint64_t *bytes)
     *bytes = 0;
     return NULL;
 }
+
+fnvm_error *code_file_write(const Module *m, const ImageHash *module, const char *path,
+                            const CodeReturn *returns, uint32_t nreturns, const ImageSeal *seal,
+                            bool *written)
+{
+    (void)m, (void)module, (void)path, (void)returns, (void)nreturns, (void)seal;
+    *written = false;
+    return NULL;
+}
+
+fnvm_error *code_file_load(fnvm_engine *engine, const char *path, const ImageTrust *trust,
+                           const ImageHash *module, uint64_t module_size, int module_fd,
+                           const char *module_path, Module **out)
+{
+    (void)engine, (void)trust, (void)module, (void)module_size;
+    (void)module_fd, (void)module_path, (void)out;
+    return fnvm_error_new(FNVM_E_INVALID, "code segment `%s`: it was made for another processor",
+                          path);
+}
+
+void code_file_close(CodeFile *f) { (void)f; }
 
 /* ---- Looking inside ---- */
 

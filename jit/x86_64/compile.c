@@ -2,8 +2,8 @@
  * behind it what is out of the way: traps, slow calls, constants. */
 #include "jit/compile.h"
 
-#include <cpuid.h>
 #include <stdlib.h>
+#include <sys/platform/x86.h>
 
 #include "jit/trace.h"
 #include "jit/x86_64/check_state.h"
@@ -23,23 +23,18 @@ int64_t read_long_s(Compiler *c) { return (int64_t)take(c, leb_signed(c->bytes +
 
 /* ---- The machine ---- */
 
-static bool has_lzcnt(void) /* clang 14 has no name for it */
-{
-    unsigned a, b, c, d;
-    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
-}
-
+/* The C library has asked the processor already: in a virtual machine each CPUID instruction is an
+ * exit to the host, and the compiler's own builtins would repeat a dozen in every process. */
 uint64_t compiler_cpu_features(void)
 {
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("sse4.1") || !__builtin_cpu_supports("ssse3")) return 0;
+    if (!CPU_FEATURE_ACTIVE(SSE4_1) || !CPU_FEATURE_ACTIVE(SSSE3)) return 0;
     uint64_t features = CPU_BASELINE;
-    if (__builtin_cpu_supports("avx")) features |= CPU_AVX;
-    if (__builtin_cpu_supports("avx2")) features |= CPU_AVX2;
-    if (__builtin_cpu_supports("bmi")) features |= CPU_BMI1;
-    if (__builtin_cpu_supports("bmi2")) features |= CPU_BMI2;
-    if (has_lzcnt()) features |= CPU_LZCNT;
-    if (__builtin_cpu_supports("popcnt")) features |= CPU_POPCNT;
+    if (CPU_FEATURE_ACTIVE(AVX)) features |= CPU_AVX;
+    if (CPU_FEATURE_ACTIVE(AVX2)) features |= CPU_AVX2;
+    if (CPU_FEATURE_ACTIVE(BMI1)) features |= CPU_BMI1;
+    if (CPU_FEATURE_ACTIVE(BMI2)) features |= CPU_BMI2;
+    if (CPU_FEATURE_ACTIVE(LZCNT)) features |= CPU_LZCNT;
+    if (CPU_FEATURE_ACTIVE(POPCNT)) features |= CPU_POPCNT;
     return features;
 }
 

@@ -1,0 +1,47 @@
+/* What commands that run guests share: an engine, a module or an image, a store with WASI and what
+ * else the options hand to the guest, and what is said of how it ended.
+ *
+ * Functions that return int return -1 to go on, or the status to end with, having printed what had
+ * to be said. */
+#ifndef FNVM_CLI_SESSION_H
+#define FNVM_CLI_SESSION_H
+
+#include "cli/options.h"
+#include "cli/profile.h"
+
+typedef struct Session { /* zero but `options` before session_engine; session_free() in any case */
+    Options options;
+    fnvm_engine *engine;
+    fnvm_module *module; /* one of the two, by the command */
+    fnvm_image *image;
+    fnvm_store *store;
+    fnvm_wasi *wasi;
+    fnvm_linker *linker;
+    fnvm_instance *instance;
+    /* What the guest's checkpoint() does; see fnvm_linker_define_snapshot. */
+    fnvm_error *(*checkpoint)(void *env, fnvm_caller *, int32_t *result);
+    void *checkpoint_env;
+    char *cache; /* its directory, or NULL */
+    Profile profile;
+    int inherited; /* sockets from SOCKETS_FIRST on, for the guest */
+} Session;
+
+/* The engine, after the options are known. */
+int session_engine(Session *);
+/* A store and a linker that has all that the guest is given. */
+int session_link(Session *);
+/* Runs `guest` where signals and the timeout can stop it, and profiles it if that is wanted.  It
+ * leaves how the guest ended in *error, or returns a status.  `doing` is for the message:
+ * "run main module". */
+int session_run(Session *, int (*guest)(void *env, fnvm_error **error), void *env,
+                const char *doing);
+void session_free(Session *);
+
+/* An exported function of the main instance: false if there is none of that name. */
+bool session_func(Session *, const char *name, fnvm_extern *func);
+/* "nothing to run", or no function `wanted` if that is not NULL, with those that there are. */
+fnvm_error *session_no_function(Session *, const char *wanted);
+/* Calls a function that has to have neither parameters nor results. */
+fnvm_error *session_call(Session *, const char *name, fnvm_extern func);
+
+#endif

@@ -1,0 +1,216 @@
+/* From an image to instances: regions mapped, links taken from the parts, objects made again.
+ *
+ * What an image holds was checked when it was installed or opened (check.c), so nothing is checked
+ * here again: restoring costs a few system calls per instance, and what objects there are. */
+#include "vm/image/restore.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "jit/enter.h"
+#include "vm/coredump.h"
+#include "vm/heap.h"
+#include "vm/image/objects.h"
+#include "vm/tunables.h"
+
+/* ---- Host functions ---- */
+
+static LinkerName host_name(const Image *image, const ImageHost *h)
+{
+    const char *strings = image_part(image, IMAGE_STRINGS);
+    return (LinkerName){strings + h->module.start, strings + h->name.start, h->module.len,
+                        h->name.len};
+}
+
+static fnvm_error *host_type(Image *image, const ImageHost *h, TypeId *out)
+{
+    ValType types[LIMIT_PARAMS + LIMIT_RESULTS];
+    memcpy(types, (const uint32_t *)image_part(image, IMAGE_TYPES) + h->first_type,
+           (h->nparams + (size_t)h->nresults) * sizeof *types);
+    const TypeDef def = {.comp = COMP_FUNC, .is_final = true, .super = TYPE_ID_NONE,
+                         .nparams = h->nparams, .nresults = h->nresults, .params = types,
+                         .results = types + h->nparams};
+    return types_define(&image->engine->types, &def, 1, out);
+}
+
+/* `all_trap`: functions that do nothing stand in for them, which is enough to look at an image. */
+fnvm_error *restore_hosts(Image *image, fnvm_linker *l, bool all_trap)
+{
+    const ImageHost *hosts = image_part(image, IMAGE_HOSTS);
+    const uint32_t n = (uint32_t)image_count(image, IMAGE_HOSTS);
+    LinkerHost *want = calloc(n + (size_t)1, sizeof *want);
+    fnvm_error *error = want ? NULL : error_no_memory();
+    for (uint32_t i = 0; i < n && !error; i++) {
+        want[i].name = host_name(image, &hosts[i]);
+        want[i].must_exist = (hosts[i].flags & IMAGE_HOST_USED) != 0;
+        want[i].traps = all_trap || (hosts[i].flags & IMAGE_HOST_TRAPS) != 0;
+        error = host_type(image, &hosts[i], &want[i].type);
+    }
+    if (!error) error = linker_arrange_hosts(l, want, n);
+    free(want);
+    return error;
+}
+
+/* ---- Instances ---- */
+
+static const ImageInstance *instance_entry(const Image *image, uint32_t id)
+{
+    return (const ImageInstance *)image_part(image, IMAGE_INSTANCES) + (id - 1);
+}
+
+RegionSource restore_source(const Image *image, uint32_t id)
+{
+    const ImageInstance *e = instance_entry(image, id);
+    return (RegionSource){
+        .fd = image->file.fd,
+        .map = image->file.map,
+        .stretches = (const ImageStretch *)image_part(image, IMAGE_STRETCHES) + e->first_stretch,
+        .nstretches = e->nstretches,
+        .memories = (const ImageMemory *)image_part(image, IMAGE_MEMORIES) + e->first_memory,
+        .tables = (const ImageTable *)image_part(image, IMAGE_TABLES) + e->first_table,
+        .region_size = e->region_size};
+}
+
+fnvm_extern restore_link(const Image *image, const Store *s, const ImageInstance *e, uint32_t i,
+                         fnvm_externkind kind)
+{
+    const ImageLink *link = (const ImageLink *)image_part(image, IMAGE_LINKS) + e->first_link + i;
+    return (fnvm_extern){kind, {(uintptr_t)s->instances[link->instance], link->index}};
+}
+
+/* Also after a reset: functions that were linked since are to be linked again. */
+static void restore_funcs(const Image *image, const ImageInstance *e, Instance *inst)
+{
+    const uint64_t *funcs = (const uint64_t *)image_part(image, IMAGE_FUNCS) + e->first_func;
+    memcpy(inst->imported_funcs, funcs, inst->module->n_imported_funcs * sizeof *funcs);
+}
+
+/* The region, in the store; `inst->id` is the next one. */
+fnvm_error *restore_region(Image *image, Store *s, uint32_t id, Instance **out)
+{
+    const ImageInstance *e = instance_entry(image, id);
+    const RegionSource source = restore_source(image, id);
+    Module *m = image->modules[e->module];
+    fnvm_error *error = jit_module_open(m);
+    if (!error) error = region_map(s, m, &image->limits, &source, out);
+    if (error) return error;
+    error = store_add_instance(s, *out);
+    if (error) region_destroy(*out);
+    return error;
+}
+
+static fnvm_error *restore_instance(Image *image, fnvm_linker *l, uint32_t id)
+{
+    Store *s = linker_store(l);
+    Instance *inst;
+    fnvm_error *error = restore_region(image, s, id, &inst);
+    if (error) return error;
+    const ImageInstance *e = instance_entry(image, id);
+    const Module *m = inst->module;
+    for (uint32_t i = 0, link = 0; i < m->nimports; i++) {
+        if (m->imports[i].kind == FNVM_EXTERN_FUNC) continue;
+        fnvm_externkind kind = (fnvm_externkind)m->imports[i].kind;
+        instance_link(inst, &m->imports[i], restore_link(image, s, e, link++, kind));
+    }
+    restore_funcs(image, e, inst);
+    instance_finish_links(inst);
+    inst->elem_refs_ready = (e->flags & IMAGE_ELEM_REFS_READY) != 0;
+    inst->failed = (e->flags & IMAGE_FAILED) != 0;
+    if (e->flags & IMAGE_LATER_LINKS) inst->linker_state = linker_state(l);
+    jit_link_instance(inst);
+    return NULL;
+}
+
+static fnvm_error *restore_providers(const Image *image, fnvm_linker *l)
+{
+    const ImageProvider *p = image_part(image, IMAGE_PROVIDERS);
+    const char *strings = image_part(image, IMAGE_STRINGS);
+    fnvm_error *error = NULL;
+    for (uint64_t i = 0; i < image_count(image, IMAGE_PROVIDERS) && !error; i++)
+        error = linker_set_provider(l, strings + p[i].name.start, p[i].name.len,
+                                    linker_store(l)->instances[p[i].instance]);
+    return error;
+}
+
+/* What is the store's own and not in a region. */
+static fnvm_error *restore_store(const Image *image, Store *s)
+{
+    const ImageHead *h = image->file.head;
+    if (h->counts_fuel && image->engine->config.fuel) fnvm_store_set_fuel(s, h->fuel);
+    s->resumable = h->call.owner != 0;
+    s->generation = 1;
+    const uint64_t size = image_count(image, IMAGE_OBJECTS);
+    return size ? objects_thaw(s, image_part(image, IMAGE_OBJECTS), size) : NULL;
+}
+
+fnvm_error *image_restore(Image *image, fnvm_linker *l, Instance **main)
+{
+    Store *s = linker_store(l);
+    if (s->engine != image->engine)
+        return fnvm_error_new(FNVM_E_USAGE, "the image and the store are of different engines");
+    if (s->ninstances > 1 || s->image)
+        return fnvm_error_new(FNVM_E_USAGE, "an image is restored into a new store, in which "
+                              "nothing has been instantiated");
+    if (image_count(image, IMAGE_INSTANCES) > image->engine->config.max_instances)
+        return fnvm_error_new(FNVM_E_LIMIT, "more than %u instances in one store",
+                              image->engine->config.max_instances);
+    fnvm_error *error = restore_hosts(image, l, false);
+    if (error) return error;
+    s->image = fnvm_image_retain(image);
+    for (uint32_t id = 1; id <= image_count(image, IMAGE_INSTANCES) && !error; id++)
+        error = restore_instance(image, l, id);
+    if (!error) error = restore_providers(image, l);
+    if (!error) error = restore_store(image, s);
+    if (!error) *main = s->instances[image->file.head->main];
+    s->fuel_restored = s->fuel;
+    return error;
+}
+
+/* ---- Reset ---- */
+
+/* What the host keeps on behalf of the guest.  Interrupts change mappings, so nothing is done about
+ * one that is not there. */
+static void forget_run(Store *s)
+{
+    if (atomic_load(&s->interrupt)) fnvm_store_clear_interrupt(s);
+    fnvm_store_drop_refs(s);
+    coredump_forget(s);
+    s->exception = 0;
+    s->entry = 0;
+    s->host_call = (HostCall){0};
+    memset(s->cpu.ints, 0, sizeof s->cpu.ints);
+    memset(s->cpu.floats, 0, sizeof s->cpu.floats);
+    s->cpu.exception = 0;
+    s->constant_slots = 0;
+    s->fuel = s->fuel_restored;
+    heap_store_free(s);
+}
+
+static fnvm_error *reset_instance(Image *image, Instance *inst)
+{
+    const ImageInstance *e = instance_entry(image, inst->id);
+    const RegionSource source = restore_source(image, inst->id);
+    inst->cursor = (ElemCursor){0};
+    inst->elem_refs_ready = (e->flags & IMAGE_ELEM_REFS_READY) != 0;
+    if (e->flags & IMAGE_LATER_LINKS) restore_funcs(image, e, inst);
+    if (region_reset(inst, &source, image_pagemap(image))) return NULL;
+    return fnvm_error_new(FNVM_E_IO, "the system refused to give pages of an instance back");
+}
+
+fnvm_error *store_reset(Store *s)
+{
+    Image *image = s->image;
+    if (!image)
+        return fnvm_error_new(FNVM_E_USAGE, "only a store that was restored from an image can be "
+                              "reset");
+    if (s->host_depth)
+        return fnvm_error_new(FNVM_E_USAGE, "a store cannot be reset while its guest runs");
+    const uint64_t n = image_count(image, IMAGE_INSTANCES);
+    if (s->ninstances != n + 1)
+        return fnvm_error_new(FNVM_E_UNSUPPORTED, "modules were instantiated since the image was "
+                              "restored: free the store and restore again");
+    forget_run(s);
+    fnvm_error *error = NULL;
+    for (uint32_t id = 1; id <= n && !error; id++) error = reset_instance(image, s->instances[id]);
+    return error ? error : restore_store(image, s);
+}
