@@ -9,11 +9,12 @@
  *
  *   restore    a new store from the image, a call of NAME in it, freeing it
  *   define     the part of that that goes into defining the host's functions: WASI's
- *   take       a store from the pool, a call of NAME, giving it back
+ *   take       a store from the pool, and a call of NAME
+ *   give back  that store: what the call alone has written
  *   reset      giving back a store in whose memory 10 scattered pages were written
  *
  * NAME is an export that takes nothing, returns nothing and does nothing.  Without one nothing is
- * called, and "take" gives back a store that is as it was.  --instances: what N of them take. */
+ * called, and what is given back is as it was.  --instances: what N of them take. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -85,6 +86,7 @@ typedef struct Subject {
     const char *name, *path;
     const char *call;         /* or NULL */
     bool needs_wasi;
+    bool no_streams;          /* three descriptors per store would be more than a process may have */
     const Options *options;
     fnvm_engine *engine;
     fnvm_image *image;
@@ -109,7 +111,7 @@ static fnvm_error *define(void *env, fnvm_linker *linker, fnvm_wasi **wasi)
     fnvm_error *error = fnvm_wasi_new(wasi);
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0 && !error) error = fnvm_error_new(FNVM_E_IO, "/dev/null: %s", strerror(errno));
-    for (int i = 0; i < 3 && !error; i++) error = fnvm_wasi_stdio(*wasi, i, fd);
+    for (int i = 0; i < 3 && !error && !s->no_streams; i++) error = fnvm_wasi_stdio(*wasi, i, fd);
     if (fd >= 0) close(fd);
     for (size_t i = 0; i < s->options->ndirs && !error; i++)
         error = add_dir(*wasi, s->options->dirs[i]);
@@ -155,14 +157,17 @@ static fnvm_error *restore_once(const Subject *s, double *define_us)
     return error;
 }
 
-static fnvm_error *take_once(const Subject *s, fnvm_pool *pool)
+/* *give: the part of the time that giving it back takes. */
+static fnvm_error *take_once(const Subject *s, fnvm_pool *pool, double *give)
 {
     fnvm_store *store;
     fnvm_instance *main;
     fnvm_error *error = fnvm_pool_take(pool, &store, &main);
     if (error) return error;
     error = call_empty(s, store, main);
+    const double taken = now_us();
     fnvm_pool_give(pool, store);
+    *give = now_us() - taken;
     return error;
 }
 
@@ -173,24 +178,25 @@ static long faults_now(void)
     return usage.ru_minflt;
 }
 
-static void write_pages(uint8_t *memory, size_t size)
+static void write_pages(fnvm_store *store, fnvm_extern memory, uint64_t size)
 {
-    for (size_t i = 0; i < WRITTEN; i++) {
-        volatile uint8_t *byte = memory + size / PAGE * i / WRITTEN * PAGE;
-        *byte = (uint8_t)(*byte + 1);
+    for (uint64_t i = 0; i < WRITTEN; i++) {
+        const uint64_t at = size / PAGE * i / WRITTEN * PAGE;
+        uint8_t byte;
+        fnvm_memory_read(store, memory, at, &byte, 1);
+        byte++;
+        fnvm_memory_write(store, memory, at, &byte, 1);
     }
 }
 
 /* The memory that a guest of the image exports. */
-static bool memory_of(fnvm_store *store, fnvm_instance *main, uint8_t **base, size_t *size)
+static bool memory_of(fnvm_store *store, fnvm_instance *main, fnvm_extern *memory, uint64_t *size)
 {
-    fnvm_extern memory;
-    if (!fnvm_instance_export(main, "memory", strlen("memory"), &memory) ||
-        memory.kind != FNVM_EXTERN_MEMORY)
+    if (!fnvm_instance_export(main, "memory", strlen("memory"), memory) ||
+        memory->kind != FNVM_EXTERN_MEMORY)
         return false;
-    *base = fnvm_memory_base(store, memory);
-    *size = (size_t)fnvm_memory_size(store, memory);
-    return *size >= (size_t)WRITTEN * PAGE;
+    *size = fnvm_memory_size(store, *memory);
+    return *size >= (uint64_t)WRITTEN * PAGE;
 }
 
 /* Times the giving back, and counts the faults of the writes before. */
@@ -198,17 +204,17 @@ static fnvm_error *reset_once(fnvm_pool *pool, double *us, long *faults)
 {
     fnvm_store *store;
     fnvm_instance *main;
-    uint8_t *base;
-    size_t size;
+    fnvm_extern memory;
+    uint64_t size;
     fnvm_error *error = fnvm_pool_take(pool, &store, &main);
     if (error) return error;
-    if (!memory_of(store, main, &base, &size)) {
+    if (!memory_of(store, main, &memory, &size)) {
         fnvm_pool_give(pool, store);
         return fnvm_error_new(FNVM_E_NOT_FOUND, "the image exports no `memory` of %d pages",
                               WRITTEN);
     }
     const long before = faults_now();
-    write_pages(base, size);
+    write_pages(store, memory, size);
     *faults += faults_now() - before;
     const double start = now_us();
     fnvm_pool_give(pool, store);
@@ -222,7 +228,7 @@ typedef struct Worker {
     const Subject *subject;
     pthread_barrier_t *start; /* all threads are in the same measurement */
     pthread_t thread;
-    double restore[RUNS], define[RUNS], take[RUNS], reset[RUNS];
+    double restore[RUNS], define[RUNS], take[RUNS], give[RUNS], reset[RUNS];
     long faults;              /* of the writes, once all pages have been written before */
     fnvm_error *error;
 } Worker;
@@ -240,8 +246,8 @@ static void measure_takes(Worker *w, fnvm_pool *pool)
 {
     for (size_t i = 0; i < RUNS && !w->error; i++) {
         const double start = now_us();
-        w->error = take_once(w->subject, pool);
-        w->take[i] = now_us() - start;
+        w->error = take_once(w->subject, pool, &w->give[i]);
+        w->take[i] = now_us() - start - w->give[i];
     }
 }
 
@@ -258,7 +264,7 @@ static void *work(void *env)
     long ignored = 0;
     w->error = new_pool(w->subject, 1, &pool);
     for (size_t i = 0; i < WARM && !w->error; i++) {
-        w->error = take_once(w->subject, pool);
+        w->error = take_once(w->subject, pool, &w->give[0]);
         if (!w->error) w->error = reset_once(pool, &w->reset[0], &ignored);
     }
     pthread_barrier_wait(w->start);
@@ -324,6 +330,7 @@ static fnvm_error *measure_threads(const Subject *s, size_t n, Medians *out)
         if (s->needs_wasi)
             print_row("define", n, gather(workers, n, offsetof(Worker, define)));
         out->take = print_row("take", n, gather(workers, n, offsetof(Worker, take)));
+        print_row("give back", n, gather(workers, n, offsetof(Worker, give)));
         out->reset = print_row("reset", n, gather(workers, n, offsetof(Worker, reset)));
         printf("            page faults in %zu requests that write the same %d pages: %ld\n",
                n * RUNS, WRITTEN, faults);
@@ -333,6 +340,14 @@ static fnvm_error *measure_threads(const Subject *s, size_t n, Medians *out)
 }
 
 /* ---- Floors: the same with bare system calls ---- */
+
+static void touch_pages(uint8_t *memory, size_t size)
+{
+    for (size_t i = 0; i < WRITTEN; i++) {
+        volatile uint8_t *byte = memory + size / PAGE * i / WRITTEN * PAGE;
+        *byte = (uint8_t)(*byte + 1);
+    }
+}
 
 typedef struct Floors { double map, fault, scan, copy; } Floors;
 
@@ -373,7 +388,7 @@ static void raw_map(const Raw *r)
 {
     uint8_t *at = map_privately(r);
     if (!at) return;
-    write_pages(at, r->size);
+    touch_pages(at, r->size);
     munmap(at, r->size);
 }
 
@@ -425,7 +440,7 @@ static bool measure_floors(const char *path, Floors *out)
         out->map = median_of(&r, raw_map, false);
         out->fault = median_of(&r, raw_fault, true) / (double)(r.size / PAGE);
         madvise(r.copy, r.size, MADV_DONTNEED);
-        write_pages(r.copy, r.size);
+        touch_pages(r.copy, r.size);
         out->scan = r.pagemap >= 0 ? median_of(&r, raw_scan, false) : 0;
         out->copy = median_of(&r, raw_copy, false);
     }
@@ -494,8 +509,9 @@ static void print_footprint(size_t n, const Footprint *a, const Footprint *b)
     printf("    less available       %.1f KiB each\n", (a->available - b->available) * per);
 }
 
-static fnvm_error *measure_instances(const Subject *s, size_t n)
+static fnvm_error *measure_instances(Subject *s, size_t n)
 {
+    s->no_streams = true;
     const Footprint before = footprint();
     fnvm_pool *pool;
     const double start = now_us();

@@ -340,7 +340,12 @@ FNVM_API fnvm_error *fnvm_func_call(fnvm_store *, fnvm_extern func, const fnvm_v
 
 FNVM_API fnvm_error *fnvm_global_get(fnvm_store *, fnvm_extern, fnvm_val *out);
 FNVM_API fnvm_error *fnvm_global_set(fnvm_store *, fnvm_extern, const fnvm_val *);
-/* The base never moves while the store lives; the size grows. */
+/* Copies between guest and host; false, and nothing done, if it is not all within the memory. */
+FNVM_API bool fnvm_memory_read(fnvm_store *, fnvm_extern, uint64_t at, void *out, size_t size);
+FNVM_API bool fnvm_memory_write(fnvm_store *, fnvm_extern, uint64_t at, const void *bytes,
+                                size_t size);
+/* The base never moves while the store lives; the size grows.  A store whose base was asked for, here
+ * or by fnvm_caller_memory, takes a few microseconds more for each reset from then on. */
 FNVM_API uint8_t *fnvm_memory_base(fnvm_store *, fnvm_extern);
 FNVM_API uint64_t fnvm_memory_size(fnvm_store *, fnvm_extern);
 

@@ -45,11 +45,10 @@ static fnvm_error *wasi_enter(fnvm_caller *caller, void *env, fnvm_slot *slots)
     const WasiBinding *binding = env;
     WasiCall call = {.caller = caller, .wasi = binding->wasi};
     uint8_t no_memory[1];
-    bool has_memory = fnvm_caller_memory(caller, &call.memory, &call.memory_size);
-    if (!has_memory || !call.memory) {
-        call.memory = no_memory;
-        call.memory_size = 0;
-    }
+    const MemoryRef *memory = caller_memory(caller);
+    const bool has_memory = memory != NULL;
+    call.memory = memory && memory->base ? memory->base : no_memory;
+    call.memory_size = memory && memory->base ? memory->state->size : 0;
     WasiErrno result = binding->import->function(&call, slots);
     if (call.error) return call.error;
     if (!has_memory && result == WASI_EFAULT)

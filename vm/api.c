@@ -184,8 +184,9 @@ fnvm_instance *fnvm_caller_instance(fnvm_caller *caller) { return caller->instan
 
 bool fnvm_caller_memory(fnvm_caller *caller, uint8_t **base, uint64_t *size)
 {
-    const MemoryRef *memory = caller->instance ? caller->instance->memory_export : NULL;
+    const MemoryRef *memory = caller_memory(caller);
     if (!memory) return false;
+    caller->store->memory_exposed = true;
     *base = memory->base;
     *size = memory->state->size;
     return true;
@@ -242,6 +243,7 @@ fnvm_error *fnvm_global_set(fnvm_store *s, fnvm_extern e, const fnvm_val *v)
     Slot *value = extern_global(s, e, &type);
     if (!value) return fnvm_error_new(FNVM_E_USAGE, "not a global of this store");
     if (!type.is_mutable) return fnvm_error_new(FNVM_E_USAGE, "the global is immutable");
+    store_touch(s);
     return store_value_to_slots(s, v, type.type, value);
 }
 
@@ -254,7 +256,30 @@ static const MemoryRef *extern_memory(Store *s, fnvm_extern e)
 uint8_t *fnvm_memory_base(fnvm_store *s, fnvm_extern e)
 {
     const MemoryRef *memory = extern_memory(s, e);
+    s->memory_exposed = true;
     return memory ? memory->base : NULL;
+}
+
+static bool lies_within(const MemoryRef *memory, uint64_t at, size_t size)
+{
+    return memory && at <= memory->state->size && size <= memory->state->size - at;
+}
+
+bool fnvm_memory_read(fnvm_store *s, fnvm_extern e, uint64_t at, void *out, size_t size)
+{
+    const MemoryRef *memory = extern_memory(s, e);
+    if (!lies_within(memory, at, size)) return false;
+    if (size) memcpy(out, memory->base + at, size);
+    return true;
+}
+
+bool fnvm_memory_write(fnvm_store *s, fnvm_extern e, uint64_t at, const void *bytes, size_t size)
+{
+    const MemoryRef *memory = extern_memory(s, e);
+    if (!lies_within(memory, at, size)) return false;
+    store_touch(s);
+    if (size) memcpy(memory->base + at, bytes, size);
+    return true;
 }
 
 uint64_t fnvm_memory_size(fnvm_store *s, fnvm_extern e)

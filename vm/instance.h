@@ -123,6 +123,9 @@ struct fnvm_instance {
     bool failed;              /* its globals, tables and memories were not all initialised (4.7.2) */
     ElemCursor cursor;
     size_t region_size;
+    struct RegionRange *written; /* pages that region_reset found to be the instance's own; owned */
+    uint32_t nwritten, written_cap;
+    bool written_known;
     Instance *next_polled;    /* in the store's list, see store_add_polled */
     void *linker_state;       /* what linker_resolve_func needs: import i was left to first use */
 };

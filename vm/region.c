@@ -4,6 +4,7 @@
 #include "vm/region_layout.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "vm/image/image.h"
@@ -219,6 +220,7 @@ void region_destroy(Instance *inst)
     if (!inst) return;
     if (inst->linker_state) linker_state_free(inst->linker_state);
     Module *m = inst->module;
+    free(inst->written);
     munmap((uint8_t *)inst - os_page(), inst->region_size);
     fnvm_module_release(m);
 }

@@ -47,7 +47,8 @@ static inline uint8_t *region_base(const Instance *inst)
 /* The parts of a region that a guest can change, as ranges of whole pages from the region's start,
  * ascending: context and all behind it to the end of the stack (without what of tables was not made
  * writable), then memories as far as they have grown. */
-typedef struct RegionRange { uint64_t at, size; } RegionRange;
+typedef struct RegionRange RegionRange;
+struct RegionRange { uint64_t at, size; };
 uint32_t region_nranges(const Instance *);
 void region_ranges(const Instance *, RegionRange *out);
 
@@ -72,11 +73,12 @@ fnvm_error *region_map(Store *, Module *m, const RegionLimits *, const RegionSou
 
 /* Makes the region's contents, and the writable sizes of memories and tables, what the source says,
  * as if it had been mapped anew: copies back pages that were written, or drops all where these are
- * many (TUNE_RESET_KEEP_BYTES).  Pages swapped out count as written.  No mapping changes unless a
- * memory or table has grown.  `pagemap` is pagemap_open's; where the kernel cannot be asked which
+ * many (TUNE_RESET_KEEP_BYTES).  Pages swapped out count as written.  `quiet`: nobody has had a page
+ * fault on the region since it was reset last, so only pages can have been written that were found
+ * then, and the kernel is not asked.  No mapping changes unless a memory or table has grown.  `pagemap` is pagemap_open's; where the kernel cannot be asked which
  * pages were written, all are dropped.  False: the system refused; the region is not to be used
  * again. */
-bool region_reset(Instance *, const RegionSource *, int pagemap);
+bool region_reset(Instance *, const RegionSource *, int pagemap, bool quiet);
 
 /* What the context says of an own memory or table that is as its type begins it. */
 MemoryState region_memory_state(const Module *, const RegionLimits *, uint32_t memory);

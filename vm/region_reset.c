@@ -5,7 +5,12 @@
  * system call, and nothing has to be set up before.  They are copied back from the file and stay:
  * the next run writes them without a fault, and the next reset finds them again, written or not.
  * Dropping a page takes longer than copying it, and costs a fault later besides.  Only where a run
- * has written so much that an idle instance should not keep it, all pages are dropped. */
+ * has written so much that an idle instance should not keep it, all pages are dropped.
+ *
+ * The kernel looks at every page that is there, which takes longer than the copying.  But a page
+ * becomes the instance's own by a fault only: after a run without one, what was found the last time
+ * is all there is. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -47,6 +52,7 @@ static bool shrink(const Instance *inst, const RegionSource *source)
 /* ---- Pages ---- */
 
 typedef struct CopyBack {
+    Instance *inst;
     uint8_t *region;
     const RegionSource *source;
     uint32_t next;            /* the first stretch that may reach to where we are */
@@ -75,6 +81,22 @@ static void copy_range(CopyBack *c, uint64_t at, uint64_t end)
     }
 }
 
+/* Without memory for the list, the kernel is asked each time. */
+static void note_written(Instance *inst, RegionRange range)
+{
+    if (inst->nwritten == inst->written_cap) {
+        uint32_t cap = inst->written_cap ? 2 * inst->written_cap : 16;
+        RegionRange *bigger = realloc(inst->written, cap * sizeof *bigger);
+        if (!bigger) {
+            inst->written_known = false;
+            return;
+        }
+        inst->written = bigger;
+        inst->written_cap = cap;
+    }
+    inst->written[inst->nwritten++] = range;
+}
+
 static bool copy_run(void *env, uintptr_t from, uintptr_t to)
 {
     CopyBack *c = env;
@@ -82,6 +104,7 @@ static bool copy_run(void *env, uintptr_t from, uintptr_t to)
     c->bytes += to - from;
     if (c->bytes > TUNE_RESET_KEEP_BYTES) return false;
     copy_range(c, from - region, to - region);
+    if (c->inst->written_known) note_written(c->inst, (RegionRange){from - region, to - from});
     return true;
 }
 
@@ -98,20 +121,34 @@ static bool last_end(void *env, RegionRange range)
 }
 
 /* One question for all ranges: between them nothing was ever written. */
-static bool copy_back(const Instance *inst, const RegionSource *source, int pagemap)
+static bool copy_back(Instance *inst, const RegionSource *source, int pagemap)
 {
-    CopyBack c = {.region = region_base(inst), .source = source};
+    CopyBack c = {.inst = inst, .region = region_base(inst), .source = source};
     uint64_t end = 0;
     region_each_range(inst, last_end, &end);
+    inst->nwritten = 0;
+    inst->written_known = true;
     return pagemap_each(pagemap, (uintptr_t)inst->context, (uintptr_t)c.region + end,
                         PAGEMAP_WRITTEN, copy_run, &c);
 }
 
+static void copy_known(Instance *inst, const RegionSource *source)
+{
+    CopyBack c = {.inst = inst, .region = region_base(inst), .source = source};
+    for (uint32_t i = 0; i < inst->nwritten; i++)
+        copy_range(&c, inst->written[i].at, inst->written[i].at + inst->written[i].size);
+}
+
 /* The sizes in the context change with its page, which may be at any time from the second step on;
  * whichever they are, all that may have been written lies within. */
-bool region_reset(Instance *inst, const RegionSource *source, int pagemap)
+bool region_reset(Instance *inst, const RegionSource *source, int pagemap, bool quiet)
 {
     if (!shrink(inst, source)) return false;
+    if (quiet && inst->written_known) {
+        copy_known(inst, source);
+        return true;
+    }
     if (pagemap >= 0 && copy_back(inst, source, pagemap)) return true;
+    inst->written_known = false;
     return region_each_range(inst, drop_range, region_base(inst));
 }

@@ -240,6 +240,7 @@ fnvm_error *run_pushed(Store *store, FuncRef func, RunPush *push, void *env, Slo
     Run run = {.store = store, .stack = owner};
 
     if (!outer) {
+        store_touch(store);
         heap_enter(store);
         store->entry = func;
     }

@@ -19,6 +19,10 @@ typedef struct HostCall {
     Slot *args;               /* on the stack of stack_owner */
 } HostCall;
 
+/* How many page faults a thread had had when the store was clean last.  Valid while nothing was done
+ * to the store on another thread: see store_touch. */
+typedef struct CleanMark { pthread_t thread; uint64_t faults; bool valid; } CleanMark;
+
 struct fnvm_caller { Store *store; Instance *instance; /* NULL: called by the host itself */ };
 
 typedef struct RefHandle { uint8_t top; uint64_t bits; } RefHandle; /* top: see types_top */
@@ -58,6 +62,9 @@ struct fnvm_store {
     struct fnvm_image *image;  /* it was restored from, retained; or NULL */
     struct fnvm_wasi *wasi;    /* what its guest has of the system, with an image; the embedder's */
     int64_t fuel_restored;     /* what it had then */
+    CleanMark clean;
+    bool memory_exposed;       /* the embedder was given an address of guest memory, to which he may
+                                * write on any thread from now on */
     bool resumable;            /* the image's suspended call has yet to go on */
     uint64_t generation;       /* fnvm:snapshot's; 0: never restored, 1: to be drawn when asked for */
 
@@ -65,6 +72,18 @@ struct fnvm_store {
     struct TrapRecord *trap_record; /* frames and state for a core dump of the last trap */
     uint64_t trap_records;          /* made so far */
 };
+
+/* To be called where the embedder is about to change a store, or to have its guest run. */
+static inline void store_touch(Store *s)
+{
+    if (s->clean.valid && !pthread_equal(s->clean.thread, pthread_self())) s->clean.valid = false;
+}
+
+/* The memory that the calling instance exports as "memory", or NULL. */
+static inline const MemoryRef *caller_memory(const fnvm_caller *caller)
+{
+    return caller->instance ? caller->instance->memory_export : NULL;
+}
 
 fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const char *name,
                                 FuncRef *out);

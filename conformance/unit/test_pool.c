@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,112 @@ static void a_store_that_cannot_be_reset_is_replaced(void **state)
     world_close(&w);
 }
 
+/* ---- What has been written, whoever wrote it and whenever ---- */
+
+enum { MEMORY_BYTES = 2 * 65536, PAGE = 4096 };
+
+static fnvm_extern memory_of(fnvm_instance *main)
+{
+    fnvm_extern memory;
+    assert_true(fnvm_instance_export(main, "memory", strlen("memory"), &memory));
+    return memory;
+}
+
+/* Takes the pool's only store; its memory must be as it was the first time. */
+static fnvm_store *take_clean(World *w, uint8_t *first, bool is_first, fnvm_extern *memory)
+{
+    fnvm_store *store;
+    fnvm_instance *main;
+    static uint8_t now[MEMORY_BYTES];
+    assert_null(fnvm_pool_take(w->pool, &store, &main));
+    *memory = memory_of(main);
+    assert_true(fnvm_memory_read(store, *memory, 0, is_first ? first : now, MEMORY_BYTES));
+    if (!is_first) assert_memory_equal(first, now, MEMORY_BYTES);
+    return store;
+}
+
+/* Most requests write the same few pages; now and then one writes another. */
+static void pages_are_found_whenever_they_are_written_first(void **state)
+{
+    (void)state;
+    World w;
+    static uint8_t first[MEMORY_BYTES];
+    world_open(&w);
+    assert_null(open_pool(&w, 1, 1));
+    for (uint32_t i = 0; i < 300; i++) {
+        fnvm_extern memory;
+        fnvm_store *store = take_clean(&w, first, i == 0, &memory);
+        for (uint64_t page = 2; page < 5; page++)
+            assert_true(fnvm_memory_write(store, memory, page * PAGE + i, "usual", 5));
+        if (i % 7 == 6)
+            assert_true(fnvm_memory_write(store, memory, i * 37 % 32 * PAGE, "unusual", 7));
+        fnvm_pool_give(w.pool, store);
+    }
+    world_close(&w);
+}
+
+typedef struct Writer { fnvm_store *store; fnvm_extern memory; uint8_t *base; uint32_t page; } Writer;
+
+static void *write_by_address(void *env)
+{
+    const Writer *t = env;
+    memcpy(t->base + t->page * PAGE, "other thread", 12);
+    return NULL;
+}
+
+static void *write_by_call(void *env)
+{
+    const Writer *t = env;
+    bool ok = fnvm_memory_write(t->store, t->memory, t->page * PAGE, "other thread", 12);
+    return ok ? NULL : env;
+}
+
+static void run_on_another_thread(void *(*fn)(void *), Writer *t)
+{
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, fn, t), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_null(result);
+}
+
+static void what_another_thread_wrote_is_gone_as_well(void **state)
+{
+    (void)state;
+    World w;
+    static uint8_t first[MEMORY_BYTES];
+    world_open(&w);
+    assert_null(open_pool(&w, 1, 1));
+    Writer t = {0};
+    for (uint32_t i = 0; i < 40; i++) { /* by calls first: an address, once given, is remembered */
+        t.store = take_clean(&w, first, i == 0, &t.memory);
+        t.page = i % 20 + 8;
+        if (i == 20) t.base = fnvm_memory_base(t.store, t.memory);
+        if (i % 2) run_on_another_thread(i < 20 ? write_by_call : write_by_address, &t);
+        fnvm_pool_give(w.pool, t.store);
+    }
+    world_close(&w);
+}
+
+static void copies_stay_within_the_memory(void **state)
+{
+    (void)state;
+    World w;
+    static uint8_t first[MEMORY_BYTES];
+    uint8_t bytes[8] = {1};
+    world_open(&w);
+    assert_null(open_pool(&w, 1, 1));
+    fnvm_extern memory;
+    fnvm_store *store = take_clean(&w, first, true, &memory);
+    assert_true(fnvm_memory_write(store, memory, MEMORY_BYTES - 8, bytes, 8));
+    assert_true(fnvm_memory_read(store, memory, MEMORY_BYTES, bytes, 0));
+    assert_false(fnvm_memory_write(store, memory, MEMORY_BYTES - 7, bytes, 8));
+    assert_false(fnvm_memory_read(store, memory, MEMORY_BYTES + 1, bytes, 0));
+    assert_false(fnvm_memory_write(store, memory, UINT64_MAX - 3, bytes, 8));
+    fnvm_pool_give(w.pool, store);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +374,9 @@ int main(void)
         cmocka_unit_test(no_more_stores_than_allowed),
         cmocka_unit_test(a_failing_define_leaves_a_pool_that_works),
         cmocka_unit_test(a_store_that_cannot_be_reset_is_replaced),
+        cmocka_unit_test(pages_are_found_whenever_they_are_written_first),
+        cmocka_unit_test(what_another_thread_wrote_is_gone_as_well),
+        cmocka_unit_test(copies_stay_within_the_memory),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }

@@ -221,7 +221,7 @@ static bool is_readable(const uint8_t *at)
 
 static void reset(World *w, Instance *inst, int pagemap)
 {
-    assert_true(region_reset(inst, &w->source, pagemap));
+    assert_true(region_reset(inst, &w->source, pagemap, false));
     is_as_mapped(w, inst);
 }
 
@@ -529,7 +529,7 @@ static void pages_that_were_swapped_out_are_found(void **state)
     scribble(inst->memories[0].base, size, &random, 1);
     const int asked = madvise(inst->memories[0].base, size, MADV_PAGEOUT);
     const size_t swapped = count_swapped(w.pagemap, inst->memories[0].base, size);
-    const bool as_mapped = region_reset(inst, &w.source, w.pagemap);
+    const bool as_mapped = region_reset(inst, &w.source, w.pagemap, false);
     void *both[] = {&w, region_base(inst)};
     const bool same = region_each_range(inst, range_as_mapped, both);
     region_destroy(inst);

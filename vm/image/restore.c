@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "jit/enter.h"
 #include "vm/coredump.h"
@@ -168,6 +169,22 @@ fnvm_error *image_restore(Image *image, fnvm_linker *l, Instance **main)
 
 /* ---- Reset ---- */
 
+/* Page faults of this thread so far.  No page of a region becomes its own without one, whether the
+ * guest or a system call writes to it. */
+static CleanMark mark_clean(void)
+{
+    struct rusage r;
+    if (getrusage(RUSAGE_THREAD, &r) != 0) return (CleanMark){0};
+    return (CleanMark){pthread_self(), (uint64_t)r.ru_minflt + (uint64_t)r.ru_majflt, true};
+}
+
+static bool has_been_quiet(const Store *s)
+{
+    const CleanMark now = mark_clean(), *then = &s->clean;
+    return then->valid && now.valid && !s->memory_exposed &&
+           pthread_equal(then->thread, now.thread) && then->faults == now.faults;
+}
+
 /* What the host keeps on behalf of the guest.  Interrupts change mappings, so nothing is done about
  * one that is not there. */
 static void forget_run(Store *s)
@@ -186,14 +203,14 @@ static void forget_run(Store *s)
     heap_store_free(s);
 }
 
-static fnvm_error *reset_instance(Image *image, Instance *inst)
+static fnvm_error *reset_instance(Image *image, Instance *inst, bool quiet)
 {
     const ImageInstance *e = instance_entry(image, inst->id);
     const RegionSource source = restore_source(image, inst->id);
     inst->cursor = (ElemCursor){0};
     inst->elem_refs_ready = (e->flags & IMAGE_ELEM_REFS_READY) != 0;
     if (e->flags & IMAGE_LATER_LINKS) restore_funcs(image, e, inst);
-    if (region_reset(inst, &source, image_pagemap(image))) return NULL;
+    if (region_reset(inst, &source, image_pagemap(image), quiet)) return NULL;
     return fnvm_error_new(FNVM_E_IO, "the system refused to give pages of an instance back");
 }
 
@@ -209,8 +226,13 @@ fnvm_error *store_reset(Store *s)
     if (s->ninstances != n + 1)
         return fnvm_error_new(FNVM_E_UNSUPPORTED, "modules were instantiated since the image was "
                               "restored: free the store and restore again");
+    const bool quiet = has_been_quiet(s);
+    s->clean.valid = false;
     forget_run(s);
     fnvm_error *error = NULL;
-    for (uint32_t id = 1; id <= n && !error; id++) error = reset_instance(image, s->instances[id]);
-    return error ? error : restore_store(image, s);
+    for (uint32_t id = 1; id <= n && !error; id++)
+        error = reset_instance(image, s->instances[id], quiet);
+    if (!error) error = restore_store(image, s);
+    if (!error) s->clean = mark_clean();
+    return error;
 }
