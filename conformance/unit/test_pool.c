@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,46 +304,57 @@ static void pages_are_found_whenever_they_are_written_first(void **state)
     world_close(&w);
 }
 
-typedef struct Writer { fnvm_store *store; fnvm_extern memory; uint8_t *base; uint32_t page; } Writer;
+/* Another thread, there all the time: starting one has page faults of its own. */
+typedef struct Writer {
+    fnvm_store *store;
+    fnvm_extern memory;
+    uint8_t *base;            /* write by this address, unless NULL */
+    uint32_t page;
+    bool stop;
+    sem_t go, done;
+} Writer;
 
-static void *write_by_address(void *env)
+static void *write_when_told(void *env)
 {
-    const Writer *t = env;
-    memcpy(t->base + t->page * PAGE, "other thread", 12);
-    return NULL;
+    static const char text[] = "other thread";
+    Writer *t = env;
+    for (;;) {
+        sem_wait(&t->go);
+        if (t->stop) return NULL;
+        const uint64_t at = (uint64_t)t->page * PAGE;
+        if (t->base) memcpy(t->base + at, text, sizeof text);
+        else fnvm_memory_write(t->store, t->memory, at, text, sizeof text);
+        sem_post(&t->done);
+    }
 }
 
-static void *write_by_call(void *env)
+static void tell(Writer *t)
 {
-    const Writer *t = env;
-    bool ok = fnvm_memory_write(t->store, t->memory, t->page * PAGE, "other thread", 12);
-    return ok ? NULL : env;
-}
-
-static void run_on_another_thread(void *(*fn)(void *), Writer *t)
-{
-    pthread_t thread;
-    void *result;
-    assert_int_equal(pthread_create(&thread, NULL, fn, t), 0);
-    assert_int_equal(pthread_join(thread, &result), 0);
-    assert_null(result);
+    sem_post(&t->go);
+    sem_wait(&t->done);
 }
 
 static void what_another_thread_wrote_is_gone_as_well(void **state)
 {
     (void)state;
     World w;
+    Writer t = {0};
+    pthread_t thread;
     static uint8_t first[MEMORY_BYTES];
     world_open(&w);
     assert_null(open_pool(&w, 1, 1));
-    Writer t = {0};
-    for (uint32_t i = 0; i < 40; i++) { /* by calls first: an address, once given, is remembered */
+    assert_int_equal(sem_init(&t.go, 0, 0) | sem_init(&t.done, 0, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, write_when_told, &t), 0);
+    for (uint32_t i = 0; i < 60; i++) { /* by calls first: an address, once given, is remembered */
         t.store = take_clean(&w, first, i == 0, &t.memory);
-        t.page = i % 20 + 8;
-        if (i == 20) t.base = fnvm_memory_base(t.store, t.memory);
-        if (i % 2) run_on_another_thread(i < 20 ? write_by_call : write_by_address, &t);
+        t.page = i / 3 + 8;
+        if (i == 30) t.base = fnvm_memory_base(t.store, t.memory);
+        if (i % 3 == 2) tell(&t);
         fnvm_pool_give(w.pool, t.store);
     }
+    t.stop = true;
+    sem_post(&t.go);
+    pthread_join(thread, NULL);
     world_close(&w);
 }
 
