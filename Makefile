@@ -46,7 +46,9 @@ archive = $(or $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l$(1))
 PROGRAM_LIBS := $(call archive,gc) $(call archive,sodium) $(filter-out -lgc -lsodium,$(LIBS))
 if_it_links = $(shell echo 'int main(void) { return 0; }' | $(CC) -x c -fPIE $(1) -o $(OBJ)/links - \
               -x none $(PROGRAM_LIBS) 2>/dev/null && echo $(1))
-PROGRAM_FLAGS = $(or $(call if_it_links,-static-pie -Wl$(comma)--no-warnings),\
+# Packed, a program's relocations are a hundredth of the bytes to read before it starts.
+PROGRAM_FLAGS = $(or $(call if_it_links,-static-pie -Wl$(comma)--no-warnings -Wl$(comma)-z$(comma)pack-relative-relocs),\
+                $(call if_it_links,-static-pie -Wl$(comma)--no-warnings),\
                 $(call if_it_links,-static-pie))
 comma := ,
 

@@ -60,7 +60,8 @@ static void set_places(CodeHead *h, Part parts[PARTS])
 {
     uint64_t at = CODE_HEAD_BYTES;
     for (int i = 0; i < PARTS; i++) {
-        parts[i].offset = round_up(at, i == PARTS - 1 ? h->page : CODE_PART_ALIGN);
+        const uint64_t page = parts[i].size < SEGMENT_ALIGN ? h->page : SEGMENT_ALIGN;
+        parts[i].offset = round_up(at, i == PARTS - 1 ? page : CODE_PART_ALIGN);
         at = parts[i].offset + parts[i].size;
     }
     h->index_size = parts[0].size;

@@ -187,19 +187,27 @@ bool code_space_contains(const CodeSpace *space, const void *address)
     return (uintptr_t)address - (uintptr_t)space->base < space->size;
 }
 
-/* The first gap of `size` bytes. */
-static bool range_take(CodeSpace *space, CodeRange *range, size_t size)
+/* The first place from `at` on whose code, behind `entries` bytes, is at a multiple of `align`. */
+static size_t aligned_start(const CodeSpace *space, size_t at, size_t entries, size_t align)
 {
+    const uintptr_t code = (uintptr_t)space->base + at + entries;
+    return at + (size_t)((align - code % align) % align);
+}
+
+/* The first gap with room for the entries and the code. */
+static bool range_take(CodeSpace *space, CodeRange *range, size_t entries, size_t code)
+{
+    const size_t align = code >= SEGMENT_ALIGN ? SEGMENT_ALIGN : space->page;
     pthread_mutex_lock(&space->lock);
     CodeRange **link = &space->ranges;
-    size_t at = 0;
-    while (*link && (*link)->start - at < size) {
-        at = (*link)->start + (*link)->size;
+    size_t at = aligned_start(space, 0, entries, align);
+    while (*link && (at > (*link)->start || (*link)->start - at < entries + code)) {
+        at = aligned_start(space, (*link)->start + (*link)->size, entries, align);
         link = &(*link)->next;
     }
-    bool found = *link || space->size - at >= size;
+    bool found = *link || (at < space->size && space->size - at >= entries + code);
     if (found) {
-        *range = (CodeRange){*link, at, size};
+        *range = (CodeRange){*link, at, entries + code};
         *link = range;
     }
     pthread_mutex_unlock(&space->lock);
@@ -244,7 +252,7 @@ static fnvm_error *place(Segment *s)
     size_t code = round_up(code_wanted(s->module), space->page);
     CodeRange *range = malloc(sizeof *range);
     if (!range) return error_no_memory();
-    while (!range_take(space, range, entries + code)) {
+    while (!range_take(space, range, entries, code)) {
         if (code <= CODE_LEAST) {
             free(range);
             return fnvm_error_new(FNVM_E_LIMIT, "no addresses are left for a module's compiled "

@@ -15,6 +15,10 @@
 
 #include "jit/jit.h"
 
+/* Code of large modules begins at a multiple of this, in memory as in files: where the system keeps
+ * such a file in large pages, it maps it by them. */
+enum { SEGMENT_ALIGN = 2 << 20 };
+
 typedef struct CodeSpace CodeSpace; /* the engine's range; owned by the engine */
 typedef struct Segment Segment;     /* owned by its module: Module.segment */
 
