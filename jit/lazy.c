@@ -35,6 +35,7 @@ fnvm_error *jit_engine_open(fnvm_engine *e)
                                                                  "compiled code needs a processor "
                                                                  "with SSE4.1; interpret instead");
     if (!error) error = code_space_new(&e->code_space);
+    if (!error && asked) error = code_space_try(e->code_space);
     if (!error) open_cache(e);
     if (!error || asked) return error;
     fnvm_error_free(error); /* then without compiled code */
@@ -65,12 +66,14 @@ static void segment_fill(Module *m)
     else cache_load(m);
 }
 
-/* With code_lock held.  Failing for want of room is no error: the module is interpreted. */
+/* With code_lock held.  Failing is no error: the module is interpreted.  What comes with its code may
+ * never need any other. */
 static bool segment_make(Module *m)
 {
     atomic_uchar *uncompiled = calloc(own_funcs(m), sizeof *uncompiled);
-    fnvm_error *error = uncompiled ? segment_new(m, stub_lazy, &m->segment)
-                                   : error_no_memory();
+    fnvm_error *error = uncompiled ? NULL : error_no_memory();
+    if (!error && !m->code_file) error = code_space_try(m->engine->code_space);
+    if (!error) error = segment_new(m, stub_lazy, &m->segment);
     if (!error) {
         m->uncompiled = uncompiled;
         segment_fill(m);

@@ -45,7 +45,8 @@ struct CodeSpace {
     uint8_t *base;
     size_t size, page;
     const uint8_t *alive;      /* a page that a fork finds zeroed */
-    pthread_mutex_t lock;      /* of the ranges */
+    pthread_mutex_t lock;      /* of the ranges, and of: */
+    bool tried;                /* code_space_try succeeded */
     CodeRange *ranges;
 };
 
@@ -123,9 +124,9 @@ static bool may_execute(const CodeSpace *space)
     int fd = code_file();
     if (fd < 0) return false;
     errno = EFBIG;
+    uint8_t *const last = space->base + space->size - space->page; /* no segment gets there */
     bool ok = file_may_grow(space->page) && ftruncate(fd, (off_t)space->page) == 0 &&
-              map_code(space->base, space->page, MAP_SHARED, fd, 0) &&
-              reserve(space->base, space->page);
+              map_code(last, space->page, MAP_SHARED, fd, 0) && reserve(last, space->page);
     int reason = errno;
     close(fd);
     errno = reason;
@@ -156,16 +157,24 @@ fnvm_error *code_space_new(CodeSpace **out)
         space->base = reserve(NULL, space->size);
     }
     fnvm_error *error = NULL;
-    if (!space->base || !make_alive(space))
+    if (!space->base || !make_alive(space)) {
         error = refused("cannot reserve addresses for compiled code");
-    else if (!may_execute(space))
-        error = refused("the system does not let compiled code be executed");
-    if (error) {
         code_space_free(space);
         return error;
     }
     *out = space;
     return NULL;
+}
+
+fnvm_error *code_space_try(CodeSpace *space)
+{
+    fnvm_error *error = NULL;
+    pthread_mutex_lock(&space->lock);
+    if (!space->tried && !may_execute(space))
+        error = refused("the system does not let compiled code be executed");
+    space->tried = !error;
+    pthread_mutex_unlock(&space->lock);
+    return error;
 }
 
 void code_space_free(CodeSpace *space)
@@ -205,7 +214,8 @@ static bool range_take(CodeSpace *space, CodeRange *range, size_t entries, size_
         at = aligned_start(space, (*link)->start + (*link)->size, entries, align);
         link = &(*link)->next;
     }
-    bool found = *link || (at < space->size && space->size - at >= entries + code);
+    const size_t end = space->size - space->page;
+    bool found = *link || (at < end && end - at >= entries + code);
     if (found) {
         *range = (CodeRange){*link, at, entries + code};
         *link = range;

@@ -54,9 +54,11 @@ static inline uint64_t blob_size(const BlobHead *h)
     return (end + BLOB_ALIGN - 1) & ~(uint64_t)(BLOB_ALIGN - 1);
 }
 
-/* Reserves the range; an error where the system has no room or no executable memory for us.  It is
- * freed after all of its segments. */
+/* Reserves the range; an error where the system has no room for us.  It is freed after all of its
+ * segments. */
 fnvm_error *code_space_new(CodeSpace **out);
+/* Whether the system lets us execute what we write, by trying, once. */
+fnvm_error *code_space_try(CodeSpace *);
 void code_space_free(CodeSpace *);
 /* Whether `address` lies in any segment's code: for the fault handler, so no locks. */
 bool code_space_contains(const CodeSpace *, const void *address);

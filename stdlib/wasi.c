@@ -321,8 +321,11 @@ fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
 fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *wasi)
 {
     for (int fd = 0; fd < WASI_FIRST_DESCRIPTOR; fd++) {
-        if (fcntl(fd, F_GETFD) < 0) continue; /* closed here, closed there */
         fnvm_error *error = fnvm_wasi_stdio(wasi, fd, fd);
+        if (error && fcntl(fd, F_GETFD) < 0) { /* closed here, closed there */
+            fnvm_error_free(error);
+            error = NULL;
+        }
         if (error) return error;
     }
     return NULL;

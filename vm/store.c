@@ -84,8 +84,8 @@ static void set_polls(Store *s, Instance *first, Instance *last)
 void store_add_polled(Store *s, Instance *inst)
 {
     inst->next_polled = atomic_load(&s->polled);
-    atomic_store(&s->polled, inst);
-    set_polls(s, inst, inst->next_polled);
+    atomic_store(&s->polled, inst); /* with its page readable, as it was made */
+    if (atomic_load(&s->interrupt)) set_polls(s, inst, inst->next_polled);
 }
 
 /* Sets the flag, then looks for the descriptor; store_interrupt_fd publishes the descriptor, then

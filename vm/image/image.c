@@ -146,9 +146,10 @@ static Module *module_with_code(const Opening *o, const ImageModule *want, int f
     if (asprintf(&file, "%.*s%.*s", slash ? (int)(slash - o->path) + 1 : 0, o->path,
                  (int)want->code.len, strings + want->code.start) < 0)
         return NULL;
-    if (access(file, F_OK) == 0)
-        warn(o, code_file_load(o->image->engine, file, o->trust, &want->hash, want->size, fd, path,
-                               &m));
+    fnvm_error *error = code_file_load(o->image->engine, file, o->trust, &want->hash, want->size, fd,
+                                       path, &m);
+    if (error && fnvm_error_code(error) == FNVM_E_NOT_FOUND) fnvm_error_free(error);
+    else warn(o, error);
     free(file);
     return m;
 }
@@ -313,9 +314,9 @@ fnvm_error *image_open(fnvm_engine *engine, const char *path, const ImageTrust *
     if (!image) return error_no_memory();
     atomic_init(&image->refs, 1);
     image->engine = engine_retain(engine);
-    image->alive = map_alive();
     image->file.fd = -1;
     atomic_init(&image->pagemap, -1);
+    pthread_mutex_init(&image->lock, NULL);
     const Opening opening = {image, path, trust, from};
     fnvm_error *error = open_image(&opening);
     if (error) {
@@ -343,20 +344,33 @@ void fnvm_image_release(fnvm_image *image)
     pagemap_close(atomic_load(&image->pagemap));
     if (image->alive) munmap((void *)(uintptr_t)image->alive, IMAGE_PAGE);
     fnvm_engine_free(image->engine);
+    pthread_mutex_destroy(&image->lock);
     free(image);
+}
+
+enum { PAGEMAP_NOT_OPEN = -1, PAGEMAP_NONE = -2 };
+
+/* With the image's lock held. */
+static int open_pagemap(Image *image)
+{
+    int fd = atomic_load(&image->pagemap);
+    if (fd != PAGEMAP_NOT_OPEN) return fd;
+    image->alive = map_alive();
+    fd = image->alive ? pagemap_open() : PAGEMAP_NONE;
+    if (fd < 0) fd = PAGEMAP_NONE;
+    atomic_store_explicit(&image->pagemap, fd, memory_order_release);
+    return fd;
 }
 
 /* Opened by the first reset: a process that only restores does not need it.  In a fork of the process
  * it still speaks of the parent's pages, so there it is not used. */
 int image_pagemap(Image *image)
 {
-    enum { NOT_OPEN = -1, NONE = -2 };
     int fd = atomic_load_explicit(&image->pagemap, memory_order_acquire);
-    if (fd == NOT_OPEN) {
-        int opened = image->alive ? pagemap_open() : NONE;
-        if (opened < 0) opened = NONE;
-        if (atomic_compare_exchange_strong(&image->pagemap, &fd, opened)) fd = opened;
-        else pagemap_close(opened);
+    if (fd == PAGEMAP_NOT_OPEN) {
+        pthread_mutex_lock(&image->lock);
+        fd = open_pagemap(image);
+        pthread_mutex_unlock(&image->lock);
     }
     return fd >= 0 && *image->alive ? fd : -1;
 }

@@ -15,6 +15,7 @@ struct fnvm_image {           /* immutable once open, but `refs` */
     char *start;              /* the export that running it calls; owned */
     RegionLimits limits;
     _Atomic int pagemap;      /* for resets: see image_pagemap */
+    pthread_mutex_t lock;     /* of opening it */
     const uint8_t *alive;     /* a page that a fork finds zeroed: the descriptor is the parent's then */
 };
 typedef struct fnvm_image Image;

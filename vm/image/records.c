@@ -69,6 +69,28 @@ static bool records_path(const char *dir, char out[PATH_MAX])
            is_private_directory(dir, 0) && is_private_directory(out, AT_SYMLINK_NOFOLLOW);
 }
 
+/* Opens a directory to look into, if nobody else can put files there; -1 if not. */
+static int open_private(int at, const char *name, int flags)
+{
+    int fd = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
+    struct stat st;
+    if (fd < 0) return -1;
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* DIR/images.  This is on the way of every start: the path is walked once. */
+static int open_records(const char *dir)
+{
+    int parent = dir ? open_private(AT_FDCWD, dir, 0) : -1;
+    if (parent < 0) return -1;
+    int fd = open_private(parent, "images", O_NOFOLLOW);
+    close(parent);
+    return fd;
+}
+
 static bool append_name(char path[PATH_MAX], const struct stat *st)
 {
     const size_t len = strlen(path);
@@ -76,10 +98,10 @@ static bool append_name(char path[PATH_MAX], const struct stat *st)
                             (uint64_t)st->st_dev, (uint64_t)st->st_ino) < PATH_MAX - len;
 }
 
-static bool read_record(const char *path, Record *out)
+static bool read_record(int directory, const char *name, Record *out)
 {
     /* Nothing waits (for the other end of a pipe), and looking is no use of it. */
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOATIME);
+    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOATIME);
     if (fd < 0) return false;
     struct stat st;
     bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
@@ -91,11 +113,13 @@ static bool read_record(const char *path, Record *out)
 
 bool record_find(const char *dir, const struct stat *st, FileRecord *out)
 {
-    char path[PATH_MAX];
+    char name[PATH_MAX] = "";
     Record found;
-    if (!may_be_recorded(st) || !records_path(dir, path) || !append_name(path, st) ||
-        !read_record(path, &found))
-        return false;
+    int directory = may_be_recorded(st) ? open_records(dir) : -1;
+    if (directory < 0) return false;
+    const bool read = append_name(name, st) && read_record(directory, name + 1, &found);
+    close(directory);
+    if (!read) return false;
     /* It is the record of this file as it is if it is what would be written now. */
     *out = (FileRecord){.hash = found.hash, .flags = found.flags};
     const Record expected = make_record(st, out);
