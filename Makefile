@@ -202,7 +202,7 @@ bench: all $(BUILD)/bench/start $(BUILD)/bench/restore
 	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/fnvm snapshot --at=stdin --quiet -o $(BUILD)/bench/python.fnvmi \
 	    "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
-	$(BUILD)/bench/restore --instances 1000 $(BUILD)/bench/python.fnvmi
+	$(BUILD)/bench/restore --instances 10000 $(BUILD)/bench/python.fnvmi
 
 $(BUILD)/bench/start: bench/start.c $(BUILD)/libfnvm.a
 	$(SAY) BENCH $@
