@@ -203,14 +203,14 @@ static void forget_run(Store *s)
     heap_store_free(s);
 }
 
-static fnvm_error *reset_instance(Image *image, Instance *inst, bool quiet)
+static fnvm_error *reset_instance(Image *image, Instance *inst, int pagemap, bool quiet)
 {
     const ImageInstance *e = instance_entry(image, inst->id);
     const RegionSource source = restore_source(image, inst->id);
     inst->cursor = (ElemCursor){0};
     inst->elem_refs_ready = (e->flags & IMAGE_ELEM_REFS_READY) != 0;
     if (e->flags & IMAGE_LATER_LINKS) restore_funcs(image, e, inst);
-    if (region_reset(inst, &source, image_pagemap(image), quiet)) return NULL;
+    if (region_reset(inst, &source, pagemap, quiet)) return NULL;
     return fnvm_error_new(FNVM_E_IO, "the system refused to give pages of an instance back");
 }
 
@@ -226,12 +226,13 @@ fnvm_error *store_reset(Store *s)
     if (s->ninstances != n + 1)
         return fnvm_error_new(FNVM_E_UNSUPPORTED, "modules were instantiated since the image was "
                               "restored: free the store and restore again");
-    const bool quiet = has_been_quiet(s);
+    const int pagemap = image_pagemap(image);
+    const bool quiet = pagemap >= 0 && has_been_quiet(s); /* a fork counts its faults anew */
     s->clean.valid = false;
     forget_run(s);
     fnvm_error *error = NULL;
     for (uint32_t id = 1; id <= n && !error; id++)
-        error = reset_instance(image, s->instances[id], quiet);
+        error = reset_instance(image, s->instances[id], pagemap, quiet);
     if (!error) error = restore_store(image, s);
     if (!error) s->clean = mark_clean();
     return error;
