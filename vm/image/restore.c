@@ -233,7 +233,7 @@ fnvm_error *store_reset(Store *s)
     fnvm_error *error = NULL;
     for (uint32_t id = 1; id <= n && !error; id++)
         error = reset_instance(image, s->instances[id], pagemap, quiet);
-    if (!error) error = restore_store(image, s);
-    if (!error) s->clean = mark_clean();
-    return error;
+    if (error) return error;
+    s->clean = mark_clean(); /* before objects are written into regions: that may fault, too */
+    return restore_store(image, s);
 }
