@@ -968,16 +968,11 @@ failed:
     SAVE();
     backtrace_attach(store, run->error);
     return RUN_FAILED;
-host_failed:
-    if (run->error->code == FNVM_E_EXCEPTION && store->exception) {
-        run->exception = store->exception;
-        store->exception = 0;
-        fnvm_error_free(run->error);
-        run->error = NULL;
-        goto thrown;
-    }
-    if (run->error->nframes == 0) backtrace_attach(store, run->error);
-    return RUN_FAILED;
+host_failed: {
+    RunExit next = run_host_failed(run);
+    if (likely(next == RUN_RESUME)) goto resume;
+    return next;
+}
 thrown: {
     RunExit next = run_throw(run);
     if (likely(next == RUN_RESUME)) goto resume;

@@ -11,6 +11,7 @@
 #include "vm/heap.h"
 #include "vm/image/objects.h"
 #include "vm/image/restore.h"
+#include "vm/image/suspended.h"
 #include "vm/image/working_set.h"
 #include "vm/tunables.h"
 
@@ -254,7 +255,7 @@ static bool value_fits(Store *s, const Instance *inst, ValType type, const Slot 
     if (!type_is_ref(type) || types_top(&s->engine->types, type_heap(type)) != HEAP_FUNC)
         return true;
     if (!value->i64) return inst->failed || type_is_nullable(type);
-    return func_exists(s, value->i64) && store_ref_fits(s, HEAP_FUNC, value->i64, type);
+    return func_ref_fits(s, value->i64, type);
 }
 
 static fnvm_error *check_values(Store *s, const Instance *inst)
