@@ -10,7 +10,6 @@
 #include "jit/fault.h"
 #include "jit/listen.h"
 #include "jit/x86_64/verify.h"
-#include "vm/region.h"
 
 /* Labels of stubs.S. */
 extern const uint8_t stub_lazy[], stub_runtime[], stub_call_ref[], stub_tail_ref[], stub_trap[],
@@ -171,7 +170,7 @@ void jit_link_instance(Instance *inst)
         [STUB_TAIL_REF] = stub_tail_ref, [STUB_TRAP] = stub_trap,
         [STUB_EXHAUSTED] = stub_exhausted};
     const Module *m = inst->module;
-    if (!m->segment || !region_set_polls(inst, true)) return; /* interpreted */
+    if (!m->segment) return; /* interpreted */
     CodeLinks *links = &inst->links;
     links->memory = m->nmemories ? inst->memories[0].base : NULL;
     links->cpu = &inst->store->cpu;
