@@ -37,13 +37,15 @@ WERROR ?= -Werror
 FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
          -ffp-contract=off -fno-math-errno -MMD -MP -Iinclude -I.
 # The code cache knows by its build id which engine made a file.
-LIBS := -lgc -lsodium -lpthread -lm -Wl,--build-id
+LIBS := -lgc -lsodium -lyaml -lsqlite3 -lpthread -lm -Wl,--build-id
 
 # The program takes the archives where there are any, and is linked statically where that is
 # possible: loading shared libraries is a fifth of the time an empty guest takes.  The linker's
 # warnings are of getaddrinfo and dlopen, which may want the C library they were linked with.
 archive = $(or $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l$(1))
-PROGRAM_LIBS := $(call archive,gc) $(call archive,sodium) $(filter-out -lgc -lsodium,$(LIBS))
+ARCHIVES := gc sodium yaml sqlite3
+PROGRAM_LIBS := $(foreach lib,$(ARCHIVES),$(call archive,$(lib))) \
+                $(filter-out $(ARCHIVES:%=-l%),$(LIBS))
 if_it_links = $(shell echo 'int main(void) { return 0; }' | $(CC) -x c -fPIE $(1) -o $(OBJ)/links - \
               -x none $(PROGRAM_LIBS) 2>/dev/null && echo $(1))
 # Packed, a program's relocations are a hundredth of the bytes to read before it starts.
@@ -63,7 +65,7 @@ PROCESSOR := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 JIT_DIRS := $(if $(filter x86_64,$(PROCESSOR)),jit jit/$(PROCESSOR),jit/none)
 
 # In the order the data flows.  A folder or file that appears is picked up.
-LIB_DIRS := vm vm/image loader loader/text verifier $(JIT_DIRS) stdlib
+LIB_DIRS := vm vm/image loader loader/text verifier verifier/policy verifier/approval $(JIT_DIRS) stdlib
 TOOL_DIRS := cli conformance
 LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
 ifndef SANITIZE

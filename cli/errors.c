@@ -94,6 +94,7 @@ static int status_of(const fnvm_error *error)
         return trap == FNVM_TRAP_VERIFY || trap == FNVM_TRAP_LINK ? STATUS_FAILED : STATUS_TRAP;
     }
     case FNVM_E_EXCEPTION: return STATUS_TRAP;
+    case FNVM_E_POLICY:
     case FNVM_E_LIMIT: return STATUS_REFUSED;
     case FNVM_E_NOT_FOUND: return STATUS_NOT_FOUND;
     default: return STATUS_FAILED;

@@ -12,7 +12,7 @@ enum {
     STATUS_OK = 0,
     STATUS_FAILED = 1,      /* a module that cannot be loaded, verified or linked */
     STATUS_USAGE = 2,       /* the command line is wrong */
-    STATUS_REFUSED = 126,   /* a limit of the configuration refuses the module */
+    STATUS_REFUSED = 126,   /* a limit, a policy or a missing approval refuses the module */
     STATUS_NOT_FOUND = 127, /* the file does not exist */
     STATUS_SIGNAL = 128,    /* plus the signal's number: 130 for SIGINT, 143 for SIGTERM */
     STATUS_TRAP = 134       /* the guest trapped, ran out of fuel or time, or threw */

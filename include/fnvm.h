@@ -35,6 +35,8 @@ typedef struct fnvm_linker fnvm_linker;
 typedef struct fnvm_instance fnvm_instance;
 typedef struct fnvm_error fnvm_error;
 typedef struct fnvm_caller fnvm_caller;
+typedef struct fnvm_policy fnvm_policy;
+typedef struct fnvm_depot fnvm_depot;
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
@@ -48,6 +50,7 @@ typedef enum fnvm_code {
     FNVM_E_EXIT,        /* the guest ended itself: fnvm_error_exit_status() */
     FNVM_E_UNSUPPORTED, /* a component, or a feature that is switched off */
     FNVM_E_LIMIT,       /* a limit of the configuration was reached before anything ran */
+    FNVM_E_POLICY,      /* refused by a policy, or not approved; nothing ran */
     FNVM_E_NOT_FOUND,   /* no such file, export or name */
     FNVM_E_IO,          /* the operating system refused; the message carries its reason */
     FNVM_E_MEMORY,      /* the host is out of memory */
@@ -151,11 +154,83 @@ typedef struct fnvm_config {
      * if need be; one that others may write to is not used, nor is any with a jit_filter.  Code is
      * written when its module is freed.  Read by fnvm_engine_new only. */
     const char *code_cache;
+    /* What modules may be and use: all that the engine loads is checked against it, and the limits
+     * above are lowered to its ceilings.  NULL: these limits alone.  The engine retains it. */
+    fnvm_policy *policy;
+    /* Only what this depot approves is loaded; every decision is in its audit log.  NULL: all is.  It
+     * outlives the engine. */
+    fnvm_depot *approvals;
 } fnvm_config;
 
 FNVM_API void fnvm_config_default(fnvm_config *);
 FNVM_API fnvm_error *fnvm_engine_new(const fnvm_config *, fnvm_engine **out); /* NULL: defaults */
 FNVM_API void fnvm_engine_free(fnvm_engine *); /* modules and stores keep it alive */
+/* From any thread and from signal handlers: what the engine loads, verifies and compiles now, or begins
+ * to before the flag is cleared, fails with FNVM_E_LIMIT "interrupted".  What a running guest has
+ * verified and compiled at its first calls is stopped by fnvm_store_interrupt. */
+FNVM_API void fnvm_engine_interrupt(fnvm_engine *);
+FNVM_API void fnvm_engine_clear_interrupt(fnvm_engine *);
+
+/* ---- Measurement ----------------------------------------------------------------------------- */
+
+/* The measurement of a module is a hash over what can change its behaviour: names, debug information
+ * and how sizes are encoded are left out.  The definition is in docs/measurement.md. */
+enum { FNVM_MEASUREMENT_BYTES = 32 };
+
+typedef struct fnvm_section {  /* of a module, in the order of the file */
+    uint8_t id;                /* 0: a custom section */
+    const char *name; size_t name_len; /* a custom section's own, else the standard's word */
+    uint64_t offset, size;     /* of the contents, behind a custom section's name; in bytes */
+    bool counted;
+} fnvm_section;
+
+/* Of a binary module's bytes, of which only the section headers are understood: FNVM_E_MALFORMED where
+ * they cannot be.  `section` is called for each; it may be NULL. */
+FNVM_API fnvm_error *fnvm_measure(const void *bytes, size_t len,
+                                  void (*section)(void *env, const fnvm_section *), void *env,
+                                  unsigned char out[FNVM_MEASUREMENT_BYTES]);
+FNVM_API void fnvm_module_measurement(const fnvm_module *,
+                                      unsigned char out[FNVM_MEASUREMENT_BYTES]);
+
+/* ---- Policies -------------------------------------------------------------------------------- */
+
+/* What an operator lets modules be and use, from a YAML file: docs/policies.md.  Immutable and
+ * reference-counted; any thread. */
+
+/* FNVM_E_MALFORMED with file, line, column and what was expected. */
+FNVM_API fnvm_error *fnvm_policy_load(const char *path, fnvm_policy **out);
+FNVM_API fnvm_error *fnvm_policy_parse(const char *name, const char *yaml, size_t len,
+                                       fnvm_policy **out); /* `name` is for messages */
+FNVM_API fnvm_policy *fnvm_policy_retain(fnvm_policy *);
+FNVM_API void fnvm_policy_release(fnvm_policy *); /* NULL is fine */
+
+typedef struct fnvm_violation {
+    uint64_t offset;      /* in the module's bytes; UINT64_MAX: of none (an export that is missing) */
+    const char *rule;     /* the key in the YAML: "limits.locals" */
+    uint32_t line;        /* where it stands; 0: a default */
+    const char *message;  /* "0x2a: 3 memories, ..." */
+} fnvm_violation;
+
+/* Decodes and verifies a module, binary or text, under the policy, and calls `report` for every
+ * violation, functions' in order of their bodies.  An error says that it is no valid module at all. */
+FNVM_API fnvm_error *fnvm_policy_check(fnvm_policy *, const void *bytes, size_t len,
+                                       void (*report)(void *env, const fnvm_violation *), void *env,
+                                       size_t *violations);
+/* The narrowest policy that the module fits, as YAML to edit; *yaml is freed with free(). */
+FNVM_API fnvm_error *fnvm_policy_explain(const void *bytes, size_t len, char **yaml);
+
+/* ---- Approvals ------------------------------------------------------------------------------- */
+
+/* A depot is a directory with a database of approved binaries, an audit log of every decision, and the
+ * files of installed functions: docs/approvals.md.  Several processes may use one.  One thread at a
+ * time, but for the decisions of engines with fnvm_config.approvals, which take any. */
+
+/* Makes the directory if `create`.  FNVM_E_NOT_FOUND if there is none. */
+FNVM_API fnvm_error *fnvm_depot_open(const char *dir, bool create, fnvm_depot **out);
+FNVM_API void fnvm_depot_close(fnvm_depot *); /* NULL is fine */
+/* From now on only approvals signed by one of these keys count (Ed25519, as libsodium has them). */
+FNVM_API fnvm_error *fnvm_depot_require_signature(fnvm_depot *, const unsigned char (*keys)[32],
+                                                  size_t nkeys);
 
 /* ---- Types ----------------------------------------------------------------------------------- */
 
@@ -376,6 +451,16 @@ FNVM_API fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *, int host_fd);
 /* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree).  A function of
  * these that is defined by itself, too, comes first.  `wasi` outlives the linker. */
 FNVM_API fnvm_error *fnvm_linker_define_wasi(fnvm_linker *, fnvm_wasi *);
+
+/* The call table: only these functions of WASI may be imported, all others are refused with
+ * FNVM_E_POLICY when they are linked, the message listing what is not in the table.  Names are those of
+ * the interface ("fd_read"); FNVM_E_USAGE for one that it has not.  Before it, all may be. */
+FNVM_API fnvm_error *fnvm_wasi_allow_calls(fnvm_wasi *, const char *const *names, size_t n);
+/* Bytes that the guest may write in all, to streams, files and sockets: then errno dquot.  Default:
+ * UINT64_MAX.  A restore or reset starts anew. */
+FNVM_API void fnvm_wasi_limit_output(fnvm_wasi *, uint64_t bytes);
+/* Descriptors that the guest may have open, at most 1024, the default: then errno mfile. */
+FNVM_API void fnvm_wasi_limit_descriptors(fnvm_wasi *, uint32_t most);
 
 /* For taking images.  From now on the first functions of the guest that read a clock or draw random
  * bytes are noted: instances of an image would share what they got. */

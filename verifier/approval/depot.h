@@ -1,0 +1,127 @@
+/* A depot: who may run, what is installed, and who was told what.
+ *
+ *   DIR/                  the user's own, 0700
+ *     lock                flock, exclusive, around every change
+ *     pending             flock, shared, held by whoever puts files into the depot; collecting
+ *                         orphans takes it exclusively, and does nothing where it cannot
+ *     approvals.db        the authority
+ *     standing            what stands in it, for starts
+ *     audit.log
+ *     policies/HEX.yaml   by digest
+ *     objects/HEX.wasm    modules, by the hash of their bytes
+ *     versions/ID/        an installed version: function.yaml, image.fnvmi, image.fnvmc.  flock,
+ *                         shared, on the folder itself while an instance runs
+ *
+ * A change: lock; if the standing file is not valid, recover (below); begin; ...; the standing file is
+ * invalidated; commit; events that are not in the log are appended; the standing file is written;
+ * unlock.  Killed anywhere, what is missing is made good by the next one who locks: that is recovery,
+ * and the whole of it.  An event whose number is in the log already is not appended again. */
+#ifndef FNVM_VERIFIER_APPROVAL_DEPOT_H
+#define FNVM_VERIFIER_APPROVAL_DEPOT_H
+
+#include <pthread.h>
+
+#include "verifier/approval/database.h"
+
+struct fnvm_depot {
+    char *dir;
+    int fd;                    /* of the directory */
+    int audit;                 /* of the log, once something was decided; -1 */
+    pthread_mutex_t mutex;     /* of decisions: over `standing` and `audit` */
+    Standing standing;
+    Database *database;        /* open once it was needed */
+    int lock;                  /* while a change goes on; -1 */
+    uint8_t (*keys)[32]; size_t nkeys; /* fnvm_depot_require_signature */
+};
+typedef struct fnvm_depot Depot;
+
+/* ---- Changes (depot.c) ---- */
+
+fnvm_error *depot_begin(Depot *);  /* locked and begun */
+fnvm_error *depot_commit(Depot *); /* unlocks in any case */
+void depot_abandon(Depot *);       /* fine after depot_commit */
+/* The same lock, for reading the database: ends with depot_abandon. */
+fnvm_error *depot_read(Depot *);
+
+/* ---- Decisions (decide.c): any thread ---- */
+
+typedef struct Subject {       /* what wants to run */
+    const char *what;          /* "module", "image" */
+    const char *file;          /* for the log; may be NULL */
+    const struct stat *stat;   /* of the open file; NULL: no file */
+    fnvm_error *(*measure)(void *env, Measurement *out); /* where the file is none of ours; images: NULL */
+    void *env;
+    const uint8_t *policy;     /* digest of the engine's policy, or NULL */
+} Subject;
+
+/* Allowed (NULL), or FNVM_E_POLICY and why: not approved, revoked, not signed by a trusted key, approved
+ * for another policy.  It is in the log before this returns; what cannot be logged is refused.
+ * *generation may be compared with depot_generation later: while that is the same, so is the
+ * decision. */
+fnvm_error *depot_decide(Depot *, const Subject *, uint64_t *generation);
+uint64_t depot_generation(Depot *); /* 0: it has changed just now.  No lock, no system call. */
+
+/* ---- Approvals (approve.c) ---- */
+
+/* A new version of a name.  The same again does nothing; another binary or policy for the version that
+ * is there is FNVM_E_INVALID, and so is a revoked measurement unless `reinstate`.  `yaml` may be NULL. */
+typedef struct ApprovalRequest {
+    const char *name, *version;
+    Measurement measurement;
+    const char *yaml; size_t yaml_len; /* the policy to run it under, as its file has it */
+    const uint8_t *sign_key;   /* 64 bytes, or NULL */
+    bool reinstate;
+} ApprovalRequest;
+fnvm_error *depot_approve(Depot *, const ApprovalRequest *);
+/* In a change that has begun already; *id of the approval. */
+fnvm_error *depot_approve_within(Depot *, const ApprovalRequest *, int64_t *id);
+/* `version` NULL: all of the name. */
+fnvm_error *depot_revoke(Depot *, const char *name, const char *version, const char *reason);
+/* The log against its hashes, its head and the database; *lines it has. */
+fnvm_error *depot_audit(Depot *, void (*line)(void *env, const char *text, size_t len), void *env,
+                        uint64_t *lines);
+
+/* ---- Installed versions (install.c, repair.c) ---- */
+
+typedef struct InstallRequest {
+    ApprovalRequest approval;  /* its measurement is set by depot_install */
+    const char *module;        /* the file */
+    const char *manifest; size_t manifest_len; /* YAML, or NULL */
+    bool update;               /* replaces the version that is current; else there must be none */
+    /* Verifies the module at `module` (in the depot) under the policy and, if it is to have one, freezes
+     * its image to `image` and its code beside it.  Nothing is locked meanwhile. */
+    fnvm_error *(*prepare)(void *env, const char *module, const char *image);
+    void *env;
+} InstallRequest;
+
+/* Atomic: a crash leaves what was there before, or all of the new.  An update's old version is
+ * superseded, and its files go once no instance runs it. */
+fnvm_error *depot_install(Depot *, const InstallRequest *);
+fnvm_error *depot_uninstall(Depot *, const char *name);
+/* Removes versions that nobody runs any more, and files that belong to nothing. */
+fnvm_error *depot_collect(Depot *);
+
+typedef struct DepotFunction { /* an installed version, held: it stays while this is open */
+    char name[64], version[64];
+    char *module, *image, *manifest, *policy; /* paths; image, manifest and policy may be NULL */
+    int hold;
+    uint64_t generation;
+} DepotFunction;
+
+/* The current version of a name; FNVM_E_NOT_FOUND. */
+fnvm_error *depot_find(Depot *, const char *name, DepotFunction *out);
+void depot_release(Depot *, DepotFunction *); /* collects if its version was replaced meanwhile */
+
+typedef struct RepairReport { /* for each file that is not what it should be */
+    const char *name, *version, *file, *wrong;
+    const char *done;          /* "fetched again from ...", "rebuilt"; NULL: could not be repaired */
+} RepairReport;
+/* Checks every file of every installed version against its hash, fetches modules again from where they
+ * came from, has images made anew by `prepare` of the same form; collects orphans; recovers. */
+fnvm_error *depot_repair(Depot *,
+                         fnvm_error *(*prepare)(void *env, const Install *, const Approval *,
+                                                const char *module, const char *image),
+                         void (*report)(void *env, const RepairReport *), void *env,
+                         size_t *broken);
+
+#endif

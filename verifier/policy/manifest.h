@@ -1,0 +1,44 @@
+/* A function's manifest, function.yaml: which module, under which policy, how it is started up and
+ * what it is given.  Paths in it are relative to its folder, and come out of here joined to it.
+ * Owned by the caller; strings are the manifest's. */
+#ifndef FNVM_VERIFIER_POLICY_MANIFEST_H
+#define FNVM_VERIFIER_POLICY_MANIFEST_H
+
+#include "verifier/policy/policy.h"
+
+typedef struct ManifestMount { char *host, *guest; bool read_only; uint32_t line; } ManifestMount;
+typedef struct ManifestVariable { char *name, *value; uint32_t line; } ManifestVariable;
+
+typedef enum ManifestInit {  /* when the function counts as started, and is frozen */
+    INIT_NONE,
+    INIT_CALL,               /* after `init.call`, an exported function, has returned */
+    INIT_CHECKPOINT,         /* where it calls fnvm:snapshot checkpoint */
+    INIT_STDIN               /* where it is about to read its standard input */
+} ManifestInit;
+
+typedef struct Manifest {
+    char *path;              /* of the manifest itself */
+    char *name, *version;    /* `version` may be NULL */
+    char *module; uint32_t module_line;
+    fnvm_policy *policy;     /* inline, or of the file it names; NULL: none */
+    ManifestInit init;
+    char *init_call;         /* INIT_CALL's; NULL: the first that is usual (docs/snapshots.md) */
+    bool image;              /* `fnvm install` takes an image */
+    char *entry;             /* the export that running calls; NULL: _start */
+    char **args; size_t nargs;
+    ManifestMount *mounts; size_t nmounts;
+    ManifestVariable *env; size_t nenv; /* value NULL: the host's, if it is set */
+} Manifest;
+
+/* Reads and checks it, the policy's rules for mounts and environment included (FNVM_E_POLICY). */
+fnvm_error *manifest_load(const char *path, Manifest **out);
+void manifest_free(Manifest *); /* NULL is fine */
+
+/* [A-Za-z0-9] and then up to 63 of these and `. _ -`: names of functions, and versions. */
+bool manifest_name_ok(const char *name);
+
+/* FNVM_E_POLICY unless the policy lets it be handed in; `line` of 0 and `path` NULL: by an option. */
+fnvm_error *policy_check_dir(const Policy *, const char *host, bool read_only);
+fnvm_error *policy_check_env(const Policy *, const char *name);
+
+#endif

@@ -1,0 +1,10 @@
+/* JSON Schema (2020-12) of both YAML files, for editors: made from the tables that they are read by. */
+#ifndef FNVM_VERIFIER_POLICY_SCHEMA_H
+#define FNVM_VERIFIER_POLICY_SCHEMA_H
+
+#include <stdio.h>
+
+void policy_schema_print(FILE *);
+void manifest_schema_print(FILE *);
+
+#endif

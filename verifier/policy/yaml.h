@@ -1,0 +1,42 @@
+/* YAML as a tree, bounded before it is parsed: libyaml's events, without what files of ours never need
+ * and attackers do: anchors and aliases, tags, several documents.  Keys of a mapping are unique.
+ *
+ * Nodes live as long as their document.  One thread at a time; immutable after reading. */
+#ifndef FNVM_VERIFIER_POLICY_YAML_H
+#define FNVM_VERIFIER_POLICY_YAML_H
+
+#include "fnvm.h"
+
+enum {
+    YAML_BYTES_MAX = 1 << 20,  /* of the whole file: refused before it is read */
+    YAML_NODES_MAX = 20000,
+    YAML_DEPTH_MAX = 16
+};
+
+typedef enum YamlKind { YAML_SCALAR, YAML_LIST, YAML_MAP } YamlKind;
+
+typedef struct YamlNode {
+    uint8_t kind;              /* YamlKind */
+    bool plain;                /* a scalar without quotes: may be a number, a bool or null */
+    uint32_t line, column;     /* from 1 */
+    const char *text; size_t len; /* a scalar: UTF-8, NUL-terminated, no NUL inside */
+    const struct YamlNode *const *items; /* n of a list; 2 n of a map: key, value, key, value */
+    size_t n;
+} YamlNode;
+
+typedef struct YamlDocument YamlDocument;
+
+/* `name` is for messages.  FNVM_E_MALFORMED: "NAME:LINE:COLUMN: ...". */
+fnvm_error *yaml_parse(const char *name, const char *text, size_t len, YamlDocument **out);
+fnvm_error *yaml_load(const char *path, YamlDocument **out);
+void yaml_free(YamlDocument *); /* NULL is fine */
+const YamlNode *yaml_root(const YamlDocument *);
+const char *yaml_name(const YamlDocument *);
+/* The bytes that were parsed, for a digest. */
+const char *yaml_text(const YamlDocument *, size_t *len);
+
+/* "NAME:LINE:COLUMN: message". */
+fnvm_error *yaml_error(const YamlDocument *, const YamlNode *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
