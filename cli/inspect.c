@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/errors.h"
 #include "cli/json.h"
-#include "loader/module.h"
+#include "loader/section.h"
 #include "verifier/verifier.h"
 
 enum { TYPE_TEXT = 512 };
@@ -20,14 +20,6 @@ typedef struct Verified {
     bool is_valid;
     uint64_t side_bytes, code_bytes;
 } Verified;
-
-static const char *section_name(uint8_t id)
-{
-    static const char *const names[] = {"custom", "type",   "import",     "function", "table",
-                                        "memory", "global", "export",     "start",    "element",
-                                        "code",   "data",   "data count", "tag"};
-    return id < sizeof names / sizeof *names ? names[id] : "unknown";
-}
 
 static const char *bytes_at(const Module *m, Name name)
 {

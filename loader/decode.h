@@ -3,8 +3,7 @@
 #ifndef FNVM_LOADER_DECODE_H
 #define FNVM_LOADER_DECODE_H
 
-#include "loader/module.h"
-#include "loader/reader.h"
+#include "loader/section.h"
 
 typedef struct Decoder {
     Reader r;
@@ -13,24 +12,6 @@ typedef struct Decoder {
     uint32_t nbodies; /* in the code section */
     uint32_t data_count;
 } Decoder;
-
-enum {
-    SECTION_CUSTOM,
-    SECTION_TYPE,
-    SECTION_IMPORT,
-    SECTION_FUNCTION,
-    SECTION_TABLE,
-    SECTION_MEMORY,
-    SECTION_GLOBAL,
-    SECTION_EXPORT,
-    SECTION_START,
-    SECTION_ELEMENT,
-    SECTION_CODE,
-    SECTION_DATA,
-    SECTION_DATA_COUNT,
-    SECTION_TAG,
-    SECTION_IDS
-};
 
 /* ---- Sections, each with the reader at its payload ---- */
 

@@ -6,7 +6,6 @@
 
 #include "loader/decode.h"
 #include "loader/feature.h"
-#include "loader/utf8.h"
 #include "vm/tunables.h"
 
 /* ---- Vectors ---- */
@@ -70,74 +69,27 @@ bool decode_need(Decoder *d, uint32_t feature, uint32_t at, const char *what)
 
 Name decode_name(Decoder *d, const char *what)
 {
-    uint32_t len = read_u32(&d->r, what), start = d->r.pos;
-    const uint8_t *bytes = read_bytes(&d->r, len, what);
-    if (!bytes) return (Name){0};
-    size_t good = utf8_valid_prefix(bytes, len);
-    if (good < len)
-        reader_fail(&d->r, FNVM_E_MALFORMED, start + (uint32_t)good,
-                    "malformed UTF-8 encoding in %s", what);
-    return (Name){start, len};
-}
-
-/* ---- The header ---- */
-
-static void decode_header(Decoder *d)
-{
-    static const uint8_t magic[4] = {0x00, 'a', 's', 'm'};
-    const uint8_t *b = d->m->bytes;
-    uint32_t len = d->m->len, have = len < 4 ? len : 4;
-    if (len == 0) {
-        reader_fail(&d->r, FNVM_E_MALFORMED, 0,
-                    "unexpected end: not a WebAssembly module: there are no bytes");
-    } else if (memcmp(b, magic, have) != 0) {
-        char found[16] = "";
-        for (uint32_t i = 0; i < have; i++) {
-            static const char digits[] = "0123456789abcdef";
-            memcpy(found + 3 * i, (char[]){' ', digits[b[i] >> 4], digits[b[i] & 15], 0}, 4);
-        }
-        reader_fail(&d->r, FNVM_E_MALFORMED, 0,
-                    "magic header not detected: not a WebAssembly module: expected the bytes "
-                    "00 61 73 6d or text starting with `(`; found%s",
-                    found);
-    } else if (len < 8) {
-        reader_fail(&d->r, FNVM_E_MALFORMED, len,
-                    "unexpected end: the module is cut off in its 8-byte header");
-    } else if (memcmp(b + 4, (uint8_t[]){0x0D, 0, 1, 0}, 4) == 0) {
-        reader_fail(&d->r, FNVM_E_UNSUPPORTED, 4,
-                    "a WebAssembly component (WASI 0.2 and later); components are not supported "
-                    "yet: build a core module instead, for wasm32-wasip1 (Rust), GOOS=wasip1 (Go) "
-                    "or wasm32-wasi (C)");
-    } else if (memcmp(b + 4, (uint8_t[]){1, 0, 0, 0}, 4) != 0) {
-        reader_fail(&d->r, FNVM_E_MALFORMED, 4,
-                    "unknown binary version: expected 01 00 00 00, found %02x %02x %02x %02x", b[4],
-                    b[5], b[6], b[7]);
-    }
-    d->r.pos = 8;
+    uint32_t len;
+    const uint8_t *bytes = read_name(&d->r, &len, what);
+    return bytes ? (Name){(uint32_t)(bytes - d->m->bytes), len} : (Name){0};
 }
 
 /* ---- Sections ---- */
 
-typedef struct SectionKind {
-    const char *name;
-    uint8_t order; /* place in a module (5.5.17) */
-    void (*decode)(Decoder *);
-} SectionKind;
-
-static const SectionKind section_kinds[SECTION_IDS] = {
-    [SECTION_TYPE] = {"type", 1, decode_type_section},
-    [SECTION_IMPORT] = {"import", 2, decode_import_section},
-    [SECTION_FUNCTION] = {"function", 3, decode_function_section},
-    [SECTION_TABLE] = {"table", 4, decode_table_section},
-    [SECTION_MEMORY] = {"memory", 5, decode_memory_section},
-    [SECTION_TAG] = {"tag", 6, decode_tag_section},
-    [SECTION_GLOBAL] = {"global", 7, decode_global_section},
-    [SECTION_EXPORT] = {"export", 8, decode_export_section},
-    [SECTION_START] = {"start", 9, decode_start_section},
-    [SECTION_ELEMENT] = {"element", 10, decode_element_section},
-    [SECTION_DATA_COUNT] = {"data count", 11, decode_data_count_section},
-    [SECTION_CODE] = {"code", 12, decode_code_section},
-    [SECTION_DATA] = {"data", 13, decode_data_section},
+static void (*const decoders[SECTION_IDS])(Decoder *) = {
+    [SECTION_TYPE] = decode_type_section,
+    [SECTION_IMPORT] = decode_import_section,
+    [SECTION_FUNCTION] = decode_function_section,
+    [SECTION_TABLE] = decode_table_section,
+    [SECTION_MEMORY] = decode_memory_section,
+    [SECTION_TAG] = decode_tag_section,
+    [SECTION_GLOBAL] = decode_global_section,
+    [SECTION_EXPORT] = decode_export_section,
+    [SECTION_START] = decode_start_section,
+    [SECTION_ELEMENT] = decode_element_section,
+    [SECTION_DATA_COUNT] = decode_data_count_section,
+    [SECTION_CODE] = decode_code_section,
+    [SECTION_DATA] = decode_data_section,
 };
 
 /* Room for all sections there can be; what is wrong with them, the second walk says. */
@@ -158,53 +110,35 @@ static void count_sections(Decoder *d)
     m->customs = decode_extend(d, NULL, 0, ncustoms, sizeof *m->customs);
 }
 
-static void decode_custom(Decoder *d)
+static void note_custom(Module *m, const Section *s)
 {
-    Module *m = d->m;
-    Name name = decode_name(d, "a custom section's name");
-    if (d->r.error) return;
-    Range payload = {d->r.pos, d->r.end};
-    m->customs[m->ncustoms++] = (Custom){name, payload};
-    bool is_names = name.len == 4 && memcmp(m->bytes + name.start, "name", 4) == 0;
-    if (is_names && m->name_section.end == 0) m->name_section = payload;
-    d->r.pos = d->r.end;
+    m->customs[m->ncustoms++] = (Custom){s->name, s->payload};
+    bool is_names = s->name.len == 4 && memcmp(m->bytes + s->name.start, "name", 4) == 0;
+    if (is_names && m->name_section.end == 0) m->name_section = s->payload;
+}
+
+/* The section's own decoder, with the reader bounded to its bytes. */
+static void decode_payload(Decoder *d, const Section *s)
+{
+    Reader *r = &d->r;
+    uint32_t end = r->end;
+    r->pos = s->payload.start;
+    r->end = s->payload.end;
+    decoders[s->id](d);
+    if (!r->error && r->pos != r->end)
+        reader_fail(r, FNVM_E_MALFORMED, r->pos,
+                    "section size mismatch: the %s section ends here, but its size says 0x%x",
+                    section_name(s->id), r->end);
+    r->end = end;
 }
 
 static void decode_section(Decoder *d, uint8_t *order)
 {
-    Reader *r = &d->r;
-    uint32_t at = r->pos, end = r->end;
-    uint8_t id = read_byte(r, "a section");
-    uint32_t size = read_u32(r, "a section's size"), start = r->pos;
-    if (r->error) return;
-    if (id >= SECTION_IDS) {
-        reader_fail(r, FNVM_E_MALFORMED, at, "malformed section id %u", id);
-        return;
-    }
-    const SectionKind *kind = &section_kinds[id];
-    if (id != SECTION_CUSTOM && kind->order <= *order) {
-        reader_fail(r, FNVM_E_MALFORMED, at,
-                    "unexpected content after last section: the %s section is out of order or "
-                    "there twice",
-                    kind->name);
-        return;
-    }
-    if (!read_bytes(r, size, "a section")) return;
-    r->pos = start;
-    r->end = start + size;
-    if (id == SECTION_CUSTOM) {
-        decode_custom(d);
-    } else {
-        *order = kind->order;
-        kind->decode(d);
-    }
-    if (r->error) return;
-    if (r->pos != r->end)
-        reader_fail(r, FNVM_E_MALFORMED, r->pos,
-                    "section size mismatch: the %s section ends here, but its size says 0x%x",
-                    kind->name, r->end);
-    d->m->sections[d->m->nsections++] = (SectionRange){id, {start, start + size}};
-    r->end = end;
+    Section s;
+    if (!section_read(&d->r, order, &s)) return;
+    if (s.id == SECTION_CUSTOM) note_custom(d->m, &s);
+    else decode_payload(d, &s);
+    if (!d->r.error) d->m->sections[d->m->nsections++] = (SectionRange){s.id, s.body};
 }
 
 /* ---- Agreement between sections, and what engines rely on ---- */
@@ -230,7 +164,7 @@ static void decode_finish(Decoder *d)
 fnvm_error *module_decode(Module *m)
 {
     Decoder d = {.r = {.bytes = m->bytes, .end = m->len}, .m = m};
-    decode_header(&d);
+    section_read_header(&d.r);
     if (!d.r.error) count_sections(&d);
     uint8_t order = 0;
     while (!d.r.error && d.r.pos < d.r.end) decode_section(&d, &order);

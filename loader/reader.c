@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "loader/utf8.h"
+
 void reader_fail(Reader *r, fnvm_code code, uint32_t offset, const char *format, ...)
 {
     if (r->error) return;
@@ -49,6 +51,18 @@ const uint8_t *read_bytes(Reader *r, uint32_t len, const char *expected)
     const uint8_t *at = r->bytes + r->pos;
     r->pos += len;
     return at;
+}
+
+const uint8_t *read_name(Reader *r, uint32_t *len, const char *expected)
+{
+    *len = read_u32(r, expected);
+    uint32_t start = r->pos;
+    const uint8_t *bytes = read_bytes(r, *len, expected);
+    size_t good = bytes ? utf8_valid_prefix(bytes, *len) : 0;
+    if (!bytes || good == *len) return bytes;
+    reader_fail(r, FNVM_E_MALFORMED, start + (uint32_t)good, "malformed UTF-8 encoding in %s",
+                expected);
+    return NULL;
 }
 
 /* The raw bits of an N-bit number in sign-extended or zero-extended form. */

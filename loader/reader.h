@@ -20,6 +20,8 @@ int32_t read_s32(Reader *, const char *expected);
 int64_t read_s33(Reader *, const char *expected);
 int64_t read_s64(Reader *, const char *expected);
 const uint8_t *read_bytes(Reader *, uint32_t len, const char *expected); /* NULL on failure */
+/* A length and so many bytes of UTF-8 (5.2.4); NULL on failure. */
+const uint8_t *read_name(Reader *, uint32_t *len, const char *expected);
 
 /* Records a failure at `offset`, unless one is there already. */
 void reader_fail(Reader *, fnvm_code, uint32_t offset, const char *format, ...)
