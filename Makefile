@@ -199,14 +199,16 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 
 # ---- Measuring ----
 
-bench: all $(BUILD)/bench/start $(BUILD)/bench/restore
+bench: all $(BUILD)/bench/start $(BUILD)/bench/restore $(BUILD)/bench/measure
 	BUILD=$(BUILD) bench/run --all
 	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/fnvm snapshot --at=stdin --quiet -o $(BUILD)/bench/python.fnvmi \
 	    "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/bench/restore --instances 10000 $(BUILD)/bench/python.fnvmi
+	$(BUILD)/bench/measure "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
+	$(BUILD)/bench/measure
 
-$(BUILD)/bench/start: bench/start.c $(BUILD)/libfnvm.a
+$(BUILD)/bench/start $(BUILD)/bench/measure: $(BUILD)/bench/%: bench/%.c $(BUILD)/libfnvm.a
 	$(SAY) BENCH $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(BUILD)/libfnvm.a $(LIBS)
@@ -258,7 +260,7 @@ uninstall:
 # ---- Housekeeping ----
 
 OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) bench/start.c \
-         bench/restore.c bench/timed.c
+         bench/restore.c bench/measure.c bench/timed.c
 
 format:
 	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))

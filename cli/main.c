@@ -83,6 +83,20 @@ static const Command commands[] = {
      "\n"
      "Example:\n"
      "  fnvm snapshot --at=stdin --dir lib python.wasm && fnvm run --dir lib python.fnvmi < job.py\n"},
+    {"measure", command_measure, "print the measurement by which a module is approved",
+     "fnvm measure [--explain] [--json] FILE...\n"
+     "\n"
+     "Prints a hash of what can change each module's behaviour, and its name.  Names, debug\n"
+     "information and other metadata do not count, nor how sizes are encoded: stripped or not, a\n"
+     "module has the same.  FILE may be .wasm, .wat, or - for standard input.\n"
+     "\n"
+     "  --explain        each section: where, how many bytes, whether it counts, and why\n"
+     "  --json           as an array with an object for each FILE\n"
+     "\n"
+     "Exit status: 0 when all could be measured, 1 when not, 127 when there is no FILE.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm measure --explain app.wasm\n"},
     {"verify", command_verify, "check every function of a module",
      "fnvm verify [-q] [-W FEATURE[=y|n],...] FILE...\n"
      "\n"

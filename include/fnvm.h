@@ -184,13 +184,14 @@ typedef struct fnvm_section {  /* of a module, in the order of the file */
     bool counted;
 } fnvm_section;
 
-/* Of a binary module's bytes, of which only the section headers are understood: FNVM_E_MALFORMED where
- * they cannot be.  `section` is called for each; it may be NULL. */
+/* Of a binary module's bytes.  Of sections only the headers are read, as the loader does: FNVM_E_MALFORMED
+ * where it would refuse them.  If all is well `section` is called for each; it may be NULL. */
 FNVM_API fnvm_error *fnvm_measure(const void *bytes, size_t len,
                                   void (*section)(void *env, const fnvm_section *), void *env,
                                   unsigned char out[FNVM_MEASUREMENT_BYTES]);
-FNVM_API void fnvm_module_measurement(const fnvm_module *,
-                                      unsigned char out[FNVM_MEASUREMENT_BYTES]);
+/* The same of a module's bytes; of text, those it was translated to.  Takes the time to hash them. */
+FNVM_API fnvm_error *fnvm_module_measurement(const fnvm_module *,
+                                             unsigned char out[FNVM_MEASUREMENT_BYTES]);
 
 /* ---- Policies -------------------------------------------------------------------------------- */
 

@@ -1,8 +1,23 @@
 /* Fuzz target for the loader: any bytes are a module or an error, never a crash, leak or hang.
- * Functions are not verified (lazy mode); text is translated, since it may start with anything. */
+ * Functions are not verified (lazy mode); text is translated, since it may start with anything.
+ * What is loaded as it is can be measured as it is, to the same end. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "fnvm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void measure(const fnvm_module *module, const uint8_t *bytes, size_t len)
+{
+    unsigned char of_bytes[FNVM_MEASUREMENT_BYTES], of_module[FNVM_MEASUREMENT_BYTES];
+    fnvm_error *error = fnvm_measure(bytes, len, NULL, NULL, of_bytes);
+    bool is_measured = !error;
+    fnvm_error_free(error);
+    if (!module || bytes[0] != 0) return;
+    error = fnvm_module_measurement(module, of_module);
+    if (error || !is_measured || memcmp(of_bytes, of_module, sizeof of_module) != 0) abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
@@ -22,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         fnvm_module_import_type(module, i, text, sizeof text);
     for (size_t i = 0; !error && i < fnvm_module_exports(module); i++)
         fnvm_module_export_type(module, i, text, sizeof text);
+    measure(module, bytes, len);
     fnvm_error_free(error);
     fnvm_module_release(module);
     fnvm_engine_free(engine);
