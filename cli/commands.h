@@ -12,6 +12,7 @@ int command_disasm(int argc, char **argv);
 int command_cache(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
 int command_measure(int argc, char **argv);
+int command_keygen(int argc, char **argv);
 
 /* `fnvm inspect` of an image; returns the status to end with. */
 int inspect_image(const char *file, bool as_json);

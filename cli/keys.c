@@ -1,81 +1,112 @@
-/* Files are read and written by descriptor and not through stdio, whose buffers nobody wipes. */
+/* A key file is told by its length, or by its first line if it is sealed.  Everything that a secret
+ * passes through is wiped. */
 #include "cli/keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = KEY_SECRET_BYTES * 2 + 2 }; /* digits, and the end of a line */
+#include "cli/passphrase.h"
+#include "cli/sealed_key.h"
+#include "cli/secret_file.h"
 
-static fnvm_error *failed(const char *doing, const char *file)
+/* ---- Reading ---- */
+
+static bool read_plain(const char *text, size_t len, unsigned char *key, size_t size)
 {
-    return fnvm_error_new(errno == ENOENT ? FNVM_E_NOT_FOUND : FNVM_E_IO, "cannot %s `%s`: %s",
-                          doing, file, strerror(errno));
+    size_t bytes = 0;
+    if (len == size) {
+        memcpy(key, text, size);
+        return true;
+    }
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) len--;
+    return sodium_hex2bin(key, size, text, len, NULL, &bytes, NULL) == 0 && bytes == size;
 }
 
-/* Up to TEXT_MAX + 1 bytes, so that a file that is too long shows. */
-static fnvm_error *read_text(const char *file, char text[TEXT_MAX + 1], size_t *len)
+static fnvm_error *read_sealed(const char *file, const char *text, size_t len, unsigned char *key)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return failed("open", file);
-    ssize_t n = 1;
-    for (*len = 0; n > 0 && *len <= TEXT_MAX; *len += n > 0 ? (size_t)n : 0)
-        n = read(fd, text + *len, TEXT_MAX + 1 - *len);
-    fnvm_error *error = n < 0 ? failed("read", file) : NULL;
-    close(fd);
+    Passphrase passphrase;
+    fnvm_error *error = sealed_key_check(file, text, len);
+    if (error) return error;
+    error = passphrase_get(NULL, file, false, &passphrase);
+    if (!error) error = sealed_key_open(file, text, len, &passphrase, key);
+    sodium_memzero(&passphrase, sizeof passphrase);
     return error;
+}
+
+/* Signing with a public half that is not the secret one's own would give the secret away. */
+static bool is_pair(const unsigned char *secret)
+{
+    unsigned char seed[crypto_sign_SEEDBYTES], again[KEY_SECRET_BYTES];
+    unsigned char public_key[KEY_PUBLIC_BYTES];
+    crypto_sign_ed25519_sk_to_seed(seed, secret);
+    crypto_sign_seed_keypair(public_key, again, seed);
+    bool is_same = sodium_memcmp(again, secret, sizeof again) == 0;
+    sodium_memzero(seed, sizeof seed);
+    sodium_memzero(again, sizeof again);
+    return is_same;
 }
 
 fnvm_error *key_read(const char *file, unsigned char *key, size_t size)
 {
-    char text[TEXT_MAX + 1];
-    size_t len = 0, bytes = 0;
-    fnvm_error *error = read_text(file, text, &len);
-    if (!error && len == size) {
-        memcpy(key, text, size);
-        bytes = size;
+    char text[SEALED_TEXT_MAX + 1];
+    size_t len;
+    bool is_secret = size == KEY_SECRET_BYTES, is_key = false;
+    fnvm_error *error = secret_file_read(file, is_secret, text, sizeof text, &len);
+    if (!error && is_secret && sealed_key_is(text, len)) {
+        error = read_sealed(file, text, len, key);
+        is_key = true;
     } else if (!error) {
-        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) len--;
-        if (sodium_hex2bin(key, size, text, len, NULL, &bytes, NULL) != 0) bytes = 0;
+        is_key = read_plain(text, len, key, size);
     }
     sodium_memzero(text, sizeof text);
-    if (error || bytes == size) return error;
-    return fnvm_error_new(FNVM_E_MALFORMED,
-                          "`%s` is no such key: it should be %zu bytes, or %zu hexadecimal digits",
-                          file, size, size * 2);
+    if (error) return error;
+    if (!is_key)
+        return fnvm_error_new(FNVM_E_MALFORMED, "`%s` is no such key: it should be %zu bytes, or "
+                              "%zu hexadecimal digits%s", file, size, size * 2,
+                              is_secret ? ", or what `fnvm keygen --passphrase` writes" : "");
+    if (is_secret && !is_pair(key))
+        return fnvm_error_new(FNVM_E_MALFORMED, "`%s` is no such key: its second half is not the "
+                              "public key of its first", file);
+    return NULL;
 }
 
+/* ---- Making ---- */
+
 /* The key as a line of hexadecimal digits. */
-static fnvm_error *write_key(const char *file, const unsigned char *key, size_t size, mode_t mode)
+static size_t print_key(const unsigned char *key, size_t size, char text[SEALED_TEXT_MAX])
 {
-    char text[TEXT_MAX + 1];
-    size_t len = size * 2;
-    int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0) return failed("make", file);
-    sodium_bin2hex(text, sizeof text, key, size);
-    text[len++] = '\n';
-    bool is_written = write(fd, text, len) == (ssize_t)len;
+    sodium_bin2hex(text, SEALED_TEXT_MAX, key, size);
+    text[size * 2] = '\n';
+    return size * 2 + 1;
+}
+
+static fnvm_error *write_secret(const char *file, const unsigned char *secret,
+                                const Passphrase *passphrase)
+{
+    char text[SEALED_TEXT_MAX];
+    size_t len = 0;
+    fnvm_error *error = NULL;
+    if (passphrase) error = sealed_key_make(secret, passphrase, text, &len);
+    else len = print_key(secret, KEY_SECRET_BYTES, text);
+    if (!error) error = secret_file_new(file, text, len, 0600);
     sodium_memzero(text, sizeof text);
-    if (close(fd) == 0 && is_written) return NULL;
-    fnvm_error *error = failed("write", file);
-    unlink(file);
     return error;
 }
 
-fnvm_error *key_new(const char *file)
+fnvm_error *key_new(const char *file, const Passphrase *passphrase)
 {
     unsigned char public_key[KEY_PUBLIC_BYTES], secret[KEY_SECRET_BYTES];
-    char *public_file = NULL;
+    char *public_file = NULL, text[SEALED_TEXT_MAX];
     if (sodium_init() < 0 || asprintf(&public_file, "%s.pub", file) < 0)
         return fnvm_error_new(FNVM_E_MEMORY, "the host has no memory or no random numbers");
     crypto_sign_keypair(public_key, secret);
-    fnvm_error *error = write_key(file, secret, sizeof secret, 0600);
+    fnvm_error *error = write_secret(file, secret, passphrase);
     sodium_memzero(secret, sizeof secret);
     if (!error) {
-        error = write_key(public_file, public_key, sizeof public_key, 0644);
+        error = secret_file_new(public_file, text, print_key(public_key, sizeof public_key, text),
+                                0644);
         if (error) unlink(file);
     }
     free(public_file);

@@ -74,12 +74,10 @@ static const Command commands[] = {
      "  --strict                   refuse if the guest read a clock or drew random bytes before\n"
      "  --train COMMAND            run a shell command that uses the image, $FNVM_IMAGE, and note\n"
      "                             which pages it needs first\n"
-     "  --sign KEY                 sign with the secret key in this file\n"
+     "  --sign KEY                 sign with the secret key in this file (fnvm help keygen)\n"
      "  --no-code                  no compiled code beside the image; otherwise all functions are\n"
      "                             compiled, or with --compile=lazy those that were called\n"
      "  -q, --quiet                do not say what was written\n"
-     "\n"
-     "fnvm snapshot --new-key KEY  makes a secret key, KEY, and the public one, KEY.pub\n"
      "\n"
      "Example:\n"
      "  fnvm snapshot --at=stdin --dir lib python.wasm && fnvm run --dir lib python.fnvmi < job.py\n"},
@@ -97,6 +95,21 @@ static const Command commands[] = {
      "\n"
      "Example:\n"
      "  fnvm measure --explain app.wasm\n"},
+    {"keygen", command_keygen, "make a pair of keys to sign with",
+     "fnvm keygen [--passphrase | --passphrase-file PFILE] [-q] FILE\n"
+     "\n"
+     "Makes an Ed25519 secret key in FILE, which nobody else can read, and the public one in\n"
+     "FILE.pub.  Neither may exist.\n"
+     "\n"
+     "  --passphrase             seal the secret key; asks for the passphrase, twice\n"
+     "  --passphrase-file PFILE  the same, with the first line of PFILE\n"
+     "  -q, --quiet              do not say what was made\n"
+     "\n"
+     "Who uses a sealed key is asked for its passphrase on the terminal, unless the variable\n"
+     "FNVM_PASSPHRASE_FILE names a file that has it.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm keygen --passphrase release && fnvm snapshot --sign release app.wasm\n"},
     {"verify", command_verify, "check every function of a module",
      "fnvm verify [-q] [-W FEATURE[=y|n],...] FILE...\n"
      "\n"

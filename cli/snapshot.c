@@ -23,7 +23,7 @@ typedef struct Snapshot {
     char *own_path;          /* the same, where -o does not say it */
     const char *initializer; /* an export */
     const char *start;       /* what running the image calls; NULL: _start */
-    const char *train, *sign, *new_key;
+    const char *train, *sign;
     bool compile_rest;       /* before freezing */
     bool strict, no_code, quiet;
     unsigned char key[KEY_SECRET_BYTES];
@@ -39,7 +39,6 @@ enum {
     OPTION_STRICT,
     OPTION_TRAIN,
     OPTION_SIGN,
-    OPTION_NEW_KEY,
     OPTION_NO_CODE
 };
 
@@ -81,7 +80,6 @@ static int set_option(void *env, Options *options, int option, char *text)
     case OPTION_STRICT: p->strict = true; return -1;
     case OPTION_TRAIN: p->train = text; return -1;
     case OPTION_SIGN: p->sign = text; return -1;
-    case OPTION_NEW_KEY: p->new_key = text; return -1;
     default: p->no_code = true; return -1;
     }
 }
@@ -89,7 +87,6 @@ static int set_option(void *env, Options *options, int option, char *text)
 /* What does not go together. */
 static int check_options(const Snapshot *p)
 {
-    if (p->new_key) return -1;
     if (!p->session.options.file) return error_usage("snapshot", "which file?");
     if (!p->path && strcmp(p->session.options.file, "-") == 0)
         return error_usage("snapshot", "a module from standard input needs -o FILE");
@@ -114,7 +111,6 @@ static int parse(Snapshot *p, int argc, char **argv)
         {"strict", no_argument, NULL, OPTION_STRICT},
         {"train", required_argument, NULL, OPTION_TRAIN},
         {"sign", required_argument, NULL, OPTION_SIGN},
-        {"new-key", required_argument, NULL, OPTION_NEW_KEY},
         {"no-code", no_argument, NULL, OPTION_NO_CODE},
         {NULL, 0, NULL, 0}};
     OwnOptions own = {names, "o:f:r:q", set_option, p};
@@ -358,16 +354,6 @@ static int take(Snapshot *p)
     return finish(p, session_run(s, start_up, p, doing));
 }
 
-static int make_key(const Snapshot *p)
-{
-    fnvm_error *error = key_new(p->new_key);
-    if (error) return error_report(error, "failed to make a key");
-    if (!p->quiet)
-        fprintf(stderr, "%s: the secret key, for --sign; %s.pub: the public one, for --trust-key\n",
-                p->new_key, p->new_key);
-    return STATUS_OK;
-}
-
 int command_snapshot(int argc, char **argv)
 {
     Snapshot p = {0};
@@ -376,7 +362,7 @@ int command_snapshot(int argc, char **argv)
     int status = parse(&p, argc, argv);
     p.compile_rest = p.session.options.config.compile == FNVM_COMPILE_EAGER;
     p.session.options.config.compile = FNVM_COMPILE_LAZY;
-    if (status < 0) status = p.new_key ? make_key(&p) : take(&p);
+    if (status < 0) status = take(&p);
     sodium_memzero(p.key, sizeof p.key);
     session_free(&p.session);
     free(p.draws);
