@@ -77,6 +77,9 @@ TOOL_SRC := $(wildcard cli/*.c conformance/wast*.c conformance/spectest.c)
 # `fnvm disasm` writes machine code as assembly where Capstone is installed, else as bytes.
 CAPSTONE := $(wildcard /usr/include/capstone/capstone.h /usr/local/include/capstone/capstone.h)
 TOOL_SRC := $(filter-out cli/machine_$(if $(CAPSTONE),bytes,capstone).c,$(TOOL_SRC))
+# A sanitizer's runtime needs what `fnvm run` gives up.
+TOOL_SRC := $(filter-out $(if $(SANITIZE),cli/narrow.c cli/narrow_landlock.c cli/narrow_seccomp.c,\
+              cli/narrow_none.c),$(TOOL_SRC))
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
 GENERATE_SRC := $(wildcard conformance/generate/*.c)
 UNIT_SRC := $(wildcard conformance/unit/*.c)
@@ -181,7 +184,8 @@ unit: $(UNIT)
 $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
 	$(SAY) TEST $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) -lcmocka $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
+$(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
@@ -199,12 +203,13 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 
 # ---- Measuring ----
 
-bench: all $(BUILD)/bench/start $(BUILD)/bench/restore $(BUILD)/bench/measure
+bench: all $(addprefix $(BUILD)/bench/,start restore measure approval)
 	BUILD=$(BUILD) bench/run --all
 	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/fnvm snapshot --at=stdin --quiet -o $(BUILD)/bench/python.fnvmi \
 	    "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/bench/restore --instances 10000 $(BUILD)/bench/python.fnvmi
+	BUILD=$(BUILD) bench/approved
 	$(BUILD)/bench/measure "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/bench/measure
 
@@ -213,8 +218,9 @@ $(BUILD)/bench/start $(BUILD)/bench/measure: $(BUILD)/bench/%: bench/%.c $(BUILD
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(BUILD)/libfnvm.a $(LIBS)
 
-# It asks the kernel about pages as the engine does, by a function that no user of the library sees.
-$(BUILD)/bench/restore: bench/restore.c $(LIB_OBJ)
+# They use functions that no user of the library sees: the engine's way of asking the kernel about
+# pages, and looking up what a depot has installed.
+$(BUILD)/bench/restore $(BUILD)/bench/approval: $(BUILD)/bench/%: bench/%.c $(LIB_OBJ)
 	$(SAY) BENCH $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) $(LIBS)
@@ -260,7 +266,7 @@ uninstall:
 # ---- Housekeeping ----
 
 OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) bench/start.c \
-         bench/restore.c bench/measure.c bench/timed.c
+         bench/restore.c bench/measure.c bench/approval.c bench/timed.c
 
 format:
 	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))

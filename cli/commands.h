@@ -11,8 +11,17 @@ int command_inspect(int argc, char **argv);
 int command_disasm(int argc, char **argv);
 int command_cache(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
+int command_policy(int argc, char **argv);
+int command_approve(int argc, char **argv);
+int command_approvals(int argc, char **argv);
+int command_revoke(int argc, char **argv);
 int command_measure(int argc, char **argv);
 int command_keygen(int argc, char **argv);
+int command_install(int argc, char **argv);
+int command_update(int argc, char **argv);
+int command_uninstall(int argc, char **argv);
+int command_repair(int argc, char **argv);
+int command_installed(int argc, char **argv);
 
 /* `fnvm inspect` of an image; returns the status to end with. */
 int inspect_image(const char *file, bool as_json);

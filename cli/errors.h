@@ -6,6 +6,7 @@
 #define FNVM_CLI_ERRORS_H
 
 #include "fnvm.h"
+#include "vm/nearest.h"
 
 /* Exit statuses; 0 to 255 from the guest itself are passed on as they are. */
 enum {
@@ -33,10 +34,5 @@ void error_warn(const char *message);
 
 /* Writes text that a module may have made up, with control characters as \xNN. */
 void print_escaped(FILE *, const char *text, size_t len);
-
-/* The candidate that `word` is most likely a misspelling of, or NULL.  `next` yields candidates
- * until it returns NULL. */
-const char *closest_word(const char *word, const char *(*next)(const void *table, size_t i),
-                         const void *table);
 
 #endif

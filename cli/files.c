@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/errors.h"
+#include "cli/interrupt.h"
 #include "vm/image/format.h"
 
 bool file_is_image(const char *file)
@@ -67,5 +68,6 @@ int module_open(fnvm_engine *engine, const char *file, const char *what, fnvm_mo
     } else {
         error = fnvm_module_load(engine, file, out);
     }
+    if (interrupt_caused(error)) return interrupt_report(error, what, file);
     return error ? error_report(error, "failed to %s `%s`", what, file) : -1;
 }

@@ -38,18 +38,26 @@ static const Command commands[] = {
      "  --compile-threads N        of --compile=eager (default: one per processor)\n"
      "  --jit-verify               check compiled code before it is used (to test the compiler)\n"
      "  --cache DIR|none           keep compiled code there; default ~/.cache/fnvm (fnvm help cache)\n"
+     "  --policy FILE              what the module may be and use (fnvm help policy)\n"
+     "  --approved                 only what the depot approves; FILE may be an installed function's\n"
+     "                             name (fnvm help approve, fnvm help install)\n"
+     "  --depot DIR                the depot; default ~/.local/share/fnvm/depot\n"
      "  --profile sample           the functions that took most time, at the end\n"
      "  --profile perf[,DIR]       names of functions for perf; DIR/jit-PID.dump has their code\n"
+     "  --narrow auto|require|no   give up files and system calls that the guest does not need, as\n"
+     "                             far as the system can (default), or all of it or do not run\n"
      "  -W KEY[=VALUE],...         limits and features: fuel, timeout, ...     (-W help)\n"
      "  -S KEY[=VALUE],...         WASI: inherit-env, tcplisten, ...           (-S help)\n"
      "  -D KEY[=VALUE],...         debugging: coredump, compiled, gdb          (-D help)\n"
      "\n"
+     "FILE may be a manifest, function.yaml, which says the module, its policy and what it is given.\n"
      "FILE may be an image that `fnvm snapshot` wrote: it goes on from where it was frozen, with\n"
      "the arguments, variables and directories given now.  For images only:\n"
      "\n"
      "  --module FILE              where a module of the image is now, if it was moved\n"
      "  --trust-key FILE           an Ed25519 key whose signatures count as our own\n"
-     "  --require-signature        refuse images without a signature by one of those keys\n"
+     "  --require-signature        refuse images without a signature by one of those keys; with\n"
+     "                             --approved: approvals without one\n"
      "\n"
      "Exit status: the guest's own; 134 trap, fuel and timeout included; 1 cannot be loaded,\n"
      "verified or linked; 2 usage; 126 refused by a limit; 127 FILE not found; 130, 143 stopped\n"
@@ -142,6 +150,41 @@ static const Command commands[] = {
      "\n"
      "Example:\n"
      "  fnvm inspect --json app.wasm\n"},
+    {"approve", command_approve, "let a binary run, under a name and a version",
+     "fnvm approve FILE --name NAME --version VERSION [options]\n"
+     "\n"
+     "Verifies a module, all of it, and notes its measurement in the depot as approved.\n"
+     "`fnvm run --approved` runs nothing else.\n"
+     "\n"
+     "  --policy FILE    verify it under this policy, and let it run under no other\n"
+     "  --sign KEY       sign the approval with the secret key in this file (fnvm help keygen)\n"
+     "  --reinstate      though this binary was revoked\n"
+     "  --depot DIR      default: $FNVM_DEPOT, else $XDG_DATA_HOME/fnvm/depot, else\n"
+     "                   ~/.local/share/fnvm/depot\n"
+     "\n"
+     "Exit status: 0; 1 it is not valid, or the version is there already; 126 the policy refuses it.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm approve app.wasm --name app --version 1.2 && fnvm run --approved app.wasm\n"},
+    {"approvals", command_approvals, "show what is approved, and check the audit log",
+     "fnvm approvals [list|show NAME[@VERSION]|history [NAME]|audit] [--json] [--depot DIR]\n"
+     "\n"
+     "  list               every version there is or was, and its state (the default)\n"
+     "  show NAME          all about the versions of a name\n"
+     "  history [NAME]     approvals, installations and revocations, in order\n"
+     "  audit              check the log of decisions: that no line is missing or was changed\n"
+     "  audit --new-log    put aside a log that is not whole, and begin another\n"
+     "\n"
+     "Example:\n"
+     "  fnvm approvals show app\n"},
+    {"revoke", command_revoke, "let a binary run no more",
+     "fnvm revoke NAME[@VERSION] [--reason TEXT] [--depot DIR]\n"
+     "\n"
+     "Revokes all versions of a name, or one.  What is revoked is refused under every name, until it\n"
+     "is approved with --reinstate.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm revoke app@1.2 --reason \"reads past its input\"\n"},
     {"cache", command_cache, "look after compiled code that is kept",
      "fnvm cache [list|clear|dir] [--cache=DIR]\n"
      "\n"
@@ -151,6 +194,73 @@ static const Command commands[] = {
      "\n"
      "Example:\n"
      "  fnvm cache clear\n"},
+    {"policy", command_policy, "look at policies, and hold modules against them",
+     "fnvm policy check POLICY [FILE...]\n"
+     "fnvm policy explain FILE\n"
+     "fnvm policy schema [policy|function]\n"
+     "fnvm policy defaults\n"
+     "\n"
+     "A policy is a YAML file that says what modules may be and use (docs/policies.md).\n"
+     "\n"
+     "  check      whether the policy is good and the modules are within it; every violation with\n"
+     "             its offset and the policy's line.  Of a function.yaml, its policy and module\n"
+     "  explain    the narrowest policy that a module is within, to be edited\n"
+     "  schema     JSON Schema for editors: of policies, or of function.yaml\n"
+     "  defaults   every key of a policy, at its default\n"
+     "\n"
+     "Exit status of check: 0 all within it; 1 a bad policy or module; 126 violations.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm policy explain app.wasm > policy.yaml && fnvm policy check policy.yaml app.wasm\n"},
+    {"install", command_install, "install a function, so that it is approved and ready to start",
+     "fnvm install [options] FILE\n"
+     "\n"
+     "FILE is a manifest, function.yaml, or a module.  It is verified under its policy, copied\n"
+     "into the depot and compiled; where the manifest asks for it, an image is taken.  Then it is\n"
+     "approved and installed, at once or not at all.\n"
+     "\n"
+     "  --name NAME       the function's name, where the manifest does not say it\n"
+     "  --version V       likewise: letters, digits and `.`, `_`, `-`\n"
+     "  --policy FILE     the policy to run it under, in place of the manifest's\n"
+     "  --sign KEY        sign the approval with the secret key in this file\n"
+     "  --depot DIR       default: $FNVM_DEPOT, else $XDG_DATA_HOME/fnvm/depot, else\n"
+     "                    ~/.local/share/fnvm/depot\n"
+     "\n"
+     "Example:\n"
+     "  fnvm install thumbnail/function.yaml && fnvm run thumbnail\n"},
+    {"update", command_update, "replace an installed function by a new version",
+     "fnvm update [options] NAME FILE\n"
+     "\n"
+     "As `fnvm install`, with its options.  New starts get the new version, and the old one's\n"
+     "approval is superseded; its files go once no instance runs it.  A crash at any point\n"
+     "leaves one of the two.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm update thumbnail thumbnail/function.yaml\n"},
+    {"uninstall", command_uninstall, "remove an installed function",
+     "fnvm uninstall [--depot DIR] NAME\n"
+     "\n"
+     "Its approval ends now; its files go once no instance runs it.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm uninstall thumbnail\n"},
+    {"installed", command_installed, "list the installed functions",
+     "fnvm installed [--depot DIR]\n"
+     "\n"
+     "Every version whose files are in the depot: `current`, or `draining` while instances of a\n"
+     "version that was replaced go on running.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm installed\n"},
+    {"repair", command_repair, "check and repair the files of installed functions",
+     "fnvm repair [--depot DIR]\n"
+     "\n"
+     "Hashes every file of every installed function.  Modules are fetched again from where they\n"
+     "were installed from, if that is still the same file; images and code are made again.  What\n"
+     "cannot be repaired is named, and the exit status is 1.\n"
+     "\n"
+     "Example:\n"
+     "  fnvm repair\n"},
     {"disasm", command_disasm, "show bytecode beside the machine code it becomes",
      "fnvm disasm [--state] [--engine=interp] [-W FEATURE[=y|n],...] FILE [FUNC]\n"
      "\n"
@@ -191,7 +301,7 @@ int help_print(const char *command)
          "  fnvm FILE [args...]      run a program: .wasm, .wat, or - for standard input\n"
          "  fnvm COMMAND ...\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-8s  %s\n", commands[i].name, commands[i].what);
+        printf("  %-9s  %s\n", commands[i].name, commands[i].what);
     puts("\n`fnvm help COMMAND` says more, with an example.");
     return STATUS_OK;
 }

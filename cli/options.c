@@ -2,7 +2,6 @@
  * field of Options that a key sets.  A new key is one row. */
 #include "cli/options.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,67 +11,12 @@
 
 /* ---- Values ---- */
 
-/* A decimal number that fits, and what follows it. */
-static bool parse_number(const char *text, uint64_t *number, const char **rest)
-{
-    if (*text < '0' || *text > '9') return false;
-    char *end;
-    errno = 0;
-    *number = strtoull(text, &end, 10);
-    *rest = end;
-    return errno == 0;
-}
-
-static bool scale(uint64_t number, uint64_t factor, uint64_t *out)
-{
-    return !__builtin_mul_overflow(number, factor, out);
-}
-
-bool parse_size(const char *text, uint64_t *bytes)
-{
-    uint64_t number;
-    const char *unit;
-    if (!parse_number(text, &number, &unit)) return false;
-    unsigned shift = 0;
-    switch (*unit) {
-    case '\0': break;
-    case 'k':
-    case 'K': shift = 10; break;
-    case 'm':
-    case 'M': shift = 20; break;
-    case 'g':
-    case 'G': shift = 30; break;
-    case 't':
-    case 'T': shift = 40; break;
-    default: return false;
-    }
-    if (*unit && strcmp(unit + 1, "") != 0 && strcmp(unit + 1, "B") != 0 &&
-        strcmp(unit + 1, "iB") != 0)
-        return false;
-    return scale(number, (uint64_t)1 << shift, bytes);
-}
-
-bool parse_duration(const char *text, uint64_t *ns)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ns;
-    } units[] = {{"", 1000000000}, {"s", 1000000000},  {"ms", 1000000},     {"us", 1000},
-                 {"ns", 1},        {"m", 60000000000}, {"h", 3600000000000}};
-    uint64_t number;
-    const char *unit;
-    if (!parse_number(text, &number, &unit)) return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(unit, units[i].unit) == 0) return scale(number, units[i].ns, ns);
-    return false;
-}
-
 static bool parse_range(const char *text, FuncRange *range)
 {
     const char *rest;
-    if (!parse_number(text, &range->first, &rest)) return false;
+    if (!parse_decimal(text, &range->first, &rest)) return false;
     range->last = range->first;
-    if (*rest == '-' && !parse_number(rest + 1, &range->last, &rest)) return false;
+    if (*rest == '-' && !parse_decimal(rest + 1, &range->last, &rest)) return false;
     return !*rest && range->first <= range->last;
 }
 
@@ -98,6 +42,7 @@ static bool parse_bool(const char *text, bool *out)
 typedef enum ValueKind {
     VALUE_FLAG,
     VALUE_COUNT,
+    VALUE_SMALL, /* a uint32_t */
     VALUE_SIZE,
     VALUE_DURATION,
     VALUE_TEXT,
@@ -130,6 +75,7 @@ static const GroupKey wasm_keys[] = {
     {"max-table-elements", VALUE_COUNT, FIELD(config.max_table_elements), "=N", "largest table"},
     {"max-heap-size", VALUE_SIZE, FIELD(config.max_heap_bytes), "=BYTES",
      "live objects on the garbage-collected heap"},
+    {"max-instances", VALUE_SMALL, FIELD(config.max_instances), "=N", "instances of modules"},
     {"trap-on-grow-failure", VALUE_FLAG, FIELD(config.trap_on_grow_failure), "[=y|n]",
      "memory.grow and table.grow trap instead of returning -1"},
     {"unknown-imports-trap", VALUE_FLAG, FIELD(unknown_imports_trap), "[=y|n]",
@@ -160,6 +106,12 @@ static const GroupKey wasi_keys[] = {
      "hand over sockets that fnvm was started with (LISTEN_FDS)"},
     {"inherit-network", VALUE_FLAG, FIELD(inherit_network), "[=y|n]",
      "the same: preview 1 can accept connections but not open any"},
+    {"call", VALUE_LIST, FIELD(calls), "=NAME",
+     "a function of WASI that may be imported (repeat it); all others are refused"},
+    {"max-output", VALUE_SIZE, FIELD(max_output), "=BYTES",
+     "bytes written in all, to streams, files and sockets; then errno dquot"},
+    {"max-descriptors", VALUE_SMALL, FIELD(max_descriptors), "=N",
+     "open descriptors, 0 to 2 included, at most 1024; then errno mfile"},
     {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
 
 static const GroupKey debug_keys[] = {
@@ -235,10 +187,17 @@ static int group_set(Options *options, char group, const GroupKey *key, const ch
                            group, key->name, key->value);
     switch (key->kind) {
     case VALUE_COUNT:
-        if (!parse_number(value, number, &rest) || *rest)
+        if (!parse_decimal(value, number, &rest) || *rest)
             return bad_value(options, group, key, value, "a number");
         if (number == &options->fuel) options->config.fuel = true;
         return -1;
+    case VALUE_SMALL: {
+        uint64_t small;
+        if (!parse_decimal(value, &small, &rest) || *rest || small > UINT32_MAX)
+            return bad_value(options, group, key, value, "a number below 4294967296");
+        *(uint32_t *)options_field(options, key->field) = (uint32_t)small;
+        return -1;
+    }
     case VALUE_SIZE:
         if (!parse_size(value, number))
             return bad_value(options, group, key, value, "bytes, such as 65536, 64k, 10M or 2G");
@@ -303,7 +262,10 @@ enum {
     OPTION_THREADS,
     OPTION_JIT_VERIFY,
     OPTION_CACHE,
-    OPTION_PROFILE
+    OPTION_PROFILE,
+    OPTION_POLICY,
+    OPTION_DEPOT,
+    OPTION_APPROVED
 };
 
 static const struct option shared_options[] = {
@@ -319,6 +281,9 @@ static const struct option shared_options[] = {
     {"cache", required_argument, NULL, OPTION_CACHE},
     {"jit-verify", no_argument, NULL, OPTION_JIT_VERIFY},
     {"profile", required_argument, NULL, OPTION_PROFILE},
+    {"policy", required_argument, NULL, OPTION_POLICY},
+    {"depot", required_argument, NULL, OPTION_DEPOT},
+    {"approved", no_argument, NULL, OPTION_APPROVED},
     {"wasm", required_argument, NULL, 'W'},
     {"wasi", required_argument, NULL, 'S'},
     {"debug", required_argument, NULL, 'D'},
@@ -467,7 +432,7 @@ static int option_threads(Options *options, const char *text)
 {
     uint64_t n;
     const char *rest;
-    if (!parse_number(text, &n, &rest) || *rest || n == 0 || n > 1000)
+    if (!parse_decimal(text, &n, &rest) || *rest || n == 0 || n > 1000)
         return error_usage(options->command, "--compile-threads: expected 1 to 1000, found `%s`",
                            text);
     options->config.compile_threads = (uint32_t)n;
@@ -509,6 +474,9 @@ static int shared_option(Options *options, int option, char *text)
     case OPTION_JIT_VERIFY: options->config.jit_verify = true; return -1;
     case OPTION_CACHE: options->cache = text; return -1;
     case OPTION_PROFILE: return option_profile(options, text);
+    case OPTION_POLICY: options->policy = text; return -1;
+    case OPTION_DEPOT: options->depot = text; return -1;
+    case OPTION_APPROVED: options->approved = true; return -1;
     default: return -1;
     }
 }
@@ -558,13 +526,15 @@ int options_parse(Options *options, const OwnOptions *own, int argc, char **argv
 
 void options_init(Options *options, const char *command)
 {
-    *options = (Options){.command = command};
+    *options = (Options){.command = command, .max_output = UINT64_MAX,
+                         .max_descriptors = UINT32_MAX};
     fnvm_config_default(&options->config);
 }
 
 void options_free(Options *options)
 {
     free(options->listen.items);
+    free(options->calls.items);
     free(options->dirs);
     free(options->env.items);
     free(options->preloads.items);

@@ -8,6 +8,7 @@
 #include <getopt.h>
 
 #include "fnvm.h"
+#include "vm/quantity.h"
 
 typedef struct Pair {
     const char *name, *value;
@@ -38,6 +39,9 @@ typedef struct Options {
     /* -S */
     bool inherit_env, inherit_network, listenfd;
     Pairs listen; /* addresses to listen on, as names */
+    Pairs calls;  /* functions of WASI that may be imported, as names; none: all may */
+    uint64_t max_output;
+    uint32_t max_descriptors;
     /* -D */
     const char *coredump;
     FuncRange compiled; /* if config.jit_filter */
@@ -45,6 +49,9 @@ typedef struct Options {
     /* long options */
     const char *argv0;
     const char *cache;  /* as given, or NULL */
+    const char *policy; /* a file, or NULL */
+    const char *depot;  /* as given, or NULL */
+    bool approved;
     ProfileKind profile;
     const char *profile_dir; /* of PROFILE_PERF; NULL: the current one */
     Directory *dirs;
@@ -83,9 +90,5 @@ int pairs_add(Pairs *, const char *name, const char *value);
 
 void options_init(Options *, const char *command);
 void options_free(Options *);
-
-/* "64k", "10M", "2GiB": bytes.  "2s", "100ms", "3": nanoseconds.  False: not such a text. */
-bool parse_size(const char *text, uint64_t *bytes);
-bool parse_duration(const char *text, uint64_t *ns);
 
 #endif

@@ -5,8 +5,10 @@
 
 #include "cli/commands.h"
 #include "cli/errors.h"
+#include "cli/interrupt.h"
 #include "cli/keys.h"
 #include "cli/session.h"
+#include "cli/target.h"
 #include "cli/train.h"
 #include "cli/values.h"
 
@@ -22,7 +24,19 @@ typedef struct Run {
 
 /* ---- Options of its own ---- */
 
-enum { OPTION_TRUST = OPTION_OWN, OPTION_REQUIRE, OPTION_MODULE };
+enum { OPTION_TRUST = OPTION_OWN, OPTION_REQUIRE, OPTION_MODULE, OPTION_NARROW };
+
+static int option_narrow(NarrowMode *mode, const char *text)
+{
+    static const char *const modes[] = {
+        [NARROW_NO] = "no", [NARROW_AUTO] = "auto", [NARROW_REQUIRE] = "require"};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        if (strcmp(text, modes[i]) != 0) continue;
+        *mode = (NarrowMode)i;
+        return -1;
+    }
+    return error_usage("run", "--narrow: expected `auto`, `require` or `no`, found `%s`", text);
+}
 
 static int set_option(void *env, Options *options, int option, char *text)
 {
@@ -31,6 +45,7 @@ static int set_option(void *env, Options *options, int option, char *text)
     switch (option) {
     case 'f': r->invoke = text; return -1;
     case OPTION_TRUST: return pairs_add(&r->trusted, text, NULL);
+    case OPTION_NARROW: return option_narrow(&r->session.narrow, text);
     case OPTION_MODULE: return pairs_add(&r->modules, text, NULL);
     default: r->require_signature = true; return -1;
     }
@@ -43,6 +58,7 @@ static int parse(Run *r, int argc, char **argv)
         {"trust-key", required_argument, NULL, OPTION_TRUST},
         {"require-signature", no_argument, NULL, OPTION_REQUIRE},
         {"module", required_argument, NULL, OPTION_MODULE},
+        {"narrow", required_argument, NULL, OPTION_NARROW},
         {NULL, 0, NULL, 0}};
     OwnOptions own = {names, "f:", set_option, r};
     int status = options_parse(&r->session.options, &own, argc, argv);
@@ -118,6 +134,21 @@ static int invoke(Run *r, fnvm_error **error)
 
 /* ---- Modules ---- */
 
+/* What the manifest has called first, and then its entry; without one: `_start`. */
+static fnvm_error *start(Session *s)
+{
+    const Manifest *m = s->manifest;
+    const char *init = m && m->init == INIT_CALL ? m->init_call : NULL;
+    const char *entry = m && m->entry ? m->entry : "_start";
+    fnvm_extern func;
+    fnvm_error *error = NULL;
+    if (init && !session_func(s, init, &func)) return session_no_function(s, init);
+    if (init) error = session_call(s, init, func);
+    if (error) return error;
+    if (session_func(s, entry, &func)) return session_call(s, entry, func);
+    return session_no_function(s, m && m->entry ? entry : NULL);
+}
+
 static int run_module(void *env, fnvm_error **error)
 {
     Run *r = env;
@@ -126,8 +157,7 @@ static int run_module(void *env, fnvm_error **error)
     *error = fnvm_linker_instantiate(s->linker, s->module, &s->instance);
     if (*error) return -1;
     if (!r->invoke) {
-        if (session_func(s, "_start", &func)) *error = session_call(s, "_start", func);
-        else *error = session_no_function(s, NULL);
+        *error = start(s);
         return -1;
     }
     /* A reactor is initialised before anything else of it is called (WASI application ABI). */
@@ -135,14 +165,38 @@ static int run_module(void *env, fnvm_error **error)
     return *error ? -1 : invoke(r, error);
 }
 
+/* Not a status to end with: see command_run. */
+enum { STATUS_OVERTAKEN = 1000 };
+
+/* What a file was refused with, unless it is an installed function's, which was replaced since it was
+ * found. */
+static int report_refusal(const Session *s, fnvm_error *error, const char *doing)
+{
+    if (!error) return -1;
+    if (!s->is_installed || fnvm_error_code(error) != FNVM_E_POLICY ||
+        depot_generation(s->depot) == s->function.generation)
+        return error_report(error, "failed to %s `%s`", doing, s->options.file);
+    fnvm_error_free(error);
+    return STATUS_OVERTAKEN;
+}
+
+static int open_module(Session *s)
+{
+    static const char doing[] = "run main module";
+    if (!s->is_installed) return module_open(s->engine, s->options.file, doing, &s->module);
+    fnvm_error *error = fnvm_module_load(s->engine, s->options.file, &s->module);
+    return interrupt_caused(error) ? interrupt_report(error, doing, s->options.file)
+                                   : report_refusal(s, error, doing);
+}
+
 static int start_module(Run *r)
 {
     Session *s = &r->session;
-    if (r->trusted.n || r->modules.n || r->require_signature)
-        return error_usage("run", "--trust-key, --require-signature and --module are for images, "
-                           "and `%s` is none", s->options.file);
+    if (!s->options.approved && (r->trusted.n || r->modules.n || r->require_signature))
+        return error_usage("run", "--trust-key, --require-signature and --module are for images and "
+                           "for --approved, and `%s` is no image", s->options.file);
     int status = session_engine(s);
-    if (status < 0) status = module_open(s->engine, s->options.file, "run main module", &s->module);
+    if (status < 0) status = open_module(s);
     if (status < 0) status = session_link(s);
     return status < 0 ? session_run(s, run_module, r, "run main module") : status;
 }
@@ -167,6 +221,7 @@ static int run_image(void *env, fnvm_error **error)
     fnvm_extern func;
     *error = fnvm_image_restore(s->image, s->linker, s->wasi, &s->instance);
     if (*error) return -1;
+    interrupt_store(s->store);
     train_watch(s->store);
     fnvm_store_prefault(s->store);
     if (s->options.config.fuel) fnvm_store_set_fuel(s->store, s->options.fuel);
@@ -213,13 +268,17 @@ static int open_image(Run *r)
         fnvm_image_options options = {.files = files, .nfiles = r->modules.n,
                                       .keys = (const unsigned char(*)[KEY_PUBLIC_BYTES])keys,
                                       .nkeys = r->trusted.n,
-                                      .require_signature = r->require_signature,
+                                      .require_signature =
+                                          r->require_signature && !s->options.approved,
                                       .warn = warn};
         error = fnvm_image_open(s->engine, s->options.file, &options, &s->image);
     }
     free(keys);
     free(files);
-    if (error) status = error_report(error, "failed to open the image `%s`", s->options.file);
+    if (interrupt_caused(error))
+        status = interrupt_report(error, "open the image", s->options.file);
+    else if (error)
+        status = report_refusal(s, error, "open the image");
     /* The image was there a moment ago: what is missing is a module of it. */
     return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }
@@ -232,17 +291,65 @@ static int start_image(Run *r)
     return status < 0 ? session_run(&r->session, run_image, r, "run the image") : status;
 }
 
+/* With --approved it is the approval that must be signed: the image is one that the depot made. */
+static int require_signature(Run *r)
+{
+    if (!r->require_signature || !r->session.options.approved) return -1;
+    unsigned char(*keys)[KEY_PUBLIC_BYTES] = calloc(r->trusted.n + 1, sizeof *keys);
+    if (!keys) return error_report(NULL, "the host is out of memory");
+    int status = read_keys(&r->trusted, keys);
+    fnvm_error *error = NULL;
+    if (status < 0)
+        error = fnvm_depot_require_signature(r->session.depot,
+                                             (const unsigned char(*)[KEY_PUBLIC_BYTES])keys,
+                                             r->trusted.n);
+    free(keys);
+    return error ? error_report(error, "--require-signature wants --trust-key") : status;
+}
+
 /* ---- The command ---- */
 
-int command_run(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    Run r = {0};
+    Run r = {.session.narrow = NARROW_AUTO};
     options_init(&r.session.options, "run");
     int status = parse(&r, argc, argv);
+    if (status < 0) status = target_resolve(&r.session);
+    if (status < 0) status = require_signature(&r);
     if (status < 0)
         status = file_is_image(r.session.options.file) ? start_image(&r) : start_module(&r);
     session_free(&r.session);
     free(r.trusted.items);
     free(r.modules.items);
     return status;
+}
+
+static void words_free(int n, char **words)
+{
+    for (int i = 0; words && i < n; i++) free(words[i]);
+    free(words);
+}
+
+static char **words_copy(int n, char *const *words)
+{
+    char **copy = calloc((size_t)n + 1, sizeof *copy);
+    for (int i = 0; copy && i < n; i++) {
+        if ((copy[i] = strdup(words[i]))) continue;
+        words_free(i, copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
+/* An installed function that was updated just when it was to start is looked up again. */
+int command_run(int argc, char **argv)
+{
+    enum { TRIES = 100 };
+    int status = STATUS_OVERTAKEN;
+    for (int i = 0; i < TRIES && status == STATUS_OVERTAKEN; i++) {
+        char **words = words_copy(argc, argv); /* options are cut in place */
+        status = words ? run(argc, words) : error_report(NULL, "the host is out of memory");
+        words_free(argc, words);
+    }
+    return status == STATUS_OVERTAKEN ? error_report(NULL, "the depot does not stop changing") : status;
 }

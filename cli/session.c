@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/constrain.h"
 #include "cli/errors.h"
 #include "cli/interrupt.h"
 #include "cli/sockets.h"
@@ -35,7 +36,8 @@ static fnvm_error *inherit_environment(Session *s)
         if (!(*entry)[len]) continue;
         char *name = strndup(*entry, len);
         if (!name) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-        error = fnvm_wasi_env(s->wasi, name, *entry + len + 1);
+        if (constrain_passes_env(s, name))
+            error = fnvm_wasi_env(s->wasi, name, *entry + len + 1);
         free(name);
     }
     return error;
@@ -83,10 +85,21 @@ static fnvm_error *give_directories(Session *s)
     return NULL;
 }
 
+/* What it may do with it.  Before it gets anything: that counts. */
+static fnvm_error *limit_system(Session *s)
+{
+    const Options *o = &s->options;
+    fnvm_wasi_limit_output(s->wasi, o->max_output);
+    fnvm_wasi_limit_descriptors(s->wasi, o->max_descriptors);
+    fnvm_error *error = constrain_wasi(s);
+    for (size_t i = 0; !error && i < o->calls.n; i++)
+        error = fnvm_wasi_allow_calls(s->wasi, &o->calls.items[i].name, 1);
+    return error;
+}
+
 static fnvm_error *give_system(Session *s)
 {
-    fnvm_error *error = fnvm_wasi_new(&s->wasi);
-    if (!error) error = give_arguments(s);
+    fnvm_error *error = give_arguments(s);
     if (!error) error = give_environment(s);
     if (!error) error = fnvm_wasi_inherit_stdio(s->wasi);
     if (!error) error = give_sockets(s);
@@ -109,11 +122,17 @@ static int preload(Session *s, const Pair *pair)
 /* The system interfaces: WASI and fnvm:snapshot. */
 static int link_system(Session *s)
 {
-    fnvm_error *error = give_system(s);
+    fnvm_error *error = fnvm_wasi_new(&s->wasi);
+    if (!error && (error = limit_system(s))) {
+        error_report(error, "failed to limit what WASI does");
+        return STATUS_USAGE;
+    }
+    if (!error) error = give_system(s);
     if (!error) error = fnvm_linker_define_wasi(s->linker, s->wasi);
     if (error) {
-        error_report(error, "failed to set up WASI");
-        return STATUS_FAILED; /* also for a directory that is not there: that is not FILE */
+        int status = error_report(error, "failed to set up WASI");
+        /* A directory that is not there is not FILE. */
+        return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
     }
     error = fnvm_linker_define_snapshot(s->linker, s->checkpoint, s->checkpoint_env);
     return error ? error_report(error, "failed to set up fnvm:snapshot") : -1;
@@ -212,16 +231,9 @@ static int outcome(Session *s, fnvm_error *error, const char *doing)
         fnvm_error_free(error);
         return status;
     }
-    bool is_interrupt = fnvm_error_trap(error) == FNVM_TRAP_INTERRUPTED;
-    if (is_interrupt && interrupt_signal()) {
-        fputs("interrupted\n", stderr);
-        fnvm_error_free(error);
-        return STATUS_SIGNAL + interrupt_signal();
-    }
-    if (s->options.coredump && fnvm_error_code(error) == FNVM_E_TRAP) write_coredump(s, error);
-    if (is_interrupt && interrupt_timed_out())
-        error = fnvm_error_wrap(error, "the timeout of %gs was hit (-W timeout)",
-                                (double)s->options.timeout_ns / 1e9);
+    if (s->options.coredump && fnvm_error_code(error) == FNVM_E_TRAP && !interrupt_signalled())
+        write_coredump(s, error);
+    if (interrupt_caused(error)) return interrupt_report(error, doing, s->options.file);
     bool unlinked = fnvm_error_code(error) == FNVM_E_LINK && s->module && !s->instance;
     int status = error_report(error, "failed to %s `%s`", doing, s->options.file);
     if (unlinked) {
@@ -237,7 +249,12 @@ int session_run(Session *s, int (*guest)(void *env, fnvm_error **error), void *e
 {
     fnvm_error *error = profile_store(&s->profile, &s->options, s->store);
     if (error) return error_report(error, "failed to start the profile");
-    interrupt_install(s->store, s->options.timeout_ns);
+    error = session_narrow(s);
+    if (error) {
+        profile_end(&s->profile);
+        return error_report(error, "failed to narrow the process");
+    }
+    interrupt_store(s->store);
     int status = guest(env, &error);
     profile_end(&s->profile);
     if (status < 0) status = outcome(s, error, doing);
@@ -273,17 +290,25 @@ int session_engine(Session *s)
     choose_cache(s);
     error = fnvm_engine_new(&s->options.config, &s->engine);
     if (!error) error = profile_engine(&s->profile, &s->options, s->engine);
+    if (!error) interrupt_install(s->engine, s->options.timeout_ns);
     return error ? error_report(error, "failed to set up the engine") : -1;
 }
 
 void session_free(Session *s)
 {
+    interrupt_remove(); /* if it has not come to running */
     if (s->linker) fnvm_linker_free(s->linker);
     if (s->store) fnvm_store_free(s->store);
     if (s->wasi) fnvm_wasi_free(s->wasi);
     if (s->image) fnvm_image_release(s->image);
     if (s->module) fnvm_module_release(s->module);
     if (s->engine) fnvm_engine_free(s->engine);
+    fnvm_policy_release(s->policy);
+    manifest_free(s->manifest);
+    if (s->is_installed) depot_release(s->depot, &s->function);
+    fnvm_depot_close(s->depot);
+    free(s->args);
+    free(s->depot_cache);
     free(s->cache);
     options_free(&s->options);
 }

@@ -6,11 +6,21 @@
 #ifndef FNVM_CLI_SESSION_H
 #define FNVM_CLI_SESSION_H
 
+#include "cli/narrow.h"
 #include "cli/options.h"
 #include "cli/profile.h"
+#include "verifier/approval/depot.h"
+#include "verifier/policy/manifest.h"
 
-typedef struct Session { /* zero but `options` before session_engine; session_free() in any case */
+typedef struct Session { /* zero but `options` before target_resolve; session_free() in any case */
     Options options;
+    fnvm_depot *depot;      /* if only what is approved may run */
+    DepotFunction function; /* if is_installed */
+    bool is_installed;
+    char *depot_cache;      /* options.cache, if is_installed */
+    Manifest *manifest;     /* or NULL */
+    char **args;            /* options.args, where a manifest has some */
+    fnvm_policy *policy;    /* or NULL */
     fnvm_engine *engine;
     fnvm_module *module; /* one of the two, by the command */
     fnvm_image *image;
@@ -23,6 +33,7 @@ typedef struct Session { /* zero but `options` before session_engine; session_fr
     void *checkpoint_env;
     char *cache; /* its directory, or NULL */
     Profile profile;
+    NarrowMode narrow; /* whether session_run narrows the process */
     int inherited; /* sockets from SOCKETS_FIRST on, for the guest */
 } Session;
 
@@ -30,9 +41,11 @@ typedef struct Session { /* zero but `options` before session_engine; session_fr
 int session_engine(Session *);
 /* A store and a linker that has all that the guest is given. */
 int session_link(Session *);
-/* Runs `guest` where signals and the timeout can stop it, and profiles it if that is wanted.  It
- * leaves how the guest ended in *error, or returns a status.  `doing` is for the message:
- * "run main module". */
+/* Narrows the process to what the session needs from here on (narrow.h), if `narrow` says so. */
+fnvm_error *session_narrow(const Session *);
+/* Narrows the process, runs `guest` where signals and the timeout can stop it, and profiles it, as
+ * far as that is wanted.  It leaves how the guest ended in *error, or returns a status.  `doing` is
+ * for the message: "run main module". */
 int session_run(Session *, int (*guest)(void *env, fnvm_error **error), void *env,
                 const char *doing);
 void session_free(Session *);

@@ -12,6 +12,7 @@
 #include "cli/errors.h"
 #include "cli/keys.h"
 #include "cli/session.h"
+#include "cli/target.h"
 #include "cli/train.h"
 
 typedef enum SnapshotAt { AT_DEFAULT, AT_INIT, AT_CHECKPOINT, AT_STDIN } SnapshotAt;
@@ -336,11 +337,25 @@ static int read_signing_key(Snapshot *p)
     return STATUS_FAILED; /* also where there is no such file: that is not FILE */
 }
 
+/* What the manifest says of starting up, where the command line does not. */
+static void take_init(Snapshot *p)
+{
+    static const SnapshotAt ats[] = {[INIT_NONE] = AT_DEFAULT, [INIT_CALL] = AT_INIT,
+                                     [INIT_CHECKPOINT] = AT_CHECKPOINT, [INIT_STDIN] = AT_STDIN};
+    const Manifest *m = p->session.manifest;
+    if (!m || p->at != AT_DEFAULT || p->initializer) return;
+    p->at = ats[m->init];
+    p->initializer = m->init_call;
+    if (!p->start && m->init == INIT_CALL) p->start = m->entry;
+}
+
 static int take(Snapshot *p)
 {
     static const char doing[] = "take a snapshot of";
     Session *s = &p->session;
-    int status = choose_path(p);
+    int status = target_resolve(s);
+    if (status < 0) take_init(p);
+    if (status < 0) status = choose_path(p);
     s->checkpoint = at_checkpoint;
     s->checkpoint_env = p;
     if (status < 0) status = read_signing_key(p);

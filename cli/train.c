@@ -116,9 +116,11 @@ int train_image(const char *path, const char *command, const ImageSeal *seal)
     return STATUS_FAILED;
 }
 
+const char *train_notes(void) { return getenv("FNVM_TRAIN"); }
+
 fnvm_error *train_note(fnvm_store *store)
 {
-    const char *notes = getenv("FNVM_TRAIN");
+    const char *notes = train_notes();
     if (!notes) return NULL;
     ImageRun *runs = NULL;
     uint64_t n = 0;
@@ -135,7 +137,7 @@ fnvm_error *train_note(fnvm_store *store)
 
 void train_watch(fnvm_store *store)
 {
-    if (!getenv("FNVM_TRAIN")) return;
+    if (!train_notes()) return;
     for (size_t i = 0; i < fnvm_store_instances(store); i++) {
         Instance *inst = fnvm_store_instance(store, i);
         /* Best effort: with reading ahead the list is longer, not wrong. */

@@ -14,5 +14,7 @@ int train_image(const char *path, const char *command, const ImageSeal *);
  * anything in other processes. */
 void train_watch(fnvm_store *);
 fnvm_error *train_note(fnvm_store *);
+/* The file where this process is to note what it writes, or NULL: nobody trains. */
+const char *train_notes(void);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/errors.h"
+#include "cli/interrupt.h"
 
 typedef struct Report {
     const char *file;
@@ -34,6 +35,7 @@ static int verify_file(fnvm_engine *engine, const char *file, bool quiet)
     size_t bad = 0;
     fnvm_error *error = fnvm_module_verify(module, report_function, &report, &bad);
     fnvm_module_release(module);
+    if (interrupt_caused(error)) return interrupt_report(error, "verify", file);
     if (bad > 0) {
         fnvm_error_free(error);
         fprintf(stderr, "%s: %zu bad function%s\n", file, bad, bad == 1 ? "" : "s");
@@ -50,10 +52,12 @@ static int verify_files(const Options *options, int nfiles, char **files, bool q
     fnvm_error *error = fnvm_engine_new(&options->config, &engine);
     if (error) return error_report(error, "failed to set up the engine");
     int worst = STATUS_OK;
+    interrupt_install(engine, options->timeout_ns);
     for (int i = 0; i < nfiles; i++) {
         int status = verify_file(engine, files[i], quiet);
         if (worst == STATUS_OK) worst = status;
     }
+    interrupt_remove();
     fnvm_engine_free(engine);
     return worst;
 }

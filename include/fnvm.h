@@ -137,10 +137,10 @@ typedef struct fnvm_config {
     fnvm_compile compile;
     uint32_t compile_threads;     /* of eager compilation, the caller's included; 0: one */
     uint64_t max_memory_bytes;    /* of one linear memory */
-    uint64_t max_table_elements;  /* of one table */
+    uint64_t max_table_elements;  /* of one table; also what all of a module start with together */
     uint64_t max_stack_bytes;     /* guest stack of one instance */
     uint64_t max_heap_bytes;      /* managed heap, live objects of one store */
-    uint32_t max_instances;       /* of one store */
+    uint32_t max_instances;       /* of one store; what exceeds it is refused with FNVM_E_LIMIT */
     bool trap_on_grow_failure;    /* memory.grow and table.grow trap instead of returning -1 */
     bool fuel;                    /* count instructions: fnvm_store_set_fuel() */
     /* Which functions may be compiled, the others being interpreted; NULL: all.  Called from any
@@ -201,7 +201,8 @@ FNVM_API fnvm_error *fnvm_module_measurement(const fnvm_module *,
 /* FNVM_E_MALFORMED with file, line, column and what was expected. */
 FNVM_API fnvm_error *fnvm_policy_load(const char *path, fnvm_policy **out);
 FNVM_API fnvm_error *fnvm_policy_parse(const char *name, const char *yaml, size_t len,
-                                       fnvm_policy **out); /* `name` is for messages */
+                                       fnvm_policy **out); /* `name` is for messages; directories
+                                                            * are relative to its folder */
 FNVM_API fnvm_policy *fnvm_policy_retain(fnvm_policy *);
 FNVM_API void fnvm_policy_release(fnvm_policy *); /* NULL is fine */
 
@@ -300,7 +301,10 @@ FNVM_API fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **by
 FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out);
 FNVM_API void fnvm_store_free(fnvm_store *);
 /* From any thread and from signal handlers: the guest traps with INTERRUPTED at its next loop or
- * call, blocking host functions return early.  Stays set until cleared. */
+ * call, or in the midst of a bulk operation, a collection, or what WASI does for it; blocking host
+ * functions return early.  That takes milliseconds, but for a system call on a device that keeps
+ * one waiting.  A bulk operation over more than a megabyte may be done in part then, which the
+ * embedder can see.  Stays set until cleared. */
 FNVM_API void fnvm_store_interrupt(fnvm_store *);
 FNVM_API void fnvm_store_clear_interrupt(fnvm_store *);
 /* Only if the engine counts fuel: the guest traps with OUT_OF_FUEL when it is used up.  Compiled
@@ -454,13 +458,17 @@ FNVM_API fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *, int host_fd);
 FNVM_API fnvm_error *fnvm_linker_define_wasi(fnvm_linker *, fnvm_wasi *);
 
 /* The call table: only these functions of WASI may be imported, all others are refused with
- * FNVM_E_POLICY when they are linked, the message listing what is not in the table.  Names are those of
- * the interface ("fd_read"); FNVM_E_USAGE for one that it has not.  Before it, all may be. */
+ * FNVM_E_POLICY when they are linked, the message listing all of the module that are not in the
+ * table; those of an image when it is restored.  Names are those of the interface ("fd_read");
+ * FNVM_E_USAGE for one that it has not.  Before it, all may be; called again, it adds to the table.
+ * What is linked stays linked, and what was refused is not linked by it. */
 FNVM_API fnvm_error *fnvm_wasi_allow_calls(fnvm_wasi *, const char *const *names, size_t n);
-/* Bytes that the guest may write in all, to streams, files and sockets: then errno dquot.  Default:
- * UINT64_MAX.  A restore or reset starts anew. */
+/* Bytes that the guest may write in all, to streams, files and sockets: the last write is cut, then
+ * errno dquot.  What it reserves or has files grow by without writing counts as well, and the text
+ * of links; names of files do not.  Default: UINT64_MAX.  A restore or reset starts anew. */
 FNVM_API void fnvm_wasi_limit_output(fnvm_wasi *, uint64_t bytes);
-/* Descriptors that the guest may have open, at most 1024, the default: then errno mfile. */
+/* Descriptors that the guest may have open, at most 1024, the default: then errno mfile.  0 to 2
+ * count in any case.  What has been given before stays. */
 FNVM_API void fnvm_wasi_limit_descriptors(fnvm_wasi *, uint32_t most);
 
 /* For taking images.  From now on the first functions of the guest that read a clock or draw random

@@ -7,6 +7,7 @@
 
 #include "jit/cache_file.h"
 #include "jit/compile.h"
+#include "verifier/policy/check.h"
 
 typedef crypto_generichash_state Measure;
 
@@ -117,6 +118,9 @@ void cache_measure_module(const Module *m, const uint8_t engine[CACHE_KEY_BYTES]
     /* What of the configuration changes code, or whether it is valid. */
     measure_number(&s, m->engine->config.features);
     measure_number(&s, m->engine->config.fuel);
+    uint8_t policy[POLICY_DIGEST_BYTES];
+    policy_digest(m->engine->config.policy, policy);
+    measure_bytes(&s, policy, sizeof policy);
     measure_number(&s, m->ndatas);
     measure_number(&s, m->nsections);
     for (uint32_t i = 0; i < m->nsections; i++) {

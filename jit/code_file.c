@@ -150,6 +150,10 @@ static fnvm_error *check_fits(const CodeHead *h, const Wanted *w)
     if (h->processor & ~compiler_cpu_features())
         return fnvm_error_new(FNVM_E_INVALID, "it was made for another processor, with features "
                               "that this one has not");
+    uint8_t policy[POLICY_DIGEST_BYTES];
+    policy_digest(config->policy, policy);
+    if (memcmp(h->policy, policy, sizeof policy) != 0)
+        return fnvm_error_new(FNVM_E_INVALID, "it was made under another policy");
     if (h->features != config->features || h->fuel != config->fuel)
         return fnvm_error_new(FNVM_E_INVALID, "it was made for another configuration (%s)",
                               h->fuel != config->fuel ? "fuel" : "features");
@@ -336,7 +340,7 @@ static fnvm_error *make_module(CodeFile *f, Module *m, bool known)
     fnvm_error *error = known ? module_index_read(m, f->map + CODE_HEAD_BYTES,
                                                   (size_t)file_head(f)->index_size)
                               : make_and_check(f, m);
-    return error ? error : module_verify_eager(m);
+    return error ? error : module_admit(m);
 }
 
 static fnvm_error *load(const char *path, const Wanted *w, int module_fd, Module *m)

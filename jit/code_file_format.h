@@ -13,9 +13,10 @@
 #define FNVM_JIT_CODE_FILE_FORMAT_H
 
 #include "jit/cache_file.h"
+#include "verifier/policy/check.h"
 #include "vm/image/format.h"
 
-enum { CODE_FORMAT = 1, CODE_HEAD_BYTES = 4096, CODE_PART_ALIGN = 8, CODE_VERSION_BYTES = 16 };
+enum { CODE_FORMAT = 2, CODE_HEAD_BYTES = 4096, CODE_PART_ALIGN = 8, CODE_VERSION_BYTES = 16 };
 #define CODE_MAGIC "fnvmseg" /* with its NUL */
 
 typedef struct CodeHead {
@@ -27,6 +28,7 @@ typedef struct CodeHead {
     uint64_t processor;       /* compiler_cpu_features: what the code may need */
     uint32_t features;        /* of the configuration */
     uint32_t fuel;            /* likewise: 1: it is counted */
+    uint8_t policy[POLICY_DIGEST_BYTES]; /* that all in it was held against; zeros: none */
     ImageHash module;         /* of all its bytes */
     uint64_t module_size;
     uint64_t file_size;

@@ -105,6 +105,7 @@ static bool describe(const Module *m, const ImageHash *module, uint32_t nblobs, 
                     .nblobs = nblobs,
                     .code_start = segment_code_start(m)};
     memcpy(h->magic, CODE_MAGIC, sizeof h->magic);
+    policy_digest(m->engine->config.policy, h->policy);
     strncpy(h->version, FNVM_VERSION, sizeof h->version - 1);
     return cache_build_id(h->build);
 }

@@ -16,6 +16,11 @@ void compiler_free(Compiler *);
 struct CodeTrace;
 void compiler_trace(Compiler *, struct CodeTrace *);
 
+/* What compiling looks at from now on: the engine's flag alone to begin with. */
+void compiler_stop_at(Compiler *, Stop);
+/* Whether the last function was given up because of that, and may be tried again. */
+bool compiler_stopped(const Compiler *);
+
 /* Compiles `code`; `out` points into the compiler's memory.  The segment is only read, without its
  * lock.  False: memory ran out or the code would be too large: the interpreter has to run it. */
 bool compiler_function(Compiler *, const Segment *, const FuncCode *code, Compiled *out);

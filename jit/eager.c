@@ -37,6 +37,10 @@ static void *compile_some(void *arg)
     Work *w = arg;
     Compiler *c = compiler_new(w->m);
     while (c) {
+        if (engine_interrupted(w->m->engine)) {
+            fnvm_error_free(atomic_exchange(&w->refused, stop_error("compiling a module")));
+            break;
+        }
         uint32_t from = atomic_fetch_add(&w->next, w->batch);
         if (from >= w->m->nfuncs) break;
         uint32_t rest = w->m->nfuncs - from, n = rest < w->batch ? rest : w->batch;

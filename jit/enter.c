@@ -269,7 +269,7 @@ static uint32_t switch_to_interpreter(Instance *inst, const FuncCode *code)
 static uint32_t interpret(Instance *inst, uint32_t func)
 {
     const FuncCode *code;
-    fnvm_error *error = run_verified(inst->module, func, &code);
+    fnvm_error *error = run_verified(inst->store, inst->module, func, &code);
     return error ? fail_with(&inst->store->cpu, error) : switch_to_interpreter(inst, code);
 }
 
@@ -278,10 +278,15 @@ uint32_t jit_compile_entry(Instance *inst, uint32_t func)
 {
     GuestCpu *cpu = &inst->store->cpu;
     const FuncCode *code;
-    fnvm_error *error = run_verified(inst->module, func, &code);
+    const Stop stop = store_stop(inst->store);
+    fnvm_error *error = run_verified(inst->store, inst->module, func, &code);
     if (error) return fail_with(cpu, error);
-    if (!jit_runs(inst, func) || !jit_compile(inst->module, code, &error))
-        return error ? fail_with(cpu, error) : switch_to_interpreter(inst, code);
+    if (!jit_runs(inst, func) || !jit_compile(inst->module, code, stop, &error)) {
+        if (!error) return switch_to_interpreter(inst, code);
+        if (!stop_wanted(stop)) return fail_with(cpu, error);
+        fnvm_error_free(error);
+        return trap_with(cpu, FNVM_TRAP_INTERRUPTED);
+    }
     cpu->resume = entry_of(inst, func);
     return JIT_CONTINUE;
 }

@@ -26,8 +26,8 @@ void jit_link_instance(Instance *);
 bool jit_runs(const Instance *, uint32_t func);
 
 /* Compiles a function unless it is compiled already.  False: it will be interpreted for good; or its
- * code was refused (fnvm_config.jit_verify), which *refused then says. */
-bool jit_compile(Module *, const FuncCode *, fnvm_error **refused);
+ * code was refused (fnvm_config.jit_verify), or a flag of Stop was set, which *refused then says. */
+bool jit_compile(Module *, const FuncCode *, Stop, fnvm_error **refused);
 /* The same by a thread with a compiler of its own. */
 struct Compiler;
 bool jit_compile_with(Module *, struct Compiler *, const FuncCode *, fnvm_error **refused);

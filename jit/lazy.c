@@ -114,23 +114,31 @@ bool jit_runs(const Instance *inst, uint32_t func)
     return jit_wants(m, func);
 }
 
-/* Compiles the function; false as well if the check that the configuration asks for refuses it. */
+/* Compiles the function; false as well, with an error, if the check that the configuration asks for
+ * refuses it, or if the compiler was stopped. */
 static bool compile(Module *m, Compiler *c, const FuncCode *code, Compiled *out,
                     fnvm_error **refused)
 {
-    if (!compiler_function(c, m->segment, code, out)) return false;
+    if (!compiler_function(c, m->segment, code, out)) {
+        if (compiler_stopped(c)) *refused = stop_error("compiling a function");
+        return false;
+    }
     if (m->engine->config.jit_verify) *refused = verify_compiled(m, m->segment, out);
     return !*refused;
 }
 
 /* With the segment's lock held. */
-static bool compile_locked(Module *m, const FuncCode *code, fnvm_error **refused)
+static bool compile_locked(Module *m, const FuncCode *code, Stop stop, fnvm_error **refused)
 {
     Compiled compiled;
     if (segment_code(m->segment, code->func)) return true; /* another thread was first */
     if (!m->compiler) m->compiler = compiler_new(m);
-    return m->compiler && compile(m, m->compiler, code, &compiled, refused) &&
-           segment_add(m->segment, &compiled);
+    if (!m->compiler) return false;
+    compiler_stop_at(m->compiler, stop);
+    bool done = compile(m, m->compiler, code, &compiled, refused) &&
+                segment_add(m->segment, &compiled);
+    compiler_stop_at(m->compiler, engine_stop(m->engine)); /* the module outlives stores */
+    return done;
 }
 
 static bool noted(Module *m, const FuncCode *code, bool done)
@@ -141,11 +149,11 @@ static bool noted(Module *m, const FuncCode *code, bool done)
     return done;
 }
 
-bool jit_compile(Module *m, const FuncCode *code, fnvm_error **refused)
+bool jit_compile(Module *m, const FuncCode *code, Stop stop, fnvm_error **refused)
 {
     *refused = NULL;
     segment_lock(m->segment);
-    bool done = compile_locked(m, code, refused);
+    bool done = compile_locked(m, code, stop, refused);
     segment_unlock(m->segment);
     return !*refused && noted(m, code, done);
 }

@@ -24,13 +24,14 @@ static const BlobHead *function_blob(const Module *m, uint32_t func)
     return (const BlobHead *)(const void *)(code - sizeof(BlobHead));
 }
 
-static const BlobHead *compiled_blob(Module *m, uint32_t func, fnvm_error **error)
+static const BlobHead *compiled_blob(const Instance *inst, uint32_t func, fnvm_error **error)
 {
+    Module *m = inst->module;
     const FuncCode *code;
     const BlobHead *h = function_blob(m, func);
     if (h) return h;
-    *error = run_verified(m, func, &code);
-    if (*error || !jit_compile(m, code, error)) return NULL;
+    *error = run_verified(inst->store, m, func, &code);
+    if (*error || !jit_compile(m, code, store_stop(inst->store), error)) return NULL;
     return function_blob(m, func);
 }
 
@@ -103,6 +104,6 @@ bool return_points_find(const Instance *inst, uint32_t func, const uint32_t *pcs
 {
     *error = NULL;
     if (!jit_runs(inst, func)) return false;
-    const BlobHead *h = compiled_blob(inst->module, func, error);
+    const BlobHead *h = compiled_blob(inst, func, error);
     return h && (look_up(inst->module, h, pcs, n, out) || search(inst->module, h, pcs, n, out));
 }

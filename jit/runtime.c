@@ -2,17 +2,23 @@
  * (vm/interpreter.c is the definition), with the operands where compiled code has put them. */
 #include "jit/runtime.h"
 
+#include "jit/fuel.h"
 #include "jit/runtime_rows.h"
 #include "loader/linker.h"
 #include "vm/heap.h"
 #include "vm/interpreter.h"
+#include "vm/limits.h"
 
 /* ---- Ways out ---- */
 
 static uint32_t trapped(Instance *inst, fnvm_trap trap)
 {
+    Store *store = inst->store;
     if (!trap) return JIT_CONTINUE;
-    inst->store->cpu.trap = trap;
+    /* Elsewhere an interrupt comes between stretches, where nothing is left to be given back. */
+    if (trap == FNVM_TRAP_INTERRUPTED)
+        fuel_give_back(&(Run){.store = store, .stack = store->stack_owner}, FNVM_TRAP_NONE);
+    store->cpu.trap = trap;
     return JIT_TRAP;
 }
 
@@ -74,7 +80,7 @@ static uint32_t rt_memory_grow(Instance *inst, Slot *operands, uint64_t a, uint6
     uint64_t result;
     if (!memory_grow(memory, operands[0].i64, &result)) {
         if (inst->store->engine->config.trap_on_grow_failure)
-            return trapped(inst, FNVM_TRAP_GROW_FAILED);
+            return failed(inst, memory_grow_error(memory, operands[0].i64));
         result = memory->state->is64 ? UINT64_MAX : UINT32_MAX;
     }
     operands[0].i64 = result;

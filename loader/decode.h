@@ -4,6 +4,7 @@
 #define FNVM_LOADER_DECODE_H
 
 #include "loader/section.h"
+#include "verifier/policy/check.h"
 
 typedef struct Decoder {
     Reader r;
@@ -11,6 +12,7 @@ typedef struct Decoder {
     uint32_t group;   /* types being defined right now: see read_types.h */
     uint32_t nbodies; /* in the code section */
     uint32_t data_count;
+    uint32_t steps;   /* items read, for decode_goes_on */
 } Decoder;
 
 /* ---- Sections, each with the reader at its payload ---- */
@@ -31,6 +33,15 @@ void decode_data_section(Decoder *);
 
 /* ---- Parts ---- */
 
+/* For the loop over the items of a section: false after a failure, or when the engine has been
+ * interrupted, which is one. */
+static inline bool decode_goes_on(Decoder *d)
+{
+    if (++d->steps % STOP_STEPS == 0 && engine_interrupted(d->m->engine) && !d->r.error)
+        d->r.error = stop_error("decoding a module");
+    return !d->r.error;
+}
+
 /* A value or reference type; notes in the module whether it needs the managed heap. */
 ValType decode_valtype(Decoder *);
 ValType decode_reftype(Decoder *);
@@ -46,6 +57,17 @@ void decode_declare(Decoder *, uint32_t func); /* func may be named by ref.func 
 /* Whether an index is below `count`; fails with "unknown <what> <index>". */
 bool decode_check_index(Decoder *, uint32_t at, const char *what, uint32_t index, uint32_t count);
 bool decode_need(Decoder *, uint32_t feature, uint32_t at, const char *what);
+
+/* For the engine's policy, if it has one: `n` more of something, by what is at `at`; and `n` of
+ * it in one construct (verifier/policy/check.h). */
+static inline void decode_add(Decoder *d, PolicyCeiling which, uint64_t n, uint32_t at)
+{
+    if (d->r.check) check_add(d->r.check, which, n, at);
+}
+static inline void decode_one(Decoder *d, PolicyCeiling which, uint64_t n, uint32_t at)
+{
+    if (d->r.check) check_one(d->r.check, which, n, at);
+}
 
 /* ---- Vectors ---- */
 

@@ -99,7 +99,11 @@ void decode_import_section(Decoder *d)
     Module *m = d->m;
     uint32_t n = decode_count(d, "imports", 4, 0, LIMIT_IMPORTS);
     m->imports = decode_extend(d, NULL, 0, n, sizeof *m->imports);
-    while (m->nimports < n && !d->r.error) decode_import(d, &m->imports[m->nimports++]);
+    while (m->nimports < n && decode_goes_on(d)) {
+        Import *import = &m->imports[m->nimports++];
+        decode_import(d, import);
+        if (d->r.check && !d->r.error) check_import(d->r.check, m, import);
+    }
 }
 
 /* ---- Exports ---- */
@@ -107,6 +111,7 @@ void decode_import_section(Decoder *d)
 static void decode_export(Decoder *d, Export *export)
 {
     Module *m = d->m;
+    decode_add(d, CEILING_EXPORTS, 1, d->r.pos);
     export->name = decode_name(d, "an export's name");
     uint32_t at = d->r.pos;
     export->kind = read_byte(&d->r, "an export's kind");
@@ -137,7 +142,7 @@ void decode_export_section(Decoder *d)
     Module *m = d->m;
     uint32_t n = decode_count(d, "exports", 3, 0, LIMIT_EXPORTS);
     m->exports = decode_extend(d, NULL, 0, n, sizeof *m->exports);
-    while (m->nexports < n && !d->r.error) decode_export(d, &m->exports[m->nexports++]);
+    while (m->nexports < n && decode_goes_on(d)) decode_export(d, &m->exports[m->nexports++]);
     uint32_t size = module_export_index_size(n);
     m->export_index = decode_extend(d, NULL, 0, size, sizeof *m->export_index);
     if (d->r.error) return;

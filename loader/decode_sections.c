@@ -18,7 +18,7 @@ void decode_declare(Decoder *d, uint32_t func)
 static void note_ref_func(void *env, Op op, uint32_t immediate)
 {
     Decoder *d = env;
-    if (op != op_ref_func) return;
+    if (!decode_goes_on(d) || op != op_ref_func) return;
     Reader r = {.bytes = d->r.bytes, .pos = immediate, .end = d->r.end};
     decode_declare(d, read_u32(&r, "a function index")); /* it was read before: cannot fail */
 }
@@ -39,12 +39,16 @@ void decode_function_section(Decoder *d)
     Module *m = d->m;
     uint32_t n = decode_count(d, "functions", 1, m->nfuncs, LIMIT_FUNCTIONS);
     m->funcs = decode_extend(d, m->funcs, m->nfuncs, n, sizeof *m->funcs);
-    for (uint32_t i = 0; i < n && !d->r.error; i++) m->funcs[m->nfuncs++] = decode_func_type(d);
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) {
+        decode_add(d, CEILING_FUNCTIONS, 1, d->r.pos);
+        m->funcs[m->nfuncs++] = decode_func_type(d);
+    }
 }
 
 static void decode_table(Decoder *d, Table *t)
 {
     uint32_t at = d->r.pos;
+    decode_add(d, CEILING_TABLES, 1, at);
     bool has_init = at < d->r.end && d->r.bytes[at] == 0x40;
     if (has_init) {
         read_byte(&d->r, "a table");
@@ -63,7 +67,7 @@ void decode_table_section(Decoder *d)
     uint32_t at = d->r.pos, n = decode_count(d, "tables", 3, m->ntables, LIMIT_TABLES);
     if (m->ntables + n > 1) decode_need(d, FNVM_FEATURE_REFERENCES, at, "a second table");
     m->tables = decode_extend(d, m->tables, m->ntables, n, sizeof *m->tables);
-    for (uint32_t i = 0; i < n && !d->r.error; i++) decode_table(d, &m->tables[m->ntables++]);
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) decode_table(d, &m->tables[m->ntables++]);
 }
 
 void decode_memory_section(Decoder *d)
@@ -72,8 +76,10 @@ void decode_memory_section(Decoder *d)
     uint32_t at = d->r.pos, n = decode_count(d, "memories", 2, m->nmemories, LIMIT_MEMORIES);
     if (m->nmemories + n > 1) decode_need(d, FNVM_FEATURE_MULTI_MEMORY, at, "a second memory");
     m->memories = decode_extend(d, m->memories, m->nmemories, n, sizeof *m->memories);
-    for (uint32_t i = 0; i < n && !d->r.error; i++)
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) {
+        decode_add(d, CEILING_MEMORIES, 1, d->r.pos);
         m->memories[m->nmemories++] = decode_memory_type(d);
+    }
 }
 
 void decode_tag_section(Decoder *d)
@@ -81,7 +87,10 @@ void decode_tag_section(Decoder *d)
     Module *m = d->m;
     uint32_t n = decode_count(d, "tags", 2, m->ntags, LIMIT_TAGS);
     m->tags = decode_extend(d, m->tags, m->ntags, n, sizeof *m->tags);
-    for (uint32_t i = 0; i < n && !d->r.error; i++) m->tags[m->ntags++] = decode_tag_type(d);
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) {
+        decode_add(d, CEILING_TAGS, 1, d->r.pos);
+        m->tags[m->ntags++] = decode_tag_type(d);
+    }
 }
 
 void decode_global_section(Decoder *d)
@@ -89,8 +98,9 @@ void decode_global_section(Decoder *d)
     Module *m = d->m;
     uint32_t n = decode_count(d, "globals", 3, m->nglobals, LIMIT_GLOBALS);
     m->globals = decode_extend(d, m->globals, m->nglobals, n, sizeof *m->globals);
-    for (uint32_t i = 0; i < n && !d->r.error; i++) {
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) {
         Global *g = &m->globals[m->nglobals++];
+        decode_add(d, CEILING_GLOBALS, 1, d->r.pos);
         g->type = decode_global_type(d);
         g->init = decode_expression(d);
     }
@@ -124,7 +134,7 @@ void decode_code_section(Decoder *d)
                     own, n);
     m->bodies = decode_extend(d, NULL, 0, d->r.error ? 0 : n, sizeof *m->bodies);
     d->nbodies = n;
-    for (uint32_t i = 0; i < n && !d->r.error; i++) {
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) {
         uint32_t size_at = d->r.pos, size = read_u32(&d->r, "a function body's size");
         uint32_t start = d->r.pos;
         if (!read_bytes(&d->r, size, "a function body")) return;
@@ -132,6 +142,7 @@ void decode_code_section(Decoder *d)
             reader_fail(&d->r, FNVM_E_LIMIT, size_at,
                         "function %u: a body of %u bytes is more than the limit of %d",
                         m->n_imported_funcs + i, size, LIMIT_BODY_BYTES);
+        decode_one(d, CEILING_BODY, size, size_at);
         m->bodies[i] = (Range){start, start + size};
     }
 }

@@ -9,7 +9,7 @@ enum { ELEM_NOT_ACTIVE = 1, ELEM_EXPLICIT = 2, ELEM_EXPRESSIONS = 4 };
 static void decode_func_items(Decoder *d, Elem *e)
 {
     Module *m = d->m;
-    for (uint32_t i = 0; i < e->count && !d->r.error; i++) {
+    for (uint32_t i = 0; i < e->count && decode_goes_on(d); i++) {
         uint32_t at = d->r.pos, func = read_u32(&d->r, "a function index");
         if (decode_check_index(d, at, "function", func, m->nfuncs)) decode_declare(d, func);
     }
@@ -30,6 +30,7 @@ static void decode_elem_kind(Decoder *d, Elem *e)
 static void decode_elem(Decoder *d, Elem *e)
 {
     uint32_t at = d->r.pos, flags = read_u32(&d->r, "an element segment's kind");
+    decode_add(d, CEILING_ELEMENT_SEGMENTS, 1, at);
     if (flags > 7)
         reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed element segment kind %u", flags);
     if (flags != 0) decode_need(d, FNVM_FEATURE_BULK, at, "an element segment of this kind");
@@ -46,12 +47,14 @@ static void decode_elem(Decoder *d, Elem *e)
         e->offset = decode_expression(d);
     }
     if (flags & (ELEM_NOT_ACTIVE | ELEM_EXPLICIT)) decode_elem_kind(d, e);
+    uint32_t count_at = d->r.pos;
     e->count = decode_count(d, "elements", 1, 0, LIMIT_SEGMENT_ELEMENTS);
+    decode_add(d, CEILING_ELEMENTS, e->count, count_at);
     e->items.start = d->r.pos;
     if (e->is_funcs)
         decode_func_items(d, e);
     else
-        for (uint32_t i = 0; i < e->count && !d->r.error; i++) decode_expression(d);
+        for (uint32_t i = 0; i < e->count && decode_goes_on(d); i++) decode_expression(d);
     e->items.end = d->r.pos;
 }
 
@@ -60,12 +63,13 @@ void decode_element_section(Decoder *d)
     Module *m = d->m;
     uint32_t n = decode_count(d, "element segments", 3, 0, LIMIT_ELEMENT_SEGMENTS);
     m->elems = decode_extend(d, NULL, 0, n, sizeof *m->elems);
-    while (m->nelems < n && !d->r.error) decode_elem(d, &m->elems[m->nelems++]);
+    while (m->nelems < n && decode_goes_on(d)) decode_elem(d, &m->elems[m->nelems++]);
 }
 
 static void decode_data(Decoder *d, Data *data)
 {
     uint32_t at = d->r.pos, kind = read_u32(&d->r, "a data segment's kind");
+    decode_add(d, CEILING_DATA_SEGMENTS, 1, at);
     if (kind > 2) reader_fail(&d->r, FNVM_E_MALFORMED, at, "malformed data segment kind %u", kind);
     if (kind != 0) decode_need(d, FNVM_FEATURE_BULK, at, "a data segment of this kind");
     data->mode = kind == 1 ? SEGMENT_PASSIVE : SEGMENT_ACTIVE;
@@ -75,7 +79,8 @@ static void decode_data(Decoder *d, Data *data)
         decode_check_index(d, memory_at, "memory", data->memory, d->m->nmemories);
         data->offset = decode_expression(d);
     }
-    uint32_t len = read_u32(&d->r, "a data segment's size");
+    uint32_t len_at = d->r.pos, len = read_u32(&d->r, "a data segment's size");
+    decode_add(d, CEILING_DATA, len, len_at);
     data->bytes.start = d->r.pos;
     read_bytes(&d->r, len, "a data segment");
     data->bytes.end = d->r.pos;
@@ -90,5 +95,5 @@ void decode_data_section(Decoder *d)
                     "data count and data section have inconsistent lengths: %u and %u",
                     d->data_count, n);
     m->datas = decode_extend(d, NULL, 0, n, sizeof *m->datas);
-    while (m->ndatas < n && !d->r.error) decode_data(d, &m->datas[m->ndatas++]);
+    while (m->ndatas < n && decode_goes_on(d)) decode_data(d, &m->datas[m->ndatas++]);
 }

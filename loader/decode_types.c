@@ -61,24 +61,38 @@ TableType decode_table_type(Decoder *d)
 {
     uint8_t flags;
     TableType t = {.elem = decode_reftype(d)};
+    uint32_t at = d->r.pos;
     t.limits = decode_limits(d, LIMITS_MAX | LIMITS_64, &flags);
+    decode_one(d, CEILING_TABLE_ELEMENTS, t.limits.min, at);
     return t;
 }
 
-MemoryType decode_memory_type(Decoder *d)
+static void decode_page_size(Decoder *d, uint32_t limits_at, MemoryType *t)
 {
-    uint8_t flags, allowed = LIMITS_MAX | LIMITS_SHARED | LIMITS_64;
-    /* While the proposal is off the flag is as malformed as the standard has it. */
-    if (d->m->engine->config.features & FNVM_FEATURE_CUSTOM_PAGE_SIZES) allowed |= LIMITS_PAGE_SIZE;
-    MemoryType t = {.limits = decode_limits(d, allowed, &flags), .page_log2 = 16};
-    if (!(flags & LIMITS_PAGE_SIZE)) return t;
+    decode_need(d, FNVM_FEATURE_CUSTOM_PAGE_SIZES, limits_at, "a page size of its own");
     uint32_t at = d->r.pos, log2 = read_u32(&d->r, "the logarithm of a page size");
     if (log2 >= 64)
         reader_fail(&d->r, FNVM_E_MALFORMED, at, "invalid custom page size 2**%u", log2);
     else if (log2 != 0 && log2 != 16)
         reader_fail(&d->r, FNVM_E_INVALID, at,
                     "invalid custom page size 2**%u: expected 1 or 65536 bytes", log2);
-    t.page_log2 = (uint8_t)log2;
+    t->page_log2 = (uint8_t)log2;
+}
+
+static uint64_t memory_bytes(const MemoryType *t)
+{
+    return t->limits.min > UINT64_MAX >> t->page_log2 ? UINT64_MAX : t->limits.min << t->page_log2;
+}
+
+MemoryType decode_memory_type(Decoder *d)
+{
+    uint32_t at = d->r.pos;
+    uint8_t flags, allowed = LIMITS_MAX | LIMITS_SHARED | LIMITS_64;
+    /* While the proposal is off the flag is as malformed as the standard has it. */
+    if (d->m->engine->config.features & FNVM_FEATURE_CUSTOM_PAGE_SIZES) allowed |= LIMITS_PAGE_SIZE;
+    MemoryType t = {.limits = decode_limits(d, allowed, &flags), .page_log2 = 16};
+    if (flags & LIMITS_PAGE_SIZE) decode_page_size(d, at, &t);
+    if (!d->r.error) decode_one(d, CEILING_MEMORY, memory_bytes(&t), at);
     return t;
 }
 
@@ -124,11 +138,13 @@ static void *reserve(Decoder *d, void *array, uint32_t *cap, uint32_t n, uint32_
     return grown;
 }
 
-static uint32_t decode_result_type(Decoder *d, Group *g, const char *what, uint32_t limit)
+static uint32_t decode_result_type(Decoder *d, Group *g, const char *what, uint32_t limit,
+                                   PolicyCeiling ceiling)
 {
-    uint32_t n = decode_count(d, what, 1, 0, limit);
+    uint32_t at = d->r.pos, n = decode_count(d, what, 1, 0, limit);
+    decode_one(d, ceiling, n, at);
     g->types = reserve(d, g->types, &g->types_cap, g->ntypes, n, sizeof *g->types);
-    for (uint32_t i = 0; i < n && !d->r.error; i++) g->types[g->ntypes++] = decode_valtype(d);
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) g->types[g->ntypes++] = decode_valtype(d);
     return n;
 }
 
@@ -154,8 +170,8 @@ static void decode_comp_type(Decoder *d, Group *g, TypeDef *def, uint32_t at, ui
     switch (code) {
     case 0x60:
         def->comp = COMP_FUNC;
-        def->nparams = decode_result_type(d, g, "parameters", LIMIT_PARAMS);
-        def->nresults = decode_result_type(d, g, "results", LIMIT_RESULTS);
+        def->nparams = decode_result_type(d, g, "parameters", LIMIT_PARAMS, CEILING_PARAMETERS);
+        def->nresults = decode_result_type(d, g, "results", LIMIT_RESULTS, CEILING_RESULTS);
         if (def->nresults > 1) decode_need(d, FNVM_FEATURE_MULTI_VALUE, at, "several results");
         return;
     case 0x5F:
@@ -174,13 +190,24 @@ static void decode_comp_type(Decoder *d, Group *g, TypeDef *def, uint32_t at, ui
         return;
     }
     decode_need(d, FNVM_FEATURE_GC, at, "a structure or array type");
-    for (uint32_t i = 0; i < def->nfields && !d->r.error; i++) decode_field(d, g);
+    for (uint32_t i = 0; i < def->nfields && decode_goes_on(d); i++) decode_field(d, g);
+}
+
+/* Supertypes above a type whose supertype this is; more than the limit if it is far more. */
+static uint32_t supers_above(const Decoder *d, const Group *g, HeapType super)
+{
+    uint32_t n = 0;
+    for (; super >= HEAP_REC && n <= LIMIT_SUBTYPE_DEPTH; n++)
+        super = g->defs[super - HEAP_REC].super;
+    if (super >= HEAP_REC || super == TYPE_ID_NONE) return n;
+    return n + 1 + types_get(&d->m->engine->types, super)->depth;
 }
 
 /* Member `member` of the group; its first byte, at `at`, is read. */
 static void decode_sub_type(Decoder *d, Group *g, uint32_t member, uint32_t at, uint8_t code)
 {
     TypeDef *def = &g->defs[member];
+    decode_add(d, CEILING_TYPES, 1, at);
     *def = (TypeDef){.is_final = code != 0x50, .super = TYPE_ID_NONE};
     if (code == 0x50 || code == 0x4F) {
         decode_need(d, FNVM_FEATURE_GC, at, "a sub type");
@@ -190,6 +217,8 @@ static void decode_sub_type(Decoder *d, Group *g, uint32_t member, uint32_t at, 
                         "sub type with %u supertypes: at most one is allowed", n);
         /* Only types before this one can be above it (3.4.2). */
         if (n == 1) def->super = read_type_index(&d->r, d->m, member);
+        if (d->r.check && !d->r.error)
+            check_one(d->r.check, CEILING_SUBTYPING, supers_above(d, g, def->super), supers_at);
         at = d->r.pos;
         code = read_byte(&d->r, "a type");
     }
@@ -235,7 +264,7 @@ static void decode_group(Decoder *d, Group *g, uint32_t *types_cap)
     if (!d->r.error && m->ntypes >= LIMIT_TYPES)
         reader_fail(&d->r, FNVM_E_LIMIT, at, "more than %d types", LIMIT_TYPES);
     d->group = n;
-    for (uint32_t i = 0; i < n && !d->r.error; i++) {
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) {
         uint32_t member_at = is_explicit ? d->r.pos : at;
         if (is_explicit) code = read_byte(&d->r, "a type");
         decode_sub_type(d, g, i, member_at, code);
@@ -249,7 +278,7 @@ void decode_type_section(Decoder *d)
     Group g = {0};
     uint32_t n = decode_count(d, "types", 2, 0, LIMIT_TYPES), types_cap = 0;
     d->m->types = reserve(d, d->m->types, &types_cap, 0, n, sizeof *d->m->types);
-    for (uint32_t i = 0; i < n && !d->r.error; i++) decode_group(d, &g, &types_cap);
+    for (uint32_t i = 0; i < n && decode_goes_on(d); i++) decode_group(d, &g, &types_cap);
     free(g.defs);
     free(g.types);
     free(g.fields);

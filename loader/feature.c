@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "verifier/policy/check.h"
+
 static const char *const names[] = {
     "sign-extension",      "saturating-float-to-int",
     "multi-value",         "bulk-memory",
@@ -34,7 +36,10 @@ uint32_t feature_by_name(const char *name, size_t len)
 bool reader_need_feature(Reader *r, uint32_t features, uint32_t bit, uint32_t offset,
                          const char *what)
 {
-    if ((features & bit) == bit) return true;
+    if ((features & bit) == bit) {
+        if (r->check && bit) check_feature(r->check, bit, offset, what);
+        return true;
+    }
     reader_fail(r, FNVM_E_UNSUPPORTED, offset,
                 "%s: the feature `%s` is switched off (-W %s=y switches it on)", what,
                 feature_name(bit), feature_name(bit));

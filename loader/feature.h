@@ -8,7 +8,8 @@
 const char *feature_name(uint32_t bit);
 uint32_t feature_by_name(const char *name, size_t len); /* 0: no such feature */
 
-/* Fails (FNVM_E_UNSUPPORTED, naming the switch) unless `features` has the bit. */
+/* Fails (FNVM_E_UNSUPPORTED, naming the switch) unless `features` has the bit.  If it has, the
+ * use is held against the reader's policy. */
 bool reader_need_feature(Reader *, uint32_t features, uint32_t bit, uint32_t offset,
                          const char *what);
 

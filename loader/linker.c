@@ -27,6 +27,7 @@ typedef struct Definition {
     size_t module_len, name_len;
     uint64_t hash;
     fnvm_extern value;
+    bool found; /* made by a module of host functions, which is asked again each time */
 } Definition;
 
 typedef enum ProviderState { PROVIDER_IDLE, PROVIDER_LINKING, PROVIDER_READY, PROVIDER_FAILED }
@@ -110,10 +111,10 @@ static fnvm_error *grow_definitions(fnvm_linker *l)
     return NULL;
 }
 
-static const Definition *find_definition(const fnvm_linker *l, Text module, Text name)
+static Definition *find_definition(const fnvm_linker *l, Text module, Text name)
 {
     if (!l->defs_cap) return NULL;
-    const Definition *d = find_slot(l->defs, l->defs_cap, key_hash(module, name), module, name);
+    Definition *d = find_slot(l->defs, l->defs_cap, key_hash(module, name), module, name);
     return d->key ? d : NULL;
 }
 
@@ -133,10 +134,11 @@ fnvm_error *fnvm_linker_define(fnvm_linker *l, const char *module, size_t module
         if (!key) return error_no_memory();
         memcpy(key, m.at, m.len);
         memcpy(key + m.len, n.at, n.len);
-        *d = (Definition){key, module_len, name_len, hash, value};
+        *d = (Definition){key, module_len, name_len, hash, value, false};
         l->ndefs++;
     }
     d->value = value;
+    d->found = false;
     return NULL;
 }
 
@@ -170,20 +172,36 @@ fnvm_error *linker_define_funcs(fnvm_linker *l, const char *module, LinkerFind *
     return NULL;
 }
 
-/* The definition of a name, made now if a module of host functions has it; NULL if there is none. */
-static fnvm_error *lookup(fnvm_linker *l, Text module, Text name, const Definition **out)
+/* What the modules of host functions say of a name. */
+static LinkerAnswer ask_hosts(const fnvm_linker *l, Text module, Text name, LinkerFunc *out)
 {
-    *out = find_definition(l, module, name);
-    for (size_t i = l->nhosts; i-- > 0 && !*out;) {
+    LinkerAnswer answer = LINKER_UNKNOWN;
+    for (size_t i = l->nhosts; i-- > 0 && answer == LINKER_UNKNOWN;) {
         const HostModule *h = &l->hosts[i];
-        LinkerFunc f;
-        if (strlen(h->name) != module.len || memcmp(h->name, module.at, module.len) != 0 ||
-            !h->find(h->env, name.at, name.len, &f))
-            continue;
+        if (strlen(h->name) == module.len && memcmp(h->name, module.at, module.len) == 0)
+            answer = h->find(h->env, name.at, name.len, out);
+    }
+    return answer;
+}
+
+/* The definition of a name, made now if a module of host functions has it; NULL if there is none,
+ * or if it is refused. */
+static fnvm_error *lookup(fnvm_linker *l, Text module, Text name, const Definition **out,
+                          bool *refused)
+{
+    LinkerFunc f;
+    Definition *d = find_definition(l, module, name);
+    LinkerAnswer answer = d && !d->found ? LINKER_FOUND : ask_hosts(l, module, name, &f);
+    *refused = answer == LINKER_REFUSED;
+    *out = NULL;
+    if (answer != LINKER_FOUND) return NULL;
+    if (!d) {
         fnvm_error *error = define_func(l, module, name, &f);
         if (error) return error;
-        *out = find_definition(l, module, name);
+        d = find_definition(l, module, name);
+        d->found = true;
     }
+    *out = d;
     return NULL;
 }
 
@@ -382,6 +400,7 @@ static fnvm_error *provider_instantiate(fnvm_linker *l, Provider *p)
 typedef enum Found {
     FOUND_NOTHING,
     FOUND_EXTERN,
+    FOUND_REFUSED,
     FOUND_LATER /* a function that is linked at its first call */
 } Found;
 
@@ -424,8 +443,13 @@ static fnvm_error *resolve(fnvm_linker *l, const Module *m, const Import *import
     const Text module = module_text(m, import->module), name = module_text(m, import->name);
     *found = FOUND_NOTHING;
     const Definition *d;
-    fnvm_error *error = lookup(l, module, name, &d);
+    bool refused;
+    fnvm_error *error = lookup(l, module, name, &d, &refused);
     if (error) return error;
+    if (refused) {
+        *found = FOUND_REFUSED;
+        return NULL;
+    }
     if (d) {
         *out = d->value;
         *found = FOUND_EXTERN;
@@ -469,11 +493,17 @@ static fnvm_error *make_trapping(fnvm_linker *l, const Module *m, const Import *
     return add_trapping(l->store, m->funcs[import->index], name, &out->of[0]);
 }
 
-/* The imports of one module that nobody provides, as the text of a message. */
-typedef struct UnknownImports {
+/* Imports of one module as the lines of a message. */
+typedef struct ImportList {
     FILE *f; /* NULL while there are none */
     char *text;
     size_t len, count;
+} ImportList;
+
+/* The imports of one module that cannot be linked. */
+typedef struct UnknownImports {
+    ImportList unknown; /* nobody provides them */
+    ImportList refused; /* they are not to be had */
     bool component, wasi;
 } UnknownImports;
 
@@ -482,37 +512,65 @@ static bool text_starts(Text t, const char *with)
     return t.len >= strlen(with) && memcmp(t.at, with, strlen(with)) == 0;
 }
 
-static fnvm_error *add_unknown(UnknownImports *u, const Module *m, const Import *import)
+static fnvm_error *list_import(ImportList *list, const Module *m, const Import *import)
 {
-    if (!u->f && !(u->f = open_memstream(&u->text, &u->len))) return error_no_memory();
-    Text module = module_text(m, import->module);
-    u->component |= text_starts(module, "wasi:");
-    u->wasi |= text_starts(module, "wasi_");
-    if (u->count++ >= MAX_LISTED) return NULL;
+    if (!list->f && !(list->f = open_memstream(&list->text, &list->len))) return error_no_memory();
+    if (list->count++ >= MAX_LISTED) return NULL;
     char name[NAME_TEXT], type[TYPE_TEXT];
     import_print(m, import, name, sizeof name);
     module_print_type(m, import->kind, import->index, type, sizeof type);
-    fprintf(u->f, "\n  %s: %s", name, type);
+    fprintf(list->f, "\n  %s: %s", name, type);
     return NULL;
 }
 
+/* Ends the list; false if there was no memory for it. */
+static bool list_end(ImportList *list)
+{
+    if (!list->f) return true;
+    if (list->count > MAX_LISTED) fprintf(list->f, "\n  and %zu more", list->count - MAX_LISTED);
+    bool failed = ferror(list->f) != 0;
+    failed |= fclose(list->f) != 0;
+    list->f = NULL;
+    return !failed;
+}
+
+static void list_free(ImportList *list)
+{
+    if (list->f) fclose(list->f);
+    free(list->text);
+}
+
+static fnvm_error *add_unknown(UnknownImports *u, const Module *m, const Import *import)
+{
+    Text module = module_text(m, import->module);
+    u->component |= text_starts(module, "wasi:");
+    u->wasi |= text_starts(module, "wasi_");
+    return list_import(&u->unknown, m, import);
+}
+
+/* NULL if there are none. */
 static fnvm_error *unknown_imports_error(UnknownImports *u)
 {
-    if (u->count > MAX_LISTED) fprintf(u->f, "\n  and %zu more", u->count - MAX_LISTED);
-    if (u->component) {
-        fputs("\n(wasi: names belong to WASI 0.2 components, which are not supported yet)", u->f);
-    }
-    if (u->wasi) fputs("\n(WASI functions of this name are not defined here)", u->f);
-    bool failed = ferror(u->f) != 0;
-    failed |= fclose(u->f) != 0;
-    u->f = NULL;
-    return failed ? error_no_memory() : fnvm_error_new(FNVM_E_LINK, "unknown imports:%s", u->text);
+    static const char *const notes[] = {
+        "\n(wasi: names belong to WASI 0.2 components, which are not supported yet)",
+        "\n(WASI functions of this name are not defined here)"};
+    if (!list_end(&u->unknown) || !list_end(&u->refused)) return error_no_memory();
+    const char *unknown = u->unknown.count ? u->unknown.text : "";
+    const char *component = u->component ? notes[0] : "", *wasi = u->wasi ? notes[1] : "";
+    if (u->refused.count)
+        return fnvm_error_new(FNVM_E_POLICY, "imports that are not in the call table "
+                              "(fnvm_wasi_allow_calls, -S call=NAME):%s%s%s%s%s",
+                              u->refused.text, u->unknown.count ? "\nand unknown imports:" : "",
+                              unknown, component, wasi);
+    return u->unknown.count ? fnvm_error_new(FNVM_E_LINK, "unknown imports:%s%s%s", unknown,
+                                             component, wasi)
+                            : NULL;
 }
 
 static void unknown_imports_free(UnknownImports *u)
 {
-    if (u->f) fclose(u->f);
-    free(u->text);
+    list_free(&u->unknown);
+    list_free(&u->refused);
 }
 
 /* ---- Linking ---- */
@@ -529,12 +587,13 @@ static fnvm_error *resolve_all(fnvm_linker *l, const Module *m, fnvm_extern *ext
         error = resolve(l, m, import, later, &externs[i], &found);
         if (error) break;
         if (found == FOUND_LATER) *has_later = true;
+        if (found == FOUND_REFUSED) error = list_import(&unknown.refused, m, import);
         if (found != FOUND_NOTHING) continue;
         error = l->unknown_imports_trap && import->kind == FNVM_EXTERN_FUNC
                     ? make_trapping(l, m, import, &externs[i])
                     : add_unknown(&unknown, m, import);
     }
-    if (!error && unknown.count) error = unknown_imports_error(&unknown);
+    if (!error) error = unknown_imports_error(&unknown);
     unknown_imports_free(&unknown);
     return error;
 }
@@ -561,7 +620,8 @@ fnvm_error *fnvm_linker_instantiate(fnvm_linker *l, fnvm_module *m, fnvm_instanc
     if (m->engine != l->store->engine) {
         return fnvm_error_new(FNVM_E_USAGE, "the module and the store are of different engines");
     }
-    return link_module(l, m, out);
+    fnvm_error *error = gate_module_again(&m->gate, m);
+    return error ? error : link_module(l, m, out);
 }
 
 /* Imports are numbered in order, so that import `func` of the functions is at or after `func`. */
@@ -585,9 +645,10 @@ static fnvm_error *resolve_func(fnvm_linker *l, const Module *m, const Import *i
     l->hops--;
     if (error) return error;
     if (found == FOUND_EXTERN) return import_check(l->store, m, import, *out);
-    if (l->unknown_imports_trap) return make_trapping(l, m, import, out);
     UnknownImports unknown = {0};
-    error = add_unknown(&unknown, m, import);
+    if (found == FOUND_REFUSED) error = list_import(&unknown.refused, m, import);
+    else if (l->unknown_imports_trap) return make_trapping(l, m, import, out);
+    else error = add_unknown(&unknown, m, import);
     if (!error) error = unknown_imports_error(&unknown);
     unknown_imports_free(&unknown);
     return error;
@@ -635,9 +696,8 @@ void linker_each_func(const fnvm_linker *l, void (*fn)(void *env, FuncRef, Linke
     }
 }
 
-/* The list of host functions that an image needs and that are not there. */
-static fnvm_error *add_missing(fnvm_linker *l, UnknownImports *u, const LinkerHost *h,
-                               const char *why)
+/* The lists of host functions that an image needs and that are not there, or not to be had. */
+static fnvm_error *add_missing(fnvm_linker *l, ImportList *u, const LinkerHost *h, const char *why)
 {
     if (!u->f && !(u->f = open_memstream(&u->text, &u->len))) return error_no_memory();
     if (u->count++ >= MAX_LISTED) return NULL;
@@ -650,13 +710,16 @@ static fnvm_error *add_missing(fnvm_linker *l, UnknownImports *u, const LinkerHo
 
 static fnvm_error *missing_error(UnknownImports *u)
 {
-    if (u->count > MAX_LISTED) fprintf(u->f, "\n  and %zu more", u->count - MAX_LISTED);
-    bool failed = ferror(u->f) != 0;
-    failed |= fclose(u->f) != 0;
-    u->f = NULL;
-    return failed ? error_no_memory()
-                  : fnvm_error_new(FNVM_E_LINK, "the image calls host functions that are not "
-                                   "defined:%s", u->text);
+    static const char undefined[] = "the image calls host functions that are not defined:";
+    if (!list_end(&u->unknown) || !list_end(&u->refused)) return error_no_memory();
+    const char *unknown = u->unknown.count ? u->unknown.text : "";
+    if (u->refused.count)
+        return fnvm_error_new(FNVM_E_POLICY, "the image calls host functions that are not in the "
+                              "call table (fnvm_wasi_allow_calls, -S call=NAME):%s%s%s%s",
+                              u->refused.text,
+                              u->unknown.count ? "\nand " : "",
+                              u->unknown.count ? undefined : "", unknown);
+    return u->unknown.count ? fnvm_error_new(FNVM_E_LINK, "%s%s", undefined, unknown) : NULL;
 }
 
 /* Where the store has the function that stands for `h` now; made if it traps. */
@@ -665,9 +728,10 @@ static fnvm_error *find_host(fnvm_linker *l, const LinkerHost *h, UnknownImports
 {
     const LinkerName *n = &h->name;
     const Definition *d = NULL;
+    bool refused = false;
     fnvm_error *error = h->traps ? NULL
                                  : lookup(l, (Text){n->module, n->module_len},
-                                          (Text){n->name, n->name_len}, &d);
+                                          (Text){n->name, n->name_len}, &d, &refused);
     if (error) return error;
     if (d && defines_host(d)) {
         *index = funcref_func(d->value.of[0]);
@@ -675,8 +739,9 @@ static fnvm_error *find_host(fnvm_linker *l, const LinkerHost *h, UnknownImports
             return NULL;
     }
     *index = 0;
+    if (h->must_exist && refused) return add_missing(l, &missing->refused, h, "");
     if (h->must_exist && !h->traps)
-        return add_missing(l, missing, h, d ? " (there is one of another type)" : "");
+        return add_missing(l, &missing->unknown, h, d ? " (there is one of another type)" : "");
     char name[NAME_TEXT];
     snprintf(name, sizeof name, "%.*s.%.*s", (int)n->module_len, n->module, (int)n->name_len,
              n->name);
@@ -734,7 +799,7 @@ fnvm_error *linker_arrange_hosts(fnvm_linker *l, const LinkerHost *hosts, uint32
         error = find_host(l, &hosts[i], &missing, &from[i]);
         in_order &= from[i] == i;
     }
-    if (!error && missing.count) error = missing_error(&missing);
+    if (!error) error = missing_error(&missing);
     if (!error && !in_order) error = permute_hosts(l, from, n);
     unknown_imports_free(&missing);
     free(from);

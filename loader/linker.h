@@ -16,9 +16,14 @@ void linker_state_free(void *linker_state);
 /* ---- Modules of host functions ---- */
 
 /* Functions that are made when they are first asked for: a guest imports few of many.  Single
- * definitions of the same names come first.  `module` and `env` outlive the linker. */
+ * definitions of the same names come first.  `module` and `env` outlive the linker.
+ *
+ * What exists may be REFUSED: then whoever imports it fails to link with FNVM_E_POLICY and a list
+ * of all such imports; it never becomes a function that traps.  The question is asked for every
+ * import that is linked, also where the function has been made for another one. */
 typedef struct LinkerFunc { const char *type; fnvm_host_fn fn; void *env; } LinkerFunc;
-typedef bool LinkerFind(void *env, const char *name, size_t len, LinkerFunc *out);
+typedef enum LinkerAnswer { LINKER_UNKNOWN, LINKER_FOUND, LINKER_REFUSED } LinkerAnswer;
+typedef LinkerAnswer LinkerFind(void *env, const char *name, size_t len, LinkerFunc *out);
 fnvm_error *linker_define_funcs(fnvm_linker *, const char *module, LinkerFind *, void *env);
 
 /* ---- For images ---- */
@@ -36,7 +41,7 @@ typedef struct LinkerHost {   /* a host function that an image's references coun
     bool must_exist, traps;   /* what need not and does not exist traps, too */
 } LinkerHost;
 /* Brings the store's host functions into this order; all others come behind them.  FNVM_E_LINK lists
- * what is missing or of another type. */
+ * what is missing or of another type, FNVM_E_POLICY also what is refused. */
 fnvm_error *linker_arrange_hosts(fnvm_linker *, const LinkerHost *, uint32_t n);
 
 /* Modules that were instantiated for a name, and saying that one was. */

@@ -4,9 +4,10 @@
 #ifndef FNVM_LOADER_MODULE_H
 #define FNVM_LOADER_MODULE_H
 
-#include "vm/engine.h"
+#include "verifier/approval/gate.h"
 
 struct FuncCode; /* verifier/verifier.h */
+struct PolicyCheck; /* verifier/policy/check.h */
 
 /* Byte offsets into Module.bytes.  A range that holds an expression includes its final `end`. */
 typedef struct Range { uint32_t start, end; } Range;
@@ -46,6 +47,12 @@ typedef struct Data { uint8_t mode; uint32_t memory; Range offset; Range bytes; 
 typedef struct Custom { Name name; Range payload; } Custom;
 typedef struct SectionRange { uint8_t id; Range payload; } SectionRange; /* for fnvm inspect */
 
+typedef enum ModuleOrigin {
+    MODULE_GIVEN,    /* by the embedder, or found by a name: approvals and policies are for these */
+    MODULE_OF_IMAGE, /* part of an image, which is approved as a whole */
+    MODULE_OF_HOST   /* vm/host_made.c made it: no policy holds for it either */
+} ModuleOrigin;
+
 typedef struct fnvm_module Module;
 struct fnvm_module {
     atomic_size_t refs;
@@ -57,7 +64,10 @@ struct fnvm_module {
     char *path;           /* it was loaded from; may be NULL */
     const uint8_t *index; /* arrays that lie here are not the module's to free: module_index.h */
     size_t index_size;
+    uint8_t origin;       /* ModuleOrigin */
     ValType host_value;   /* the reference type of what vm/host_made.c made it for, or 0 */
+    Gate gate;            /* whether it is approved */
+    struct PolicyCheck *check; /* of its sections, under the engine's policy; owned; or NULL */
 
     /* Index spaces: imports first.  n_imported_* says where the module's own begin. */
     TypeId *types; uint32_t ntypes;
@@ -97,8 +107,12 @@ struct fnvm_module {
 /* A module with nothing in it but its engine, retained; NULL: out of memory.  It can be released
  * with any part of it set. */
 Module *module_new(fnvm_engine *);
-/* Verifies all functions if the engine is to know of bad ones before anything runs. */
-fnvm_error *module_verify_eager(Module *);
+/* As fnvm_module_load and fnvm_module_new, of a module that comes from elsewhere. */
+fnvm_error *module_load_of(fnvm_engine *, ModuleOrigin, const char *path, Module **out);
+fnvm_error *module_new_of(fnvm_engine *, ModuleOrigin, const void *bytes, size_t len, Module **out);
+/* The end of loading: verifies all functions if the engine is to know of bad ones before
+ * anything runs, and fails with all violations of the engine's policy, if there are any. */
+fnvm_error *module_admit(Module *);
 
 /* Decodes all sections; function bodies are only bounded.  `m` has bytes, len, engine set and all
  * else zero.  FNVM_E_MALFORMED errors carry the byte offset and what was expected. */
@@ -114,6 +128,8 @@ uint32_t module_export_index_size(uint32_t nexports);
 
 /* The name section's name of a function; false if it has none.  Decodes as it searches. */
 bool module_func_name(const Module *, uint32_t func, Name *out);
+/* Of many at once, which takes no longer; found[i] says whether out[i] is one. */
+void module_func_names(const Module *, const uint32_t *funcs, size_t n, Name *out, bool *found);
 bool module_name(const Module *, Name *out);
 
 static inline const Type *module_func_type(const Module *m, uint32_t func)

@@ -98,7 +98,7 @@ static void count_sections(Decoder *d)
     Module *m = d->m;
     Reader r = d->r;
     uint32_t nsections = 0, ncustoms = 0;
-    while (r.pos < r.end) {
+    while (r.pos < r.end && ncustoms <= LIMIT_CUSTOM_SECTIONS) {
         uint8_t id = read_byte(&r, "a section");
         uint32_t size = read_u32(&r, "a size");
         if (!read_bytes(&r, size, "a section")) break;
@@ -106,6 +106,9 @@ static void count_sections(Decoder *d)
         ncustoms += id == SECTION_CUSTOM;
     }
     fnvm_error_free(r.error);
+    if (ncustoms > LIMIT_CUSTOM_SECTIONS)
+        reader_fail(&d->r, FNVM_E_LIMIT, r.pos, "more than %d custom sections",
+                    LIMIT_CUSTOM_SECTIONS);
     m->sections = decode_extend(d, NULL, 0, nsections, sizeof *m->sections);
     m->customs = decode_extend(d, NULL, 0, ncustoms, sizeof *m->customs);
 }
@@ -124,6 +127,7 @@ static void decode_payload(Decoder *d, const Section *s)
     uint32_t end = r->end;
     r->pos = s->payload.start;
     r->end = s->payload.end;
+    if (r->check) check_begin(r->check, CHECK_SECTIONS);
     decoders[s->id](d);
     if (!r->error && r->pos != r->end)
         reader_fail(r, FNVM_E_MALFORMED, r->pos,
@@ -161,13 +165,28 @@ static void decode_finish(Decoder *d)
         m->declared = decode_extend(d, NULL, 0, (m->nfuncs + 63) / 64, sizeof *m->declared);
 }
 
+/* What the host has made for itself is none of a policy's business. */
+static fnvm_error *open_check(Module *m)
+{
+    const Policy *policy = m->engine->config.policy;
+    if (!policy || m->origin == MODULE_OF_HOST) return NULL;
+    m->check = malloc(sizeof *m->check);
+    if (!m->check) return error_no_memory();
+    check_open(m->check, policy);
+    check_add(m->check, CEILING_MODULE, m->len, policy->ceilings[CEILING_MODULE].most);
+    return NULL;
+}
+
 fnvm_error *module_decode(Module *m)
 {
-    Decoder d = {.r = {.bytes = m->bytes, .end = m->len}, .m = m};
+    if (engine_interrupted(m->engine)) return stop_error("decoding a module");
+    fnvm_error *error = open_check(m);
+    if (error) return error;
+    Decoder d = {.r = {.bytes = m->bytes, .end = m->len, .check = m->check}, .m = m};
     section_read_header(&d.r);
     if (!d.r.error) count_sections(&d);
     uint8_t order = 0;
-    while (!d.r.error && d.r.pos < d.r.end) decode_section(&d, &order);
+    while (decode_goes_on(&d) && d.r.pos < d.r.end) decode_section(&d, &order);
     if (!d.r.error) decode_finish(&d);
     return d.r.error;
 }

@@ -1,11 +1,17 @@
 /* The name section (standard, appendix 7.4), decoded anew at each question: only backtraces and
- * tools ask.  It is a custom section, so whatever is wrong with it means "no name", never an
- * error. */
+ * tools ask, and no trap may become slow by it, whatever a module has there.  It is a custom
+ * section, so whatever is wrong with it means "no name", never an error. */
 #include "loader/module.h"
 #include "loader/reader.h"
 #include "loader/utf8.h"
+#include "vm/tunables.h"
 
-enum { NAMES_MODULE = 0, NAMES_FUNCTIONS = 1 };
+enum {
+    NAMES_MODULE = 0,
+    NAMES_FUNCTIONS = 1,
+    SUBSECTIONS_MAX = 256, /* a dozen kinds are known */
+    NAME_CHECKED = 1 << 16 /* bytes of a name that are looked at */
+};
 
 static bool take_name(Reader *r, Name *out)
 {
@@ -15,20 +21,10 @@ static bool take_name(Reader *r, Name *out)
     return true;
 }
 
-static bool find_function(Reader *r, uint32_t func, Name *out)
-{
-    uint32_t n = read_u32(r, "a count");
-    for (uint32_t i = 0; i < n && !r->error; i++) {
-        uint32_t index = read_u32(r, "an index");
-        if (take_name(r, out) && index == func) return true;
-    }
-    return false;
-}
-
 /* Bounds the reader to the first subsection `id`. */
 static bool find_subsection(Reader *r, uint8_t id)
 {
-    while (!r->error && r->pos < r->end) {
+    for (int i = 0; i < SUBSECTIONS_MAX && !r->error && r->pos < r->end; i++) {
         uint8_t found = read_byte(r, "a subsection");
         uint32_t size = read_u32(r, "a size"), start = r->pos;
         if (!read_bytes(r, size, "a subsection") || found != id) continue;
@@ -39,12 +35,12 @@ static bool find_subsection(Reader *r, uint8_t id)
     return false;
 }
 
-/* Ends a search: the name counts only if it was found whole and is UTF-8. */
-static bool finish(const Module *m, Reader *r, bool found, const Name *out)
+/* A name counts if it is UTF-8, as far as anybody will show it. */
+static bool is_text(const Module *m, Name name)
 {
-    found = found && !r->error && utf8_valid_prefix(m->bytes + out->start, out->len) == out->len;
-    fnvm_error_free(r->error);
-    return found;
+    if (name.len <= NAME_CHECKED)
+        return utf8_valid_prefix(m->bytes + name.start, name.len) == name.len;
+    return utf8_valid_prefix(m->bytes + name.start, NAME_CHECKED) > NAME_CHECKED - 4;
 }
 
 static Reader names_reader(const Module *m)
@@ -52,14 +48,43 @@ static Reader names_reader(const Module *m)
     return (Reader){.bytes = m->bytes, .pos = m->name_section.start, .end = m->name_section.end};
 }
 
+/* As many entries are read as there can be functions: more are no map. */
+void module_func_names(const Module *m, const uint32_t *funcs, size_t n, Name *out, bool *found)
+{
+    uint64_t wanted = 0; /* a bit per number, modulo 64: most entries are passed by it */
+    Reader r = names_reader(m);
+    for (size_t i = 0; i < n; i++) {
+        wanted |= UINT64_C(1) << (funcs[i] & 63);
+        found[i] = false;
+    }
+    uint32_t count = find_subsection(&r, NAMES_FUNCTIONS) ? read_u32(&r, "a count") : 0;
+    if (count > LIMIT_FUNCTIONS) count = LIMIT_FUNCTIONS;
+    for (size_t k = 0, left = n; k < count && left && !r.error; k++) {
+        uint32_t index = read_u32(&r, "an index");
+        Name name;
+        if (!take_name(&r, &name) || !(wanted >> (index & 63) & 1)) continue;
+        for (size_t i = 0; i < n; i++) {
+            if (funcs[i] != index || found[i]) continue;
+            out[i] = name;
+            found[i] = true;
+            left--;
+        }
+    }
+    fnvm_error_free(r.error);
+    for (size_t i = 0; i < n; i++) found[i] = found[i] && is_text(m, out[i]);
+}
+
 bool module_func_name(const Module *m, uint32_t func, Name *out)
 {
-    Reader r = names_reader(m);
-    return finish(m, &r, find_subsection(&r, NAMES_FUNCTIONS) && find_function(&r, func, out), out);
+    bool found;
+    module_func_names(m, &func, 1, out, &found);
+    return found;
 }
 
 bool module_name(const Module *m, Name *out)
 {
     Reader r = names_reader(m);
-    return finish(m, &r, find_subsection(&r, NAMES_MODULE) && take_name(&r, out), out);
+    bool found = find_subsection(&r, NAMES_MODULE) && take_name(&r, out);
+    fnvm_error_free(r.error);
+    return found && is_text(m, *out);
 }

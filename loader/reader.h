@@ -11,6 +11,7 @@ typedef struct Reader {
     const uint8_t *bytes; /* of the whole module: offsets in errors count from here */
     uint32_t pos, end;
     fnvm_error *error;    /* first failure, owned; NULL while all is well */
+    struct PolicyCheck *check; /* what a policy says to what is read; NULL: there is none */
 } Reader;
 
 uint8_t read_byte(Reader *, const char *expected);

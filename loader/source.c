@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loader/text/wat.h"
 #include "vm/tunables.h"
 
 /* Text starts, after white space and line comments, with a parenthesis (which also opens block
@@ -50,7 +51,9 @@ static fnvm_error *source_translate(Module *m, const uint8_t *text, size_t len)
 {
     uint8_t *bytes = NULL;
     size_t bytes_len = 0;
-    fnvm_error *error = fnvm_wat_to_wasm((const char *)text, len, &bytes, &bytes_len);
+    WatInput input = {.text = (const char *)text, .len = len, .line = 1, .column = 1,
+                      .stop = engine_stop(m->engine)};
+    fnvm_error *error = wat_to_wasm(input, &bytes, &bytes_len);
     if (error) return error;
     if ((error = check_size(bytes_len)) != NULL)
         free(bytes);
@@ -89,6 +92,10 @@ static fnvm_error *source_read(Module *m, int fd)
     fnvm_error *error = bytes ? NULL : error_no_memory();
     while (!error) {
         ssize_t n = read(fd, bytes + len, cap - len);
+        if (stop_wanted(engine_stop(m->engine))) {
+            error = stop_error("reading a module");
+            break;
+        }
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) error = system_error("cannot read it");
         if (n <= 0) break;
@@ -149,8 +156,10 @@ fnvm_error *source_open_file(Module *m, const char *path)
         error = system_error("cannot look at it");
     else if (!S_ISREG(st.st_mode) || st.st_size == 0)
         error = source_read(m, fd);
-    else if ((error = check_size((uint64_t)st.st_size)) == NULL)
+    else if ((error = check_size((uint64_t)st.st_size)) == NULL) {
+        m->gate.file = st;
         error = source_map(m, fd, (size_t)st.st_size);
+    }
     close(fd);
     return error;
 }

@@ -7,7 +7,7 @@
 
 enum { SOURCE_MAPPED, SOURCE_MALLOC };
 
-/* Sets m->bytes, len and source.  Binary files are mapped, never copied.  A component, an empty
+/* Sets m->bytes, len, source and, for a file, m->gate.file.  Binary files are mapped, never copied.  A component, an empty
  * file or anything that is neither a module nor text is refused with a message that says so. */
 fnvm_error *source_open_file(Module *m, const char *path);
 fnvm_error *source_copy_bytes(Module *m, const void *bytes, size_t len);

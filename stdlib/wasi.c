@@ -60,23 +60,23 @@ static fnvm_error *wasi_enter(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return NULL;
 }
 
-/* LinkerFind */
-static bool find_function(void *env, const char *name, size_t len, LinkerFunc *out)
+static LinkerAnswer find_function(void *env, const char *name, size_t len, LinkerFunc *out)
 {
     Wasi *wasi = env;
     for (size_t i = 0; i < WASI_IMPORTS; i++) {
         const WasiImport *import = &wasi_imports[i];
         if (strncmp(import->name, name, len) != 0 || import->name[len]) continue;
         *out = (LinkerFunc){import->type, wasi_enter, &wasi->bindings[i]};
-        return true;
+        return wasi_call_is_allowed(wasi, i) ? LINKER_FOUND : LINKER_REFUSED;
     }
-    return false;
+    return LINKER_UNKNOWN;
 }
 
-static bool find_unstable(void *env, const char *name, size_t len, LinkerFunc *out)
+static LinkerAnswer find_unstable(void *env, const char *name, size_t len, LinkerFunc *out)
 {
-    if (!find_function(env, name, len, out)) return false;
-    return ((const WasiBinding *)out->env)->import->in_unstable;
+    LinkerAnswer answer = find_function(env, name, len, out);
+    if (answer == LINKER_UNKNOWN) return answer;
+    return ((const WasiBinding *)out->env)->import->in_unstable ? answer : LINKER_UNKNOWN;
 }
 
 fnvm_error *fnvm_linker_define_wasi(fnvm_linker *linker, fnvm_wasi *wasi)
@@ -102,6 +102,8 @@ fnvm_error *fnvm_wasi_new(fnvm_wasi **out)
         free(wasi);
         return out_of_memory();
     }
+    wasi->output_limit = UINT64_MAX;
+    wasi->descriptors_limit = WASI_MAX_DESCRIPTORS;
     for (size_t i = 0; i < WASI_IMPORTS; i++)
         wasi->bindings[i] = (WasiBinding){wasi, &wasi_imports[i]};
     *out = wasi;
@@ -178,7 +180,7 @@ static bool descriptors_grow(Wasi *wasi, uint32_t count)
 
 WasiErrno descriptor_reserve(Wasi *wasi, uint32_t *fd)
 {
-    for (uint32_t i = WASI_FIRST_DESCRIPTOR; i < WASI_MAX_DESCRIPTORS; i++) {
+    for (uint32_t i = WASI_FIRST_DESCRIPTOR; i < wasi->descriptors_limit; i++) {
         if (i < wasi->count && wasi->descriptors[i].host >= 0) continue;
         if (!descriptors_grow(wasi, i + 1)) return WASI_ENOMEM;
         *fd = i;
@@ -372,11 +374,12 @@ void wasi_dir_rights(bool read_only, uint64_t *base, uint64_t *inheriting)
     }
 }
 
-static fnvm_error *number_error(WasiErrno failed)
+static fnvm_error *number_error(const Wasi *wasi, WasiErrno failed)
 {
     if (failed != WASI_EMFILE) return out_of_memory();
-    return fnvm_error_new(FNVM_E_LIMIT, "a guest can have %d open descriptors",
-                          WASI_MAX_DESCRIPTORS);
+    return fnvm_error_new(FNVM_E_LIMIT, "the guest can have %u descriptors, the standard streams "
+                          "included (fnvm_wasi_limit_descriptors, -S max-descriptors): it is to be "
+                          "given more", (unsigned)wasi->descriptors_limit);
 }
 
 /* A number for the directory, and its place in `dirs`; takes over `dir` unless it fails. */
@@ -384,7 +387,7 @@ static fnvm_error *add_dir(Wasi *wasi, const GivenDir *dir)
 {
     uint32_t fd;
     WasiErrno failed = descriptor_reserve(wasi, &fd);
-    if (failed) return number_error(failed);
+    if (failed) return number_error(wasi, failed);
     GivenDir *dirs = realloc(wasi->dirs, (wasi->ndirs + (size_t)1) * sizeof *dirs);
     if (!dirs) return out_of_memory();
     wasi->dirs = dirs;
@@ -433,7 +436,7 @@ fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *wasi, int host_fd)
                               strerror(errno));
     if (d.base & WASI_RIGHT_SOCK_ACCEPT) d.inheriting = WASI_RIGHTS_SOCKET;
     failed = descriptor_reserve(wasi, &fd);
-    if (failed) return number_error(failed);
+    if (failed) return number_error(wasi, failed);
     descriptor_set(wasi, fd, &d);
     return NULL;
 }
@@ -499,6 +502,17 @@ void guest_vectors_advance(GuestVectors *vectors, size_t len)
         vectors->at[0].iov_base = (uint8_t *)vectors->at[0].iov_base + len;
         vectors->at[0].iov_len -= len;
     }
+}
+
+void guest_vectors_cut(GuestVectors *vectors, size_t len)
+{
+    size_t n = 0;
+    for (vectors->total_bytes = 0; n < vectors->count && vectors->total_bytes < len; n++) {
+        const size_t left = len - vectors->total_bytes;
+        if (vectors->at[n].iov_len > left) vectors->at[n].iov_len = left;
+        vectors->total_bytes += vectors->at[n].iov_len;
+    }
+    vectors->count = n;
 }
 
 /* ---- Arguments and environment --------------------------------------------------------------- */

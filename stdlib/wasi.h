@@ -17,6 +17,7 @@
 
 #include "fnvm.h"
 #include "stdlib/wasi_abi.h"
+#include "vm/wasi_functions.h"
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
@@ -27,9 +28,14 @@ enum {
     WASI_MAX_PATH = 4096,          /* bytes; the host's PATH_MAX, with its NUL */
     WASI_MAX_SUBSCRIPTIONS = 4096, /* of one poll_oneoff */
 };
-/* Bytes that one call moves: it bounds how long a call on a fast file cannot be interrupted.  A
- * guest sees a short read or write, which it must expect anyway. */
+/* Bytes that one call of the guest's moves: it bounds what it costs, fuel being charged per call.
+ * A guest sees a short read or write, which it must expect anyway. */
 #define WASI_MAX_IO_BYTES ((size_t)64 << 20)
+/* Bytes that one system call moves: some take 3 ns for each (/dev/urandom), and between two calls
+ * there is a look at the interrupt. */
+#define WASI_PIECE_BYTES ((size_t)1 << 20)
+/* Bytes that one system call reserves: a file system in memory takes 30 ms for them. */
+#define WASI_ALLOCATE_BYTES ((uint64_t)64 << 20)
 
 /* ---- Descriptors ----------------------------------------------------------------------------- */
 
@@ -83,6 +89,10 @@ struct fnvm_wasi {
     bool changed;     /* descriptors have come, gone or changed since wasi_thaw or wasi_reset */
     uint8_t streams;  /* bit k: the guest was given the standard stream k at some time */
     bool notes_draws; /* fnvm_wasi_note_draws */
+    bool has_calls;   /* fnvm_wasi_allow_calls: there is a call table ... */
+    uint64_t calls;   /* ... a bit per row of WASI_FUNCTIONS */
+    uint64_t output_limit, output; /* bytes: the most, and those written so far */
+    uint32_t descriptors_limit;    /* numbers are below it, all but those that an image brings */
     GivenDir *dirs;   /* [ndirs]; their order is that in which they were given */
     uint32_t ndirs;
     WasiBaseline *baseline; /* what wasi_reset goes back to; NULL before wasi_thaw */
@@ -191,6 +201,26 @@ typedef struct GuestVectors {
 WasiErrno guest_vectors(const WasiCall *, uint32_t address, uint32_t count, GuestVectors *out);
 /* Drops the first `len` bytes. */
 void guest_vectors_advance(GuestVectors *, size_t len);
+/* Drops all but the first `len` bytes. */
+void guest_vectors_cut(GuestVectors *, size_t len);
+
+/* ---- Output ---------------------------------------------------------------------------------- */
+
+/* The limit of fnvm_wasi_limit_output is on what a guest makes bytes of outside: what it writes and
+ * sends, what it reserves (fd_allocate), what it makes files grow by without writing (a size that
+ * is set, a gap before what is written) and the text of links.  Names of files are not counted. */
+
+/* Cuts the vectors to what may still be written; dquot where that is nothing of something. */
+WasiErrno wasi_output_cut(const Wasi *, GuestVectors *);
+/* Takes `bytes` of what may still be written, or dquot and nothing. */
+WasiErrno wasi_output_take(Wasi *, uint64_t bytes);
+/* The same for what a regular file would grow by, if its size became `size`. */
+WasiErrno wasi_output_take_growth(Wasi *, const Descriptor *, uint64_t size);
+/* The same for what writing at `offset` (-1: where the file is) would leave unwritten behind the
+ * file's end. */
+WasiErrno wasi_output_take_gap(Wasi *, const Descriptor *, int64_t offset);
+/* Notes what was written, of what was cut before. */
+static inline void wasi_output_wrote(Wasi *wasi, size_t bytes) { wasi->output += bytes; }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
@@ -233,60 +263,15 @@ WasiErrno wasi_socket_write(WasiCall *, Descriptor *, GuestVectors *, size_t *wr
 
 /* ---- The functions --------------------------------------------------------------------------- */
 
-/* FUNC(name, type, is the same in wasi_unstable).  The older ABI differs in four: fd_seek numbers
- * `whence` cur, end, set; filestat has a 32-bit nlink; poll_oneoff's clock subscription has one
- * more field.  Those stay out of wasi_unstable rather than be wrong; sock_accept came later. */
-#define WASI_FUNCTIONS(FUNC)                                                  \
-    FUNC(args_get, "i32 i32 -> i32", true)                                    \
-    FUNC(args_sizes_get, "i32 i32 -> i32", true)                              \
-    FUNC(environ_get, "i32 i32 -> i32", true)                                 \
-    FUNC(environ_sizes_get, "i32 i32 -> i32", true)                           \
-    FUNC(clock_res_get, "i32 i32 -> i32", true)                               \
-    FUNC(clock_time_get, "i32 i64 i32 -> i32", true)                          \
-    FUNC(fd_advise, "i32 i64 i64 i32 -> i32", true)                           \
-    FUNC(fd_allocate, "i32 i64 i64 -> i32", true)                             \
-    FUNC(fd_close, "i32 -> i32", true)                                        \
-    FUNC(fd_datasync, "i32 -> i32", true)                                     \
-    FUNC(fd_fdstat_get, "i32 i32 -> i32", true)                               \
-    FUNC(fd_fdstat_set_flags, "i32 i32 -> i32", true)                         \
-    FUNC(fd_fdstat_set_rights, "i32 i64 i64 -> i32", true)                    \
-    FUNC(fd_filestat_get, "i32 i32 -> i32", false)                            \
-    FUNC(fd_filestat_set_size, "i32 i64 -> i32", true)                        \
-    FUNC(fd_filestat_set_times, "i32 i64 i64 i32 -> i32", true)               \
-    FUNC(fd_pread, "i32 i32 i32 i64 i32 -> i32", true)                        \
-    FUNC(fd_prestat_get, "i32 i32 -> i32", true)                              \
-    FUNC(fd_prestat_dir_name, "i32 i32 i32 -> i32", true)                     \
-    FUNC(fd_pwrite, "i32 i32 i32 i64 i32 -> i32", true)                       \
-    FUNC(fd_read, "i32 i32 i32 i32 -> i32", true)                             \
-    FUNC(fd_readdir, "i32 i32 i32 i64 i32 -> i32", true)                      \
-    FUNC(fd_renumber, "i32 i32 -> i32", true)                                 \
-    FUNC(fd_seek, "i32 i64 i32 i32 -> i32", false)                            \
-    FUNC(fd_sync, "i32 -> i32", true)                                         \
-    FUNC(fd_tell, "i32 i32 -> i32", true)                                     \
-    FUNC(fd_write, "i32 i32 i32 i32 -> i32", true)                            \
-    FUNC(path_create_directory, "i32 i32 i32 -> i32", true)                   \
-    FUNC(path_filestat_get, "i32 i32 i32 i32 i32 -> i32", false)              \
-    FUNC(path_filestat_set_times, "i32 i32 i32 i32 i64 i64 i32 -> i32", true) \
-    FUNC(path_link, "i32 i32 i32 i32 i32 i32 i32 -> i32", true)               \
-    FUNC(path_open, "i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32", true)       \
-    FUNC(path_readlink, "i32 i32 i32 i32 i32 i32 -> i32", true)               \
-    FUNC(path_remove_directory, "i32 i32 i32 -> i32", true)                   \
-    FUNC(path_rename, "i32 i32 i32 i32 i32 i32 -> i32", true)                 \
-    FUNC(path_symlink, "i32 i32 i32 i32 i32 -> i32", true)                    \
-    FUNC(path_unlink_file, "i32 i32 i32 -> i32", true)                        \
-    FUNC(poll_oneoff, "i32 i32 i32 i32 -> i32", false)                        \
-    FUNC(proc_exit, "i32 ->", true)                                           \
-    FUNC(proc_raise, "i32 -> i32", true)                                      \
-    FUNC(sched_yield, "-> i32", true)                                         \
-    FUNC(random_get, "i32 i32 -> i32", true)                                  \
-    FUNC(sock_accept, "i32 i32 i32 -> i32", false)                            \
-    FUNC(sock_recv, "i32 i32 i32 i32 i32 i32 -> i32", true)                   \
-    FUNC(sock_send, "i32 i32 i32 i32 i32 -> i32", true)                       \
-    FUNC(sock_shutdown, "i32 i32 -> i32", true)
-
 #define FUNC(name, type, in_unstable) WasiFunction wasi_##name;
 WASI_FUNCTIONS(FUNC)
 #undef FUNC
+
+/* Whether row `i` of WASI_FUNCTIONS is in the call table. */
+static inline bool wasi_call_is_allowed(const Wasi *wasi, size_t i)
+{
+    return !wasi->has_calls || (wasi->calls >> i & 1);
+}
 
 /* The host's openat2(2) beneath a directory; a host descriptor, or -1 with errno set. */
 int wasi_open_beneath(int dir, const char *path, uint64_t flags, uint32_t mode);

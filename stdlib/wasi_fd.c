@@ -1,7 +1,8 @@
 /* wasi_fd.c - fd_*: reading, writing and everything else one does to an open descriptor.
  *
- * Files are read and written at once.  Streams (pipes, terminals, sockets) first wait in
- * wasi_wait, which an interrupt ends, and are then asked for what is there without blocking.
+ * Files are read and written at once, in pieces with a look at the interrupt between them.  Streams
+ * (pipes, terminals, sockets) first wait in wasi_wait, which an interrupt ends, and are then asked
+ * for what is there without blocking.
  */
 #include "stdlib/wasi.h"
 
@@ -19,6 +20,27 @@ static WasiErrno errno_unless(bool success) { return success ? WASI_SUCCESS : wa
 
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
+/* The first of the vectors, WASI_PIECE_BYTES at most: for one system call. */
+typedef struct Piece {
+    struct iovec *last; /* cut */
+    size_t last_bytes;  /* what it had */
+    size_t bytes;
+    int count;
+} Piece;
+
+static Piece piece_cut(GuestVectors *vectors)
+{
+    size_t i = 0, bytes = 0;
+    while (i + 1 < vectors->count && bytes + vectors->at[i].iov_len < WASI_PIECE_BYTES)
+        bytes += vectors->at[i++].iov_len;
+    Piece p = {.last = &vectors->at[i], .last_bytes = vectors->at[i].iov_len, .count = (int)i + 1};
+    if (p.last->iov_len > WASI_PIECE_BYTES - bytes) p.last->iov_len = WASI_PIECE_BYTES - bytes;
+    p.bytes = bytes + p.last->iov_len;
+    return p;
+}
+
+static void piece_restore(const Piece *p) { p->last->iov_len = p->last_bytes; }
+
 static bool try_again(ssize_t result) { return result < 0 && (errno == EAGAIN || errno == EINTR); }
 
 static WasiErrno stream_read(WasiCall *call, const Descriptor *d, GuestVectors *vectors,
@@ -28,7 +50,9 @@ static WasiErrno stream_read(WasiCall *call, const Descriptor *d, GuestVectors *
     do {
         WasiErrno error = wasi_wait(call, d, POLLIN);
         if (error) return error;
-        got = readv(d->host, vectors->at, (int)vectors->count);
+        Piece p = piece_cut(vectors); /* a device may have all that is asked for */
+        got = readv(d->host, vectors->at, p.count);
+        piece_restore(&p);
     } while (try_again(got));
     *done = got < 0 ? 0 : (size_t)got;
     return errno_unless(got >= 0);
@@ -56,8 +80,11 @@ static ssize_t write_without_signal(int host, const struct iovec *at, int count,
  * polled as writable takes. */
 static ssize_t stream_write_some(const Descriptor *d, GuestVectors *vectors)
 {
-    if (!d->shared) return write_without_signal(d->host, vectors->at, (int)vectors->count, 0);
-    ssize_t written = write_without_signal(d->host, vectors->at, (int)vectors->count, RWF_NOWAIT);
+    Piece p = piece_cut(vectors);
+    ssize_t written =
+        write_without_signal(d->host, vectors->at, p.count, d->shared ? RWF_NOWAIT : 0);
+    piece_restore(&p);
+    if (!d->shared) return written;
     if (written >= 0 || (errno != EOPNOTSUPP && errno != EINVAL)) return written;
     struct iovec page = vectors->at[0];
     if (page.iov_len > PIPE_BUF) page.iov_len = PIPE_BUF;
@@ -82,21 +109,40 @@ static WasiErrno stream_write(WasiCall *call, Descriptor *d, GuestVectors *vecto
     return WASI_SUCCESS;
 }
 
-static WasiErrno file_transfer(const Descriptor *d, GuestVectors *vectors, bool writes,
-                               int64_t offset, size_t *done)
+static ssize_t file_transfer_some(const Descriptor *d, const struct iovec *at, int count,
+                                  bool writes, int64_t offset)
 {
     ssize_t moved;
-    int count = (int)vectors->count;
     do {
-        if (offset < 0)
-            moved =
-                writes ? writev(d->host, vectors->at, count) : readv(d->host, vectors->at, count);
+        if (offset < 0) moved = writes ? writev(d->host, at, count) : readv(d->host, at, count);
         else
-            moved = writes ? pwritev(d->host, vectors->at, count, offset)
-                           : preadv(d->host, vectors->at, count, offset);
+            moved = writes ? pwritev(d->host, at, count, offset)
+                           : preadv(d->host, at, count, offset);
     } while (moved < 0 && errno == EINTR);
-    *done = moved < 0 ? 0 : (size_t)moved;
-    return errno_unless(moved >= 0);
+    return moved;
+}
+
+/* Once for no bytes at all, for what is wrong with the file then; to the end, or as far as the
+ * system goes, for more than a piece. */
+static WasiErrno file_transfer(WasiCall *call, const Descriptor *d, GuestVectors *vectors,
+                               bool writes, int64_t offset, size_t *done)
+{
+    *done = 0;
+    if (!vectors->count) {
+        return errno_unless(file_transfer_some(d, vectors->at, 0, writes, offset) >= 0);
+    }
+    for (;;) {
+        Piece p = piece_cut(vectors);
+        ssize_t moved = file_transfer_some(d, vectors->at, p.count, writes, offset);
+        piece_restore(&p);
+        if (moved < 0) return errno_unless(*done > 0);
+        *done += (size_t)moved;
+        guest_vectors_advance(vectors, (size_t)moved);
+        if ((size_t)moved < p.bytes || !vectors->count) break;
+        if (fnvm_caller_interrupted(call->caller)) break;
+        if (offset >= 0) offset += moved;
+    }
+    return WASI_SUCCESS;
 }
 
 /* fd_read, fd_write, fd_pread and fd_pwrite.  `offset` is -1 for the first two. */
@@ -117,13 +163,23 @@ static WasiErrno transfer(WasiCall *call, const fnvm_slot *args, bool writes, in
         if (!wasi_announce_stdin(call)) return WASI_SUCCESS;
         return transfer(call, args, writes, offset, done_address); /* nothing found before counts */
     }
-    if (offset >= 0 || !descriptor_is_stream(d))
-        error = file_transfer(d, &vectors, writes, offset, &done);
+    const bool is_file = offset >= 0 || !descriptor_is_stream(d);
+    const uint64_t output = call->wasi->output;
+    if (writes && vectors.count) {
+        if (is_file) error = wasi_output_take_gap(call->wasi, d, offset);
+        if (!error) error = wasi_output_cut(call->wasi, &vectors);
+    }
+    if (error) done = 0;
+    else if (is_file) error = file_transfer(call, d, &vectors, writes, offset, &done);
     else if (writes)
         error = stream_write(call, d, &vectors, &done);
     else if (vectors.count)
         error = stream_read(call, d, &vectors, &done);
-    if (error) return error;
+    if (error) { /* then nothing was written, no gap either */
+        call->wasi->output = output;
+        return error;
+    }
+    if (writes) wasi_output_wrote(call->wasi, done);
     uint32_t total = (uint32_t)done;
     memcpy(done_at, &total, sizeof total);
     return WASI_SUCCESS;
@@ -213,9 +269,18 @@ WasiErrno wasi_fd_allocate(WasiCall *call, const fnvm_slot *args)
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_ALLOCATE, &d);
     if (error) return error;
-    if (offset > INT64_MAX || len > INT64_MAX) return WASI_EINVAL;
-    /* Not posix_fallocate: libc would write every block where the file system cannot. */
-    return errno_unless(fallocate(d->host, 0, (off_t)offset, (off_t)len) == 0);
+    if (offset > INT64_MAX || len > INT64_MAX || len == 0) return WASI_EINVAL;
+    if (len > INT64_MAX - offset) return WASI_EFBIG;
+    error = wasi_output_take(call->wasi, len);
+    if (error) return error;
+    for (uint64_t piece; !error && len; offset += piece, len -= piece) {
+        piece = len < WASI_ALLOCATE_BYTES ? len : WASI_ALLOCATE_BYTES;
+        /* Not posix_fallocate: libc would write every block where the file system cannot. */
+        error = errno_unless(fallocate(d->host, 0, (off_t)offset, (off_t)piece) == 0);
+        if (error) call->wasi->output -= len;
+        else if (fnvm_caller_interrupted(call->caller)) error = WASI_EINTR;
+    }
+    return error;
 }
 
 WasiErrno wasi_fd_datasync(WasiCall *call, const fnvm_slot *args)
@@ -319,7 +384,12 @@ WasiErrno wasi_fd_filestat_set_size(WasiCall *call, const fnvm_slot *args)
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_FILESTAT_SET_SIZE, &d);
     if (error) return error;
     if (args[1].i64 > INT64_MAX) return WASI_EINVAL;
-    return errno_unless(ftruncate(d->host, (off_t)args[1].i64) == 0);
+    const uint64_t output = call->wasi->output;
+    error = wasi_output_take_growth(call->wasi, d, args[1].i64);
+    if (error) return error;
+    error = errno_unless(ftruncate(d->host, (off_t)args[1].i64) == 0);
+    if (error) call->wasi->output = output;
+    return error;
 }
 
 static struct timespec time_to_set(uint64_t nanoseconds, bool given, bool now)
@@ -435,8 +505,8 @@ static bool dirent_append(uint8_t *out, uint32_t size, uint32_t *used, const str
 
 /* A cookie is the kernel's own d_off, so any of them is good at any time.  A buffer that is not
  * filled means the end; the last entry may be cut, and the guest asks again from its cookie. */
-static WasiErrno read_entries(int host, uint8_t *out, uint32_t size, uint64_t cookie,
-                              uint32_t *used)
+static WasiErrno read_entries(WasiCall *call, int host, uint8_t *out, uint32_t size,
+                              uint64_t cookie, uint32_t *used)
 {
     enum { HOST_BYTES = 1 << 15, HOST_BYTES_MIN = 1 << 10 };
     _Alignas(struct dirent64) char entries[HOST_BYTES];
@@ -454,6 +524,7 @@ static WasiErrno read_entries(int host, uint8_t *out, uint32_t size, uint64_t co
             if (!dirent_append(out, size, used, entry)) return WASI_SUCCESS;
             at += entry->d_reclen;
         }
+        if (fnvm_caller_interrupted(call->caller)) return WASI_EINTR;
     }
 }
 
@@ -466,7 +537,7 @@ WasiErrno wasi_fd_readdir(WasiCall *call, const fnvm_slot *args)
     uint8_t *out = guest_bytes(call, args[1].i32, size);
     uint8_t *used_at = guest_bytes(call, args[4].i32, sizeof used);
     if (!out || !used_at) return WASI_EFAULT;
-    if (size) error = read_entries(d->host, out, size, args[3].i64, &used);
+    if (size) error = read_entries(call, d->host, out, size, args[3].i64, &used);
     if (error) return error;
     memcpy(used_at, &used, sizeof used);
     return WASI_SUCCESS;

@@ -421,7 +421,7 @@ static uint32_t numbers_needed(const Thawing *t)
     if (entries) n = state_entry(&t->state, entries - 1).number + 1;
     if (n < WASI_FIRST_DESCRIPTOR) n = WASI_FIRST_DESCRIPTOR;
     for (uint32_t i = 0; i < t->wasi->count; i++) n += t->wasi->descriptors[i].host >= 0;
-    return n < WASI_MAX_DESCRIPTORS ? n : WASI_MAX_DESCRIPTORS;
+    return n < t->wasi->descriptors_limit ? n : t->wasi->descriptors_limit;
 }
 
 static bool thawing_allocate(Thawing *t)
@@ -601,8 +601,9 @@ static void place_rest(Thawing *t)
             t->taken[i] = true;
         } else if (d->origin != ORIGIN_STREAM) {
             report_line(&t->report, FNVM_E_LIMIT);
-            report_text(&t->report, "descriptor %u, which was given: a guest can have only %d",
-                        (unsigned)i, WASI_MAX_DESCRIPTORS);
+            report_text(&t->report, "descriptor %u, which was given: the limit is %u "
+                        "(fnvm_wasi_limit_descriptors, -S max-descriptors)",
+                        (unsigned)i, (unsigned)t->wasi->descriptors_limit);
         }
     }
 }
@@ -644,6 +645,7 @@ static void commit(Thawing *t)
     wasi->streams |= (uint8_t)t->state.head.closed_streams;
     wasi->baseline = b;
     wasi->changed = false;
+    wasi->output = 0;
     t->table = NULL;
     t->baseline = NULL;
 }
@@ -657,7 +659,11 @@ static fnvm_error *thaw_all(Thawing *t)
     for (uint32_t i = 0; i < s->head.ndirs; i++) path += state_dir(s, i).name_len;
     for (uint32_t i = 0; enough && i < s->head.nentries; i++) {
         StateEntry e = state_entry(s, i);
-        if (e.kind == STATE_STREAM) thaw_stream(t, &e);
+        if (e.number >= t->count) {
+            report_line(&t->report, FNVM_E_LIMIT);
+            report_text(&t->report, "descriptor %u: the limit is %u (fnvm_wasi_limit_descriptors, "
+                        "-S max-descriptors)", (unsigned)e.number, (unsigned)t->count);
+        } else if (e.kind == STATE_STREAM) thaw_stream(t, &e);
         else if (e.kind == STATE_DIR) thaw_dir(t, &e);
         else enough = thaw_file(t, &e, path);
         path += e.path_len;
@@ -718,6 +724,7 @@ fnvm_error *wasi_reset(Wasi *wasi)
 {
     const WasiBaseline *b = wasi->baseline;
     if (!b) return fnvm_error_new(FNVM_E_USAGE, "the fnvm_wasi was not restored from an image");
+    wasi->output = 0;
     bool ok = !wasi->changed || restore_table(wasi);
     for (uint32_t i = 0; ok && i < b->noffsets; i++)
         ok = lseek(b->descriptors[b->offsets[i].number].host, b->offsets[i].offset, SEEK_SET) >= 0;

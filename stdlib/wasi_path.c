@@ -394,6 +394,7 @@ WasiErrno wasi_path_symlink(WasiCall *call, const fnvm_slot *args)
     if (!error && text.text[0] == '/') error = WASI_EPERM;
     if (!error && target.end.dots) error = WASI_EEXIST;
     if (!error && target.end.slash) error = slash_refuses_creation(&target.end);
+    if (!error) error = wasi_output_take(call->wasi, text.len);
     if (!error && symlinkat(text.text, target.end.parent, target.end.name) < 0)
         error = wasi_errno(errno);
     path_end_close(&target.end);

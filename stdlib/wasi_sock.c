@@ -128,8 +128,10 @@ WasiErrno wasi_sock_send(WasiCall *call, const fnvm_slot *args)
     if (!total_at) return WASI_EFAULT;
     if (args[3].i32) /* no siflags are defined */
         return WASI_EINVAL;
-    error = wasi_socket_write(call, d, &vectors, &written);
+    error = wasi_output_cut(call->wasi, &vectors);
+    if (!error) error = wasi_socket_write(call, d, &vectors, &written);
     if (error) return error;
+    wasi_output_wrote(call->wasi, written);
     total = (uint32_t)written;
     memcpy(total_at, &total, sizeof total);
     return WASI_SUCCESS;

@@ -24,7 +24,7 @@ void constant_require(Verifier *v)
 fnvm_error *verifier_constant(Verifier *v, Range code, ValType expected, uint32_t visible_globals,
                               uint32_t *end)
 {
-    v->code = (Reader){v->m->bytes, code.start, code.end, NULL};
+    v->code = (Reader){v->m->bytes, code.start, code.end, NULL, v->check};
     v->at = code.start;
     v->nops = v->base = v->ncontrols = v->ntrail = v->nbranches = 0;
     v->nlocals = 0;

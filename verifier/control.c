@@ -2,6 +2,7 @@
  * out of it.  A branch to a block's end is linked into the block's list through its own unfinished
  * entry and resolved when the end is met, so that every entry is visited twice, whatever the
  * nesting.  Nothing is emitted for code that cannot be reached. */
+#include "verifier/policy/check.h"
 #include "verifier/state.h"
 
 static const TypeList no_types = {NULL, 0, 0};
@@ -33,6 +34,7 @@ static TypeList control_label(const Control *c)
 static bool types_match(const Verifier *v, TypeList sub, TypeList super)
 {
     if (sub.n != super.n) return false;
+    if (sub.at == super.at) return true;
     for (uint32_t i = 0; i < sub.n; i++)
         if (!type_matches(v, sub.at[i], super.at[i])) return false;
     return true;
@@ -122,6 +124,7 @@ static Control *control_push(Verifier *v, const Control *c)
                     (unsigned)LIMIT_NESTING);
         return NULL;
     }
+    if (v->check) check_reach(v->check, CEILING_NESTING, v->ncontrols, v->at);
     if (!verifier_grow(v, &v->controls, &v->controls_size, v->ncontrols, 1, sizeof *v->controls))
         return NULL;
     Control *pushed = &v->controls[v->ncontrols++];
@@ -327,7 +330,8 @@ static void branch_table(Verifier *v)
     if (n >= v->code.end - v->code.pos)
         verifier_malformed(v, "unexpected end: %u labels are announced", n);
     operand_pop(v, TYPE_I32);
-    TypeList first = no_types, last = no_types;
+    TypeList first = no_types;
+    const ValType *matched[16] = {NULL}; /* by address: most tables name one type all along */
     for (uint64_t i = 0; i <= n && !verifier_failed(v); i++) {
         Control *label = code_label(v);
         if (!label) return;
@@ -336,9 +340,10 @@ static void branch_table(Verifier *v)
         if (types.n != first.n)
             verifier_invalid(v, "type mismatch: labels of br_table carry %u and %u values",
                              first.n, types.n);
-        /* The same types again, as in most tables, need no second look. */
-        if ((i == 0 || types.at != last.at) && !operands_match(v, types)) return;
-        last = types;
+        /* The same types again need no second look. */
+        const ValType **known = &matched[(uintptr_t)types.at / sizeof *types.at % 16];
+        if ((i == 0 || types.at != *known) && !operands_match(v, types)) return;
+        *known = types.at;
         branch_to(v, label, v->slots);
     }
     operands_unreachable(v);
@@ -457,8 +462,15 @@ static void throw_tag(Verifier *v)
     operands_unreachable(v);
 }
 
+static void stop_here(Verifier *v)
+{
+    v->stopped = stop_wanted(v->stop);
+    if (v->stopped && !v->code.error) v->code.error = stop_error("verifying a function");
+}
+
 void control_instruction(Verifier *v)
 {
+    if (++v->steps % STOP_STEPS == 0) stop_here(v);
     switch (v->op) {
     case op_unreachable: operands_unreachable(v); break;
     case op_block: control_open(v, CONTROL_BLOCK); break;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "loader/skip.h"
+#include "verifier/policy/check.h"
 #include "verifier/state.h"
 
 #define invalid(...) fnvm_error_new(FNVM_E_INVALID, __VA_ARGS__)
@@ -15,6 +16,8 @@ static fnvm_error *verify_types(const Module *m)
     const TypeRegistry *types = &m->engine->types;
     for (uint32_t i = 0; i < m->ntypes; i++) {
         const Type *t = types_get(types, m->types[i]);
+        if (i % STOP_STEPS == 0 && engine_interrupted(m->engine))
+            return stop_error("verifying types");
         if (t->super == TYPE_ID_NONE) continue;
         const Type *super = types_get(types, t->super);
         if (super->is_final) return invalid("sub type %u: its super type is final", i);
@@ -111,6 +114,7 @@ static fnvm_error *verify_global_inits(Verifier *v)
     const Module *m = v->m;
     for (uint32_t i = m->n_imported_globals; i < m->nglobals; i++) {
         const Global *g = &m->globals[i];
+        if (stop_wanted(v->stop)) return stop_error("verifying globals");
         fnvm_error *error = verify_initializer(v, g->init, g->type.type, i,
                                                "the initializer of global", i);
         if (error) return error;
@@ -126,6 +130,8 @@ static fnvm_error *verify_elem_items(Verifier *v, uint32_t index, const Elem *e)
     Range rest = e->items;
     uint32_t globals = visible_globals(v->m, v->m->nglobals);
     for (uint32_t i = 0; i < e->count; i++) {
+        if (i % STOP_STEPS == 0 && stop_wanted(v->stop))
+            return stop_error("verifying element segments");
         fnvm_error *error = verifier_constant(v, rest, e->type, globals, &rest.start);
         if (error) return fnvm_error_wrap(error, "elem segment %u is not valid", index);
     }
@@ -134,7 +140,8 @@ static fnvm_error *verify_elem_items(Verifier *v, uint32_t index, const Elem *e)
 
 static fnvm_error *verify_elem(Verifier *v, uint32_t index, const Elem *e)
 {
-    fnvm_error *error = verify_elem_items(v, index, e);
+    fnvm_error *error = stop_wanted(v->stop) ? stop_error("verifying element segments")
+                                             : verify_elem_items(v, index, e);
     if (error || e->mode != SEGMENT_ACTIVE) return error;
     const TableType *table = &v->m->tables[e->table].type;
     if (!type_matches(v, e->type, table->elem)) {
@@ -178,9 +185,14 @@ fnvm_error *verifier_module(Module *m)
     if (error) return error;
     Verifier v;
     verifier_start(&v, m);
+    if (m->check) {
+        check_begin(m->check, CHECK_SECTIONS);
+        verifier_set_check(&v, m->check);
+    }
     error = verify_table_inits(&v);
     if (!error) error = verify_global_inits(&v);
     if (!error) error = verify_segments(&v);
     verifier_finish(&v);
+    if (m->check && !error) check_module_end(m->check, m);
     return error;
 }

@@ -17,13 +17,10 @@ typedef struct FrameStops {
     uint32_t values_size;
 } FrameStops;
 
-static void add_values(FrameStops *stops, FrameTypes *t, const ValType *types, uint32_t n,
-                       uint32_t *slot)
+static void add_value(FrameStops *stops, FrameTypes *t, ValType type, uint32_t *slot)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        stops->values[t->n++] = (FrameValue){types[i], *slot};
-        *slot += type_slots(types[i]);
-    }
+    stops->values[t->n++] = (FrameValue){type, *slot};
+    *slot += type_slots(type);
 }
 
 static void mark_uninitialized(const Verifier *v, FrameStops *stops)
@@ -40,8 +37,8 @@ static void report(Verifier *v, FrameStops *stops, uint32_t i, const Type *calle
     if (!verifier_grow(v, &stops->values, &stops->values_size, 0, v->nlocals + v->nops,
                        sizeof *stops->values))
         return;
-    add_values(stops, &t, v->locals, v->nlocals, &slot);
-    add_values(stops, &t, v->ops, v->nops, &slot);
+    for (uint32_t l = 0; l < v->nlocals; l++) add_value(stops, &t, local_type(v, l), &slot);
+    for (uint32_t o = 0; o < v->nops; o++) add_value(stops, &t, v->ops[o], &slot);
     mark_uninitialized(v, stops);
     t.values = stops->values;
     v->code.error = stops->fn(stops->env, i, &t);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "verifier/policy/check.h"
 #include "verifier/state.h"
 
 void verifier_start(Verifier *v, Module *m)
@@ -15,7 +16,14 @@ void verifier_start(Verifier *v, Module *m)
     v->m = m;
     v->types = &m->engine->types;
     v->features = m->engine->config.features;
+    v->stop = engine_stop(m->engine);
     v->has_regions = m->engine->config.engine != FNVM_ENGINE_INTERPRETER;
+}
+
+void verifier_set_check(Verifier *v, PolicyCheck *check)
+{
+    v->check = check;
+    v->features = 0;
 }
 
 void verifier_finish(Verifier *v)
@@ -23,6 +31,7 @@ void verifier_finish(Verifier *v)
     free(v->ops);
     free(v->controls);
     free(v->locals);
+    free(v->groups);
     free(v->initialized);
     free(v->trail);
     free(v->branches);
@@ -124,7 +133,7 @@ static void local_instruction(Verifier *v)
         verifier_invalid(v, "unknown local %u: the function has %u", local, v->nlocals);
         return;
     }
-    ValType t = v->locals[local];
+    ValType t = local_type(v, local);
     if (v->op == op_local_get) {
         if (!local_is_initialized(v, local))
             verifier_invalid(v, "uninitialized local %u: its type has no default value", local);
@@ -144,6 +153,8 @@ static void global_instruction(Verifier *v)
     uint32_t i = code_index(v, "global", n);
     if (i == UINT32_MAX) return;
     GlobalType g = v->m->globals[i].type;
+    if (v->constant && i >= v->m->n_imported_globals)
+        feature_require(v, FNVM_FEATURE_GC, "a constant expression that reads an own global");
     if (v->op == op_global_get) {
         if (v->constant && g.is_mutable)
             verifier_invalid(v, "constant expression required: global %u is mutable", i);
@@ -258,7 +269,7 @@ static inline bool short_local_get(Verifier *v)
     Reader *r = &v->code;
     if (r->end - r->pos < 2 || r->bytes[r->pos] != 0x20) return false;
     uint32_t local = r->bytes[r->pos + 1];
-    if (local >= 0x80 || local >= v->nlocals) return false;
+    if (local >= 0x80 || local >= v->locals_filled) return false;
     ValType t = v->locals[local];
     if (t == TYPE_V128) return false;
     v->at = r->pos;
@@ -281,6 +292,29 @@ void verifier_run(Verifier *v)
 
 /* ---- A function ---- */
 
+ValType local_type_far(const Verifier *v, uint32_t local)
+{
+    uint32_t from = 0, to = v->ngroups - 1; /* in the group `to` at the latest */
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (local < v->groups[middle].end) to = middle;
+        else from = middle + 1;
+    }
+    return v->groups[to].type;
+}
+
+static void params_declare(Verifier *v, const Type *type)
+{
+    uint32_t n = type->nparams;
+    v->nlocals = v->locals_filled = v->ngroups = 0;
+    if (!verifier_grow(v, &v->locals, &v->locals_size, 0, n, sizeof *v->locals)) return;
+    if (n) memcpy(v->locals, type->params, n * sizeof *v->locals);
+    v->nlocals = v->locals_filled = n;
+    v->param_slots = v->local_slots = type->param_slots;
+    v->wide = type->param_slots != n;
+    v->has_uninitialized = false;
+}
+
 static bool locals_add(Verifier *v, uint32_t n, ValType t)
 {
     if (n == 0) return true;
@@ -288,46 +322,59 @@ static bool locals_add(Verifier *v, uint32_t n, ValType t)
         reader_fail(&v->code, FNVM_E_LIMIT, v->at, "more than %u locals", (unsigned)LIMIT_LOCALS);
         return false;
     }
-    if (!verifier_grow(v, &v->locals, &v->locals_size, v->nlocals, n, sizeof *v->locals))
+    uint32_t most = LIMIT_WIDE_LOCALS + (v->code.end - v->code.pos);
+    uint32_t filled = v->nlocals != v->locals_filled || v->nlocals > most ? 0
+                      : n < most - v->nlocals                            ? n
+                                                                         : most - v->nlocals;
+    if (!verifier_grow(v, &v->locals, &v->locals_size, v->locals_filled, filled,
+                       sizeof *v->locals) ||
+        !verifier_grow(v, &v->groups, &v->groups_size, v->ngroups, 1, sizeof *v->groups))
         return false;
-    ValType *added = v->locals + v->nlocals;
-    for (uint32_t i = 0; i < n; i++) added[i] = t;
+    ValType *added = v->locals + v->locals_filled;
+    for (uint32_t i = 0; i < filled; i++) added[i] = t;
     v->nlocals += n;
+    v->locals_filled += filled;
+    v->groups[v->ngroups++] = (LocalGroup){v->nlocals, t};
     v->local_slots += n * type_slots(t);
     if (t == TYPE_V128) v->wide = true;
     if (!type_is_defaultable(t)) v->has_uninitialized = true;
     return true;
 }
 
+static void bits_set(uint64_t *words, uint32_t from, uint32_t to)
+{
+    for (; from < to && from % 64; from++) words[from / 64] |= UINT64_C(1) << from % 64;
+    for (; to - from >= 64; from += 64) words[from / 64] = UINT64_MAX;
+    for (; from < to; from++) words[from / 64] |= UINT64_C(1) << from % 64;
+}
+
 /* Parameters are initialised, and so is every local whose type has a default. */
 static void locals_mark(Verifier *v, uint32_t nparams)
 {
-    uint32_t words = (v->nlocals + 63) / 64;
+    uint32_t words = (v->nlocals + 63) / 64, from = nparams;
     if (!verifier_grow(v, &v->initialized, &v->initialized_size, 0, words, sizeof(uint64_t)))
         return;
     memset(v->initialized, 0, words * sizeof(uint64_t));
-    for (uint32_t i = 0; i < v->nlocals; i++)
-        if (i < nparams || type_is_defaultable(v->locals[i]))
-            v->initialized[i / 64] |= UINT64_C(1) << i % 64;
+    bits_set(v->initialized, 0, nparams);
+    for (uint32_t g = 0; g < v->ngroups; from = v->groups[g++].end)
+        if (type_is_defaultable(v->groups[g].type))
+            bits_set(v->initialized, from, v->groups[g].end);
 }
 
 static void locals_declare(Verifier *v, const Type *type)
 {
-    v->nlocals = v->local_slots = 0;
-    v->wide = v->has_uninitialized = false;
-    for (uint32_t i = 0; i < type->nparams; i++)
-        if (!locals_add(v, 1, type->params[i])) return;
-    v->has_uninitialized = false;
-    v->param_slots = v->local_slots;
-
+    params_declare(v, type);
+    if (verifier_failed(v)) return;
     uint32_t groups = code_u32(v, "a count of local declarations");
     uint64_t total = 0;
+    if (v->check) check_reach(v->check, CEILING_LOCALS, type->nparams, v->at);
     for (uint32_t g = 0; g < groups && !verifier_failed(v); g++) {
         v->at = v->code.pos;
         uint32_t n = code_u32(v, "a count of locals");
         total += n;
         if (total > UINT32_MAX) verifier_malformed(v, "too many locals: at most 2^32 - 1");
         ValType t = code_value_type(v);
+        if (v->check) check_reach(v->check, CEILING_LOCALS, type->nparams + total, v->at);
         /* Only once all are counted is it clear whether they are too many for the format. */
         if (total <= LIMIT_LOCALS - type->nparams) locals_add(v, n, t);
     }
@@ -344,8 +391,7 @@ static void pass(Verifier *v, uint32_t start, const Type *type)
     v->slots = v->max_slots = v->local_slots;
     v->restart = v->constant = false;
     v->flags = CODE_LEAF | (v->wide ? CODE_WIDE : 0);
-    for (uint32_t i = 0; i < type->nresults && !v->wide; i++)
-        if (type->results[i] == TYPE_V128) v->wide = true, v->flags |= CODE_WIDE;
+    if (type->result_slots != type->nresults) v->wide = true, v->flags |= CODE_WIDE;
     if (v->has_regions) regions_start(v, start, type->nparams);
     control_push_outermost(v, type, TYPE_BOTTOM);
     if (!verifier_failed(v)) verifier_run(v);
@@ -400,8 +446,9 @@ static void local_map_fill(const Verifier *v, uint32_t *map)
 {
     uint32_t slot = 0;
     for (uint32_t i = 0; i < v->nlocals; i++) {
-        map[i] = slot << 1 | (v->locals[i] == TYPE_V128);
-        slot += type_slots(v->locals[i]);
+        ValType t = local_type(v, i);
+        map[i] = slot << 1 | (t == TYPE_V128);
+        slot += type_slots(t);
     }
 }
 
@@ -445,8 +492,12 @@ static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, cons
 static Range body_open(Verifier *v, uint32_t func, const Type *type)
 {
     Range body = v->m->bodies[func - v->m->n_imported_funcs];
-    v->code = (Reader){v->m->bytes, body.start, body.end, NULL};
+    v->code = (Reader){v->m->bytes, body.start, body.end, NULL, v->check};
     v->at = body.start;
+    if (v->check) {
+        check_begin(v->check, func);
+        v->features = 0;
+    }
     locals_declare(v, type);
     return body;
 }
@@ -481,6 +532,10 @@ fnvm_error *verifier_body(Verifier *v, uint32_t func, FuncCode **code)
         reader_fail(&v->code, FNVM_E_LIMIT, body.start,
                     "%u locals, some of them vectors, for %u bytes of code", v->nlocals,
                     body.end - start);
+    if (v->check) {
+        check_reach(v->check, CEILING_FRAME, (uint64_t)v->max_slots * sizeof(uint64_t), body.start);
+        check_function_end(v->check);
+    }
     if (!verifier_failed(v)) {
         *code = func_code_make(v, func, start, type);
         if (!*code) verifier_no_memory(v);

@@ -49,8 +49,11 @@ static void fail_mismatch(Verifier *v, const char *want, const char *found)
 
 void feature_require(Verifier *v, uint32_t features, const char *what)
 {
-    uint32_t missing = features & ~v->features;
-    if (missing) reader_need_feature(&v->code, v->features, missing & -missing, v->at, what);
+    const uint32_t all = v->m->engine->config.features;
+    for (uint32_t left = features & ~v->features; left && !verifier_failed(v); left &= left - 1) {
+        const uint32_t bit = left & -left;
+        if (reader_need_feature(&v->code, all, bit, v->at, what)) v->features |= bit;
+    }
 }
 
 /* ---- Matching ---- */
@@ -64,6 +67,8 @@ bool type_matches(const Verifier *v, ValType sub, ValType super)
 }
 
 /* ---- Pushing and popping ---- */
+
+enum { LIST_LONG = 8 }; /* types from which on moving them at once pays */
 
 void operand_push_slow(Verifier *v, ValType t)
 {
@@ -82,10 +87,15 @@ void operand_push_slow(Verifier *v, ValType t)
 
 ValType operand_pop_slow(Verifier *v, ValType found, ValType want)
 {
-    if (!type_matches(v, found, want)) {
-        char a[TYPE_TEXT], b[TYPE_TEXT];
-        fail_mismatch(v, verifier_type_text(v, want, a), verifier_type_text(v, found, b));
+    /* Lists of types repeat one pair a thousand times. */
+    if (found == v->matched_sub && want == v->matched_super) return found;
+    if (type_matches(v, found, want)) {
+        v->matched_sub = found;
+        v->matched_super = want;
+        return found;
     }
+    char a[TYPE_TEXT], b[TYPE_TEXT];
+    fail_mismatch(v, verifier_type_text(v, want, a), verifier_type_text(v, found, b));
     return found;
 }
 
@@ -122,13 +132,39 @@ ValType operand_pop_ref(Verifier *v)
     return bottom;
 }
 
+/* Lists may have a thousand types, and an instruction that names one two bytes: what is equal is
+ * compared and copied whole.  False if that cannot be. */
+static __attribute__((noinline)) bool push_whole(Verifier *v, TypeList list)
+{
+    if (list.slots != list.n || list.n > v->ops_size - v->nops ||
+        v->slots + list.slots > v->max_slots)
+        return false;
+    memcpy(v->ops + v->nops, list.at, list.n * sizeof *list.at);
+    v->nops += list.n;
+    v->slots += list.slots;
+    return true;
+}
+
+static __attribute__((noinline)) bool pop_whole(Verifier *v, TypeList list)
+{
+    if (v->nops == v->base && v->unreachable) return true;
+    if (v->nops - v->base < list.n ||
+        memcmp(v->ops + v->nops - list.n, list.at, list.n * sizeof *list.at) != 0)
+        return false;
+    v->nops -= list.n;
+    v->slots -= list.slots;
+    return true;
+}
+
 void operands_push(Verifier *v, TypeList list)
 {
+    if (list.n >= LIST_LONG && push_whole(v, list)) return;
     for (uint32_t i = 0; i < list.n; i++) operand_push(v, list.at[i]);
 }
 
 void operands_pop(Verifier *v, TypeList list)
 {
+    if (list.n >= LIST_LONG && pop_whole(v, list)) return;
     for (uint32_t i = list.n; i-- > 0;) operand_pop(v, list.at[i]);
 }
 

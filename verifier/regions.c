@@ -24,7 +24,8 @@ _Static_assert(sizeof(Region) == 12 && sizeof(LocalUse) == 4, "as documented");
 static LocalState *local_state(Verifier *v, uint32_t local)
 {
     LocalState *s = &v->states[local];
-    if (s->pass != v->pass) *s = (LocalState){.pass = v->pass};
+    if (s->pass != v->pass)
+        *s = (LocalState){.pass = v->pass, .write = local < v->nparams ? v->params_written : 0};
     return s;
 }
 
@@ -105,7 +106,7 @@ static void counts_merge(Verifier *v, uint32_t first)
 static void counts_select(const Verifier *v, uint32_t first, Hottest *ints, Hottest *floats)
 {
     for (uint32_t i = first; i < v->ncounts; i++) {
-        ValType t = v->locals[v->counts[i].local];
+        ValType t = local_type(v, v->counts[i].local);
         bool is_float = t == TYPE_F32 || t == TYPE_F64 || t == TYPE_V128;
         hottest_add(is_float ? floats : ints, v->counts[i]);
     }
@@ -233,7 +234,8 @@ void regions_start(Verifier *v, uint32_t start, uint32_t nparams)
     if (!states_make(v)) return;
     zeroed_make(v, v->code.end - start);
     /* Before the first instruction, which there is something before: the module's header. */
-    for (uint32_t i = 0; i < nparams; i++) local_state(v, i)->write = start - 1;
+    v->params_written = start - 1;
+    v->nparams = nparams;
     region_push(v, start, start - 1);
 }
 

@@ -66,6 +66,8 @@ typedef struct WriteBefore { uint32_t local, write, read; } WriteBefore;
 
 typedef struct UseCount { uint32_t local, weight; } UseCount;
 
+typedef struct LocalGroup { uint32_t end; ValType type; } LocalGroup; /* end: locals up to its last */
+
 typedef struct RegionState {
     Region made;
     uint32_t from, end;  /* offsets of its instructions are above `from`, and at most `end` */
@@ -76,7 +78,8 @@ typedef struct RegionState {
 typedef struct Verifier {
     Module *m;
     const TypeRegistry *types;
-    uint32_t features;
+    uint32_t features;   /* to be used without asking; with `check`, those that have been used */
+    struct PolicyCheck *check; /* what the functions are held against; NULL: no policy */
 
     Reader code;         /* .error is the outcome of the pass */
     uint32_t at;         /* offset of the current instruction's opcode */
@@ -88,10 +91,17 @@ typedef struct Verifier {
     uint32_t base;       /* height of the innermost Control */
     uint32_t slots;      /* locals and operands, in slots */
     uint32_t max_slots;
+    ValType matched_sub, matched_super; /* a pair that is known to match; equal: none */
     bool unreachable;    /* of the innermost Control */
     bool live;           /* neither unreachable nor in a block that was entered so */
     bool wide;           /* there is a v128 among locals or operands */
     bool restart;        /* one has turned up although `wide` is not set */
+
+    /* Looked at every STOP_STEPS instructions that branch, open or end blocks, or call: 8 MB of others
+     * take less than 0.1 s. */
+    Stop stop;
+    uint32_t steps;
+    bool stopped;        /* a flag of it was set: this is what the error says */
 
     bool constant;       /* the code is a constant expression (3.4.14) */
     uint32_t visible_globals; /* that it may read */
@@ -99,8 +109,12 @@ typedef struct Verifier {
     Control *controls;
     uint32_t ncontrols, controls_size;
 
+    /* Each local's type, but not of more than the code is long (and LIMIT_WIDE_LOCALS): a declaration
+     * of 50,000 takes six bytes.  Those behind are looked up in the declarations. */
     ValType *locals;
-    uint32_t nlocals, locals_size, param_slots, local_slots;
+    uint32_t nlocals, locals_filled, locals_size, param_slots, local_slots;
+    struct LocalGroup *groups;
+    uint32_t ngroups, groups_size;
     bool has_uninitialized;  /* some local starts without a value */
     uint64_t *initialized;   /* bit set by local, meaningful if has_uninitialized */
     uint32_t initialized_size;
@@ -119,6 +133,8 @@ typedef struct Verifier {
 
     bool has_regions;        /* the engine wants them; else nothing below means anything */
     uint32_t pass;           /* counts passes over functions */
+    uint32_t params_written; /* where a parameter is written: before the first instruction */
+    uint32_t nparams;
     LocalState *states;      /* by local */
     uint32_t states_size;
     WriteBefore *writes;     /* the trail of LocalState.write */
@@ -139,6 +155,8 @@ typedef struct Verifier {
 } Verifier;
 
 void verifier_start(Verifier *, Module *);
+/* Before the first pass, from then on the verification is held against the check's policy too. */
+void verifier_set_check(Verifier *, struct PolicyCheck *);
 void verifier_finish(Verifier *); /* frees the arrays; code.error must have been taken */
 
 /* Makes room for `more` items; false when memory is out, which is recorded. */
@@ -194,6 +212,13 @@ static inline ValType operand_pop(Verifier *v, ValType want)
     ValType found = v->ops[--v->nops];
     v->slots -= type_slots(found);
     return found == want ? found : operand_pop_slow(v, found, want);
+}
+
+/* The type of a local that is not among those that are filled in. */
+ValType local_type_far(const Verifier *, uint32_t local);
+static inline ValType local_type(const Verifier *v, uint32_t local)
+{
+    return local < v->locals_filled ? v->locals[local] : local_type_far(v, local);
 }
 
 /* ---- Immediates (immediates.c) ---- */

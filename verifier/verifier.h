@@ -141,13 +141,21 @@ static inline bool local_needs_zero(const FuncCode *code, uint32_t local)
 /* The code of own function `func` (module index, not imported), verified now if it was not.
  * Fast path: one acquire load.  *code lives as long as the module. */
 fnvm_error *verifier_function(Module *m, uint32_t func, const FuncCode **code);
+/* The same, unless a flag of `stop` is set meanwhile: FNVM_E_LIMIT, which says nothing about the
+ * function.  Code that is there is given in any case. */
+fnvm_error *verifier_function_unless(Module *m, uint32_t func, Stop stop, const FuncCode **code);
 
-/* The same of n functions at once; NULL for a bad one, which has its error when it is called. */
+/* The same of n functions at once; NULL for a bad one, which has its error when it is called, and
+ * for all that are left when the engine is interrupted. */
 void verifier_some(Module *m, uint32_t n, const uint32_t *funcs, const FuncCode **codes);
 
 /* Everything about a module but function bodies: types, limits, imports' types, initializers,
  * segments, exports, start.  Called once, when it is loaded, in either mode. */
 fnvm_error *verifier_module(Module *m);
+
+/* All functions until one is bad, which the error is of.  With a check (or NULL), violations of the
+ * policy are noted there, and do not end it. */
+fnvm_error *verifier_until_bad(Module *m, struct PolicyCheck *check);
 
 /* All functions; see fnvm_module_verify. */
 fnvm_error *verifier_all(Module *m, void (*report)(void *, const fnvm_error *), void *env,

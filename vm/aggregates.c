@@ -8,6 +8,8 @@
 
 #include "vm/engine.h"
 #include "vm/heap.h"
+#include "vm/limits.h"
+#include "vm/tunables.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "data segments are copied as they are");
 
@@ -60,7 +62,8 @@ static fnvm_trap array_check(uint64_t array, uint32_t at, uint32_t n)
 
 static Array *array_of(uint64_t ref) { return (Array *)(void *)ref_object(ref); }
 
-fnvm_trap array_fill(const Type *type, uint64_t array, uint32_t at, const Slot *value, uint32_t n)
+fnvm_trap array_fill(const Store *store, const Type *type, uint64_t array, uint32_t at,
+                     const Slot *value, uint32_t n)
 {
     fnvm_trap trap = array_check(array, at, n);
     if (trap || n == 0) return trap;
@@ -68,32 +71,33 @@ fnvm_trap array_fill(const Type *type, uint64_t array, uint32_t at, const Slot *
     size_t size = storage_size(elem), total = size * n;
     uint8_t *to = array_at(array_of(array), elem, at);
     object_set(to, elem, value);
-    for (size_t done = size; done < total;) { /* what is filled doubles with each copy */
-        size_t more = done < total - done ? done : total - done;
-        memcpy(to + done, to, more);
-        done += more;
+    /* What is filled doubles with each copy, up to a piece. */
+    for (size_t done = size, piece = size; done < total; done += piece) {
+        if (piece < TUNE_PIECE_BYTES) piece = done;
+        else if (store_interrupted(store)) return FNVM_TRAP_INTERRUPTED;
+        if (piece > total - done) piece = total - done;
+        memcpy(to + done, to, piece);
     }
     return FNVM_TRAP_NONE;
 }
 
-fnvm_trap array_copy(const Type *dst_type, uint64_t dst, uint32_t d, uint64_t src, uint32_t s,
-                     uint32_t n)
+fnvm_trap array_copy(const Store *store, const Type *dst_type, uint64_t dst, uint32_t d,
+                     uint64_t src, uint32_t s, uint32_t n)
 {
     if (!src && dst) return FNVM_TRAP_NULL_ARRAY;
     fnvm_trap trap = array_check(dst, d, n);
     if (!trap) trap = array_check(src, s, n);
     if (trap) return trap;
     ValType elem = element_type(dst_type); /* the source's has the same storage */
-    memmove(array_at(array_of(dst), elem, d), array_at(array_of(src), elem, s),
-            (size_t)storage_size(elem) * n);
-    return FNVM_TRAP_NONE;
+    return bytes_copy(store, array_at(array_of(dst), elem, d), array_at(array_of(src), elem, s),
+                      (uint64_t)storage_size(elem) * n);
 }
 
 /* ---- Segments ---- */
 
-static fnvm_error *trap_error(fnvm_trap trap)
+static fnvm_error *trap_error(const Instance *inst, fnvm_trap trap)
 {
-    return trap ? fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap)) : NULL;
+    return trap ? store_trap_error(inst->store, trap) : NULL;
 }
 
 static const Type *instance_type(const Instance *inst, TypeId id)
@@ -127,8 +131,9 @@ fnvm_error *array_new_data(Instance *inst, TypeId type, uint32_t data, uint32_t 
     uint64_t array = 0;
     fnvm_trap trap = data_slice(inst, data, at, n, size, &from);
     if (!trap) trap = heap_new_array(inst->store, t, n, &array);
-    if (trap) return trap_error(trap);
-    memcpy(array_of(array) + 1, from, (size_t)size * n);
+    if (!trap)
+        trap = bytes_copy(inst->store, (uint8_t *)(array_of(array) + 1), from, (uint64_t)size * n);
+    if (trap) return trap_error(inst, trap);
     *out = array;
     return NULL;
 }
@@ -140,30 +145,22 @@ fnvm_error *array_init_data(Instance *inst, TypeId type, uint32_t data, uint64_t
     const uint8_t *from;
     fnvm_trap trap = array_check(array, at, n);
     if (!trap) trap = data_slice(inst, data, s, n, storage_size(elem), &from);
-    if (trap) return trap_error(trap);
-    memcpy(array_at(array_of(array), elem, at), from, (size_t)storage_size(elem) * n);
-    return NULL;
-}
-
-/* Fills a fresh array with items [at, at + n) of a segment, which are there. */
-static fnvm_error *copy_items(Instance *inst, uint32_t elem, uint32_t at, uint64_t array,
-                              uint32_t n)
-{
-    uint64_t *items = (uint64_t *)(void *)(array_of(array) + 1);
-    fnvm_error *error = NULL;
-    for (uint32_t i = 0; i < n && !error; i++) error = elem_item(inst, elem, at + i, &items[i]);
-    return error;
+    if (!trap)
+        trap = bytes_copy(inst->store, array_at(array_of(array), elem, at), from,
+                          (uint64_t)storage_size(elem) * n);
+    return trap_error(inst, trap);
 }
 
 fnvm_error *array_new_elem(Instance *inst, TypeId type, uint32_t elem, uint32_t at, uint32_t n,
                            uint64_t *out)
 {
     if (!range_fits(at, n, elem_length(inst, elem)))
-        return trap_error(FNVM_TRAP_TABLE_OUT_OF_BOUNDS);
+        return trap_error(inst, FNVM_TRAP_TABLE_OUT_OF_BOUNDS);
     uint64_t array;
     fnvm_trap trap = heap_new_array(inst->store, instance_type(inst, type), n, &array);
-    if (trap) return trap_error(trap);
-    fnvm_error *error = copy_items(inst, elem, at, array, n);
+    if (trap) return trap_error(inst, trap);
+    uint64_t *items = (uint64_t *)(void *)(array_of(array) + 1);
+    fnvm_error *error = elem_items(inst, elem, at, n, items);
     if (!error) *out = array;
     return error;
 }
@@ -173,12 +170,13 @@ fnvm_error *array_init_elem(Instance *inst, TypeId type, uint32_t elem, uint64_t
 {
     fnvm_trap trap = array_check(array, at, n);
     if (!trap && !range_fits(s, n, elem_length(inst, elem))) trap = FNVM_TRAP_TABLE_OUT_OF_BOUNDS;
-    if (trap || n == 0) return trap_error(trap);
+    if (trap || n == 0) return trap_error(inst, trap);
     /* Into a fresh array first, so that a failing item leaves nothing half done. */
     uint64_t items;
     fnvm_error *error = array_new_elem(inst, type, elem, s, n, &items);
     if (error) return error;
-    return trap_error(array_copy(instance_type(inst, type), array, at, items, 0, n));
+    return trap_error(inst, array_copy(inst->store, instance_type(inst, type), array, at, items, 0,
+                                       n));
 }
 
 /* ---- Membership ---- */

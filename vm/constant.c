@@ -7,6 +7,8 @@
 
 #include "loader/skip.h"
 #include "vm/heap.h"
+#include "vm/limits.h"
+#include "vm/tunables.h"
 
 enum {
     MAX_OPERANDS = 16384,    /* slots; array.new_fixed takes 10,000 operands in practice */
@@ -41,6 +43,14 @@ static Slot *pop(Eval *e, uint64_t slots)
     return e->stack + e->n;
 }
 
+/* For loops over what a module has any number of: a look at the interrupt, every TUNE_LOOK_EVERY
+ * times. */
+static fnvm_error *stop_now_and_then(const Store *store, uint32_t count)
+{
+    if (count % TUNE_LOOK_EVERY || !store_interrupted(store)) return NULL;
+    return store_trap_error(store, FNVM_TRAP_INTERRUPTED);
+}
+
 static fnvm_error *underflow(void)
 {
     return fnvm_error_new(FNVM_E_INVALID, "a constant expression lacks operands");
@@ -48,7 +58,7 @@ static fnvm_error *underflow(void)
 
 static fnvm_error *push_object(Eval *e, fnvm_trap trap, uint64_t ref)
 {
-    if (trap) return fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap));
+    if (trap) return store_trap_error(e->inst->store, trap);
     return push_i64(e, ref);
 }
 
@@ -138,7 +148,7 @@ static fnvm_error *eval_array_new(Eval *e, bool with_value)
     const uint32_t n = at[value_slots].i32;
     uint64_t ref = 0;
     fnvm_trap trap = heap_new_array(e->inst->store, type, n, &ref);
-    if (!trap && with_value) trap = array_fill(type, ref, 0, at, n);
+    if (!trap && with_value) trap = array_fill(e->inst->store, type, ref, 0, at, n);
     return push_object(e, trap, ref);
 }
 
@@ -213,20 +223,24 @@ static fnvm_error *eval_instruction(Eval *e, Op op)
 static uint32_t operand_limit(const Instance *inst, Range range)
 {
     if (range.end - range.start <= MIN_OPERANDS) return MIN_OPERANDS;
-    Reader r = {inst->module->bytes, range.start, range.end, NULL};
-    reader_skip_expression(&r, NULL, NULL);
-    fnvm_error_free(r.error);
-    uint32_t bytes = r.pos - range.start, used = inst->store->constant_slots;
+    uint32_t used = inst->store->constant_slots;
     uint32_t limit = used < MAX_WAITING - MAX_OPERANDS ? MAX_OPERANDS : MIN_OPERANDS;
+    /* Whether it is longer than that is all there is to know of a long one. */
+    uint32_t most = range.end - range.start < limit ? range.end - range.start : limit;
+    Reader r = {inst->module->bytes, range.start, range.start + most, NULL, NULL};
+    reader_skip_expression(&r, NULL, NULL);
+    uint32_t bytes = r.error ? most : r.pos - range.start;
+    fnvm_error_free(r.error);
     return bytes < MIN_OPERANDS ? MIN_OPERANDS : bytes < limit ? bytes : limit;
 }
 
 static fnvm_error *eval_instructions(Eval *e)
 {
-    while (e->r.pos < e->r.end && !e->r.error) {
+    for (uint32_t done = 1; e->r.pos < e->r.end && !e->r.error; done++) {
         Op op = read_op(&e->r);
         if (op == op_end) break;
         fnvm_error *error = eval_instruction(e, op);
+        if (!error) error = stop_now_and_then(e->inst->store, done);
         if (error) {
             fnvm_error_free(e->r.error);
             return error;
@@ -242,7 +256,7 @@ static fnvm_error *eval_expression(Instance *inst, Range range, Slot out[2], uin
 {
     uint32_t limit = operand_limit(inst, range);
     Slot stack[limit];
-    Eval e = {.inst = inst, .r = {inst->module->bytes, range.start, range.end, NULL},
+    Eval e = {.inst = inst, .r = {inst->module->bytes, range.start, range.end, NULL, NULL},
               .stack = stack, .limit = limit};
     inst->store->constant_slots += limit;
     fnvm_error *error = eval_instructions(&e);
@@ -287,9 +301,10 @@ static fnvm_error *seek_item(Instance *inst, uint32_t elem, uint32_t i)
     if (c->elem != elem || c->item > i || c->pos < e->items.start) {
         *c = (ElemCursor){elem, 0, e->items.start};
     }
-    Reader r = {inst->module->bytes, c->pos, e->items.end, NULL};
+    Reader r = {inst->module->bytes, c->pos, e->items.end, NULL, NULL};
     for (; c->item < i; c->item++) {
         fnvm_error *error = skip_item(&r, e);
+        if (!error) error = stop_now_and_then(inst->store, c->item + 1);
         if (error) return error;
         c->pos = r.pos;
     }
@@ -307,7 +322,7 @@ fnvm_error *elem_item(Instance *inst, uint32_t elem, uint32_t i, uint64_t *out)
     const Elem *e = &inst->module->elems[elem];
     uint32_t next = inst->cursor.pos;
     if (e->is_funcs) {
-        Reader r = {inst->module->bytes, next, e->items.end, NULL};
+        Reader r = {inst->module->bytes, next, e->items.end, NULL, NULL};
         uint32_t func = read_u32(&r, "a function index");
         if (r.error) return r.error;
         error = instance_link_func(inst, func, out);
@@ -319,5 +334,15 @@ fnvm_error *elem_item(Instance *inst, uint32_t elem, uint32_t i, uint64_t *out)
     }
     /* Linking may have moved the cursor: set it anew. */
     if (!error) inst->cursor = (ElemCursor){elem, i + 1, next};
+    return error;
+}
+
+fnvm_error *elem_items(Instance *inst, uint32_t elem, uint32_t at, uint32_t n, uint64_t *out)
+{
+    fnvm_error *error = NULL;
+    for (uint32_t i = 0; i < n && !error; i++) {
+        error = elem_item(inst, elem, at + i, &out[i]);
+        if (!error && i + 1 < n) error = stop_now_and_then(inst->store, i + 1);
+    }
     return error;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jit/enter.h"
+#include "verifier/policy/policy.h"
 #include "vm/tunables.h"
 
 void fnvm_config_default(fnvm_config *c)
@@ -40,13 +41,16 @@ fnvm_error *fnvm_engine_new(const fnvm_config *config, fnvm_engine **out)
         e->config = *config;
     else
         fnvm_config_default(&e->config);
+    if (e->config.policy) policy_narrow(fnvm_policy_retain(e->config.policy), &e->config);
     fnvm_error *error = engine_open(e);
     if (error) {
+        fnvm_policy_release(e->config.policy);
         free(e->records);
         free(e);
         return error;
     }
     atomic_init(&e->refs, 1);
+    atomic_init(&e->interrupt, false);
     *out = e;
     return NULL;
 }
@@ -57,11 +61,16 @@ fnvm_engine *engine_retain(fnvm_engine *e)
     return e;
 }
 
+void fnvm_engine_interrupt(fnvm_engine *e) { atomic_store(&e->interrupt, true); }
+
+void fnvm_engine_clear_interrupt(fnvm_engine *e) { atomic_store(&e->interrupt, false); }
+
 void fnvm_engine_free(fnvm_engine *e)
 {
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
     jit_engine_close(e);
     types_free(&e->types);
+    fnvm_policy_release(e->config.policy);
     free(e->records);
     free(e);
 }

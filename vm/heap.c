@@ -31,6 +31,16 @@ enum { TAG_FIRST = INT32_MIN };
 
 /* ---- The collector ---- */
 
+/* The store for which this thread allocates: what the collector asks about takes no argument. */
+static _Thread_local const Store *allocating;
+
+/* The collector asks this again and again while it marks, all other threads being stopped: a
+ * collection for a guest that is to stop is given up, and its work lost. */
+static int GC_CALLBACK gives_up(void)
+{
+    return allocating && store_interrupted(allocating);
+}
+
 typedef struct StackBounds { uintptr_t low, high; } StackBounds;
 
 static StackBounds thread_stack(void)
@@ -61,6 +71,10 @@ static struct GC_stack_base stack_base_of(void *frame)
     return base;
 }
 
+/* Objects that the collector looks through, as all others, and does not clear: a large one takes so
+ * long that the guest has to be stoppable meanwhile. */
+static int uncleared_kind;
+
 /* Leaves no thread registered, the caller's included: whichever thread comes first, and ends
  * first, is then like all others. */
 static void collector_start(void)
@@ -72,14 +86,17 @@ static void collector_start(void)
         GC_set_dont_precollect(1);
         GC_set_markers_count(1); /* no threads of the collector's own */
         GC_set_warn_proc(GC_ignore_warn_proc);
+        GC_set_stop_func(gives_up);
         GC_set_stackbottom(NULL, &base);
         GC_init();
         GC_allow_register_threads();
         heap_roots_install();
+        uncleared_kind = (int)GC_new_kind(GC_new_free_list(), GC_DS_LENGTH, 1, 0);
         GC_unregister_my_thread();
     } else {
         GC_allow_register_threads();
         heap_roots_install();
+        uncleared_kind = (int)GC_new_kind(GC_new_free_list(), GC_DS_LENGTH, 1, 0);
     }
 }
 
@@ -213,17 +230,19 @@ static __attribute__((noinline)) void clear_stack_below(void)
     __asm__ volatile("" : : "r"(below) : "memory");
 }
 
-/* What is on the lists was never used: it goes back, so that the credit is for all there is. */
-static void account_measure(Store *store)
+/* What is on the lists was never used: it goes back, so that the credit is for all there is.
+ * False: the store was interrupted, and nothing is known. */
+static bool account_measure(Store *store)
 {
     HeapAccount *a = store->heap;
     Count count = {.tag = store->lists.tag};
     memset(store->lists.head, 0, sizeof store->lists.head);
     clear_stack_below();
-    GC_gcollect();
+    if (!GC_try_to_collect(gives_up) && store_interrupted(store)) return false;
     GC_call_with_alloc_lock(count_objects, &count);
     a->live_bytes = count.bytes;
     a->allocated_bytes = 0;
+    return true;
 }
 
 /* What an object takes in the collector's blocks: granules while small, pages when large. */
@@ -239,7 +258,7 @@ static fnvm_trap account_charge(Store *store, uint64_t size)
     uint64_t bytes = block_bytes(size);
     if (bytes > a->limit_bytes) return FNVM_TRAP_ALLOCATION_SIZE;
     if (a->live_bytes + a->allocated_bytes > a->limit_bytes - bytes) {
-        account_measure(store);
+        if (!account_measure(store)) return FNVM_TRAP_INTERRUPTED;
         if (a->live_bytes > a->limit_bytes - a->limit_bytes / HEAP_HEADROOM ||
             a->live_bytes > a->limit_bytes - bytes)
             return FNVM_TRAP_HEAP_EXHAUSTED;
@@ -266,17 +285,25 @@ static Object *list_fill(Store *store, bool has_refs, uint64_t granules)
     return object_take(store, has_refs, granules);
 }
 
-/* A block of one object, not cleared if it has no references; NULL if there is no memory. */
+/* A block of one object, cleared if it is small; NULL if there is no memory. */
 static Object *block_new(Store *store, bool has_refs, uint64_t size)
 {
     const HeapAccount *a = store->heap;
     if (size <= OBJECT_LISTED &&
         a->limit_bytes - a->live_bytes - a->allocated_bytes >= HEAP_LIST_BYTES)
         return list_fill(store, has_refs, object_granules(size));
-    if (has_refs) return GC_malloc((size_t)size);
-    Object *o = GC_malloc_atomic((size_t)size);
-    if (o) memset(o, 0, (size_t)size);
-    return o;
+    if (has_refs && size <= TUNE_PIECE_BYTES) return GC_malloc((size_t)size);
+    return GC_generic_malloc((size_t)size, has_refs ? uncleared_kind : GC_I_PTRFREE);
+}
+
+/* A block that is all zero; large ones are cleared here, in pieces. */
+static fnvm_trap block_cleared(Store *store, bool has_refs, uint64_t size, Object **out)
+{
+    Object *o = block_new(store, has_refs, size);
+    if (!o) return store_interrupted(store) ? FNVM_TRAP_INTERRUPTED : FNVM_TRAP_HEAP_EXHAUSTED;
+    *out = o;
+    if (has_refs && size <= TUNE_PIECE_BYTES) return FNVM_TRAP_NONE;
+    return bytes_fill(store, (uint8_t *)o, 0, size);
 }
 
 /* The collector must know where the guest's values end, and of a function whose code came compiled
@@ -296,8 +323,10 @@ static fnvm_trap object_collect(Store *store, uint64_t size, bool has_refs, Obje
     know_frame(store);
     a->newest = 0; /* has found its place since */
     a->at_rest = true;
+    allocating = store;
     trap = account_charge(store, size);
-    if (!trap && !(*out = block_new(store, has_refs, size))) trap = FNVM_TRAP_HEAP_EXHAUSTED;
+    if (!trap) trap = block_cleared(store, has_refs, size, out);
+    allocating = NULL;
     a->at_rest = false;
     return trap;
 }

@@ -49,7 +49,9 @@ static inline Object *object_take(Store *store, bool has_refs, uint64_t granules
     return o;
 }
 
-/* All fields zero (default).  Returns FNVM_TRAP_NONE, ALLOCATION_SIZE or HEAP_EXHAUSTED. */
+/* All fields zero (default).  Returns FNVM_TRAP_NONE, ALLOCATION_SIZE, HEAP_EXHAUSTED, or
+ * INTERRUPTED where a collection or a large object would have taken long and the store is to
+ * stop. */
 fnvm_trap heap_new_struct(Store *, const Type *, uint64_t *out);
 fnvm_trap heap_new_array(Store *, const Type *, uint32_t length, uint64_t *out);
 fnvm_trap heap_new_exception(Store *, TagRef, const Slot *payload, uint32_t nslots, uint64_t *out);
@@ -68,10 +70,12 @@ static inline uint8_t *array_at(Array *a, ValType storage, uint32_t i)
     return (uint8_t *)(a + 1) + (size_t)storage_size(storage) * i;
 }
 
-/* Array operations over checked ranges (4.6.11); all check before they change anything. */
-fnvm_trap array_fill(const Type *, uint64_t array, uint32_t at, const Slot *value, uint32_t n);
-fnvm_trap array_copy(const Type *dst_type, uint64_t dst, uint32_t d, uint64_t src, uint32_t s,
+/* Array operations over checked ranges (4.6.11); all check before they change anything, and may be
+ * interrupted after a part, like those on memories. */
+fnvm_trap array_fill(const Store *, const Type *, uint64_t array, uint32_t at, const Slot *value,
                      uint32_t n);
+fnvm_trap array_copy(const Store *, const Type *dst_type, uint64_t dst, uint32_t d, uint64_t src,
+                     uint32_t s, uint32_t n);
 fnvm_error *array_new_data(Instance *, TypeId, uint32_t data, uint32_t at, uint32_t n,
                            uint64_t *out);
 fnvm_error *array_new_elem(Instance *, TypeId, uint32_t elem, uint32_t at, uint32_t n,

@@ -41,7 +41,7 @@ static Bytes module_around(uint8_t section, const Bytes *item)
 static fnvm_error *make_module(Store *s, uint8_t section, const Bytes *item, Module **out)
 {
     Bytes b = module_around(section, item);
-    return fnvm_module_new(s->engine, b.at, b.len, out);
+    return module_new_of(s->engine, MODULE_OF_HOST, b.at, b.len, out);
 }
 
 /* Instantiates and lets go of the module. */

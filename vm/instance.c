@@ -11,8 +11,10 @@
 #include "jit/enter.h"
 #include "loader/linker.h"
 #include "vm/heap.h"
+#include "vm/limits.h"
 #include "vm/region.h"
 #include "vm/run.h"
+#include "vm/tunables.h"
 
 enum {
     MIN_PAGE = 4096,          /* no system has smaller ones */
@@ -199,12 +201,21 @@ void instance_link(Instance *inst, const Import *import, fnvm_extern e)
     }
 }
 
+/* A module may have a million of anything: so its instances, too, can be stopped while they are
+ * made.  The next call would be stopped anyway. */
+static fnvm_error *stop_now_and_then(const Instance *inst, uint32_t i)
+{
+    if ((i + 1) % TUNE_LOOK_EVERY || !store_interrupted(inst->store)) return NULL;
+    return store_trap_error(inst->store, FNVM_TRAP_INTERRUPTED);
+}
+
 static fnvm_error *init_globals(Instance *inst)
 {
     const Module *m = inst->module;
     for (uint32_t i = m->n_imported_globals; i < m->nglobals; i++) {
         Slot value[2];
-        fnvm_error *error = constant_eval(inst, m->globals[i].init, value);
+        fnvm_error *error = stop_now_and_then(inst, i);
+        if (!error) error = constant_eval(inst, m->globals[i].init, value);
         if (error) return error;
         memcpy(inst->globals + 2 * (size_t)(i - m->n_imported_globals), value, sizeof value);
     }
@@ -220,7 +231,8 @@ static fnvm_error *init_tables(Instance *inst)
         fnvm_error *error = constant_eval(inst, m->tables[i].init, value);
         if (error) return error;
         uint64_t n = value[0].i64 ? inst->tables[i].state->size : 0; /* null is there already */
-        table_fill(inst, i, 0, value[0].i64, n);
+        fnvm_trap trap = table_fill(inst, i, 0, value[0].i64, n);
+        if (trap) return store_trap_error(inst->store, trap);
     }
     return NULL;
 }
@@ -230,10 +242,9 @@ static fnvm_error *init_elem_refs(Instance *inst)
     if (!inst->elem_values) return NULL;
     for (uint32_t i = 0; i < inst->module->nelems; i++) {
         if (!inst->elem_values[i]) continue;
-        for (uint32_t k = 0; k < inst->module->elems[i].count; k++) {
-            fnvm_error *error = elem_item(inst, i, k, &inst->elem_values[i][k]);
-            if (error) return error;
-        }
+        fnvm_error *error = elem_items(inst, i, 0, inst->module->elems[i].count,
+                                       inst->elem_values[i]);
+        if (error) return error;
     }
     inst->elem_refs_ready = true;
     return NULL;
@@ -260,17 +271,17 @@ static fnvm_error *init_elems(Instance *inst)
     const Module *m = inst->module;
     for (uint32_t i = 0; i < m->nelems; i++) {
         const Elem *e = &m->elems[i];
-        if (e->mode == SEGMENT_ACTIVE) {
+        fnvm_error *error = stop_now_and_then(inst, i);
+        if (!error && e->mode == SEGMENT_ACTIVE) {
             uint64_t at = 0;
-            fnvm_error *error =
-                segment_offset(inst, e->offset, inst->tables[e->table].state->is64, &at);
+            error = segment_offset(inst, e->offset, inst->tables[e->table].state->is64, &at);
             if (!error) error = table_init(inst, e->table, i, at, 0, e->count);
             if (error && fnvm_error_trap(error) == FNVM_TRAP_TABLE_OUT_OF_BOUNDS) {
                 fnvm_error_free(error);
                 error = does_not_fit(FNVM_TRAP_TABLE_OUT_OF_BOUNDS, "element", i, e->count, at);
             }
-            if (error) return error;
         }
+        if (error) return error;
         if (e->mode != SEGMENT_PASSIVE) inst->dropped_elems[i] = 1;
     }
     return NULL;
@@ -282,8 +293,8 @@ static fnvm_error *data_offset(Instance *inst, const Data *d, uint64_t *out)
 }
 
 /* Page faults are most of the cost of copying data.  From segment `i` at `at` on, the segments of
- * its memory that follow without a page between them make one run, whose pages are all brought in
- * by one system call (which may fail: then each faults as it is written).  Returns the segment
+ * its memory that follow without a page between them make one run, whose pages are brought in by
+ * few system calls (which may fail: then each faults as it is written).  Returns the segment
  * after the run. */
 static uint32_t populate_run(Instance *inst, uint32_t i, uint64_t at)
 {
@@ -307,8 +318,10 @@ static uint32_t populate_run(Instance *inst, uint32_t i, uint64_t at)
         end = at + len;
     }
     start -= start % MIN_PAGE;
-    if (end - start >= MIN_POPULATE) {
-        madvise(memory->base + start, (size_t)(end - start), MADV_POPULATE_WRITE);
+    while (end - start >= MIN_POPULATE && !store_interrupted(inst->store)) {
+        const uint64_t size = end - start < TUNE_PIECE_BYTES ? end - start : TUNE_PIECE_BYTES;
+        madvise(memory->base + start, (size_t)size, MADV_POPULATE_WRITE);
+        start += size;
     }
     return k > i ? k : i + 1;
 }
@@ -321,10 +334,12 @@ static fnvm_error *init_datas(Instance *inst)
         const Data *d = &m->datas[i];
         if (d->mode != SEGMENT_ACTIVE) continue;
         uint64_t at = 0, len = d->bytes.end - d->bytes.start;
-        fnvm_error *error = data_offset(inst, d, &at);
+        fnvm_error *error = stop_now_and_then(inst, i);
+        if (!error) error = data_offset(inst, d, &at);
         if (error) return error;
         if (i >= run_end) run_end = populate_run(inst, i, at);
         fnvm_trap trap = memory_init(inst, d->memory, i, at, 0, len);
+        if (trap == FNVM_TRAP_INTERRUPTED) return store_trap_error(inst->store, trap);
         if (trap) return does_not_fit(trap, "data", i, len, at);
         inst->dropped_datas[i] = 1;
     }
@@ -396,8 +411,9 @@ static fnvm_error *instance_make(Store *s, Module *m, const fnvm_extern *imports
         return fnvm_error_new(FNVM_E_USAGE, "the module and the store are of different engines");
     }
     if (s->ninstances > config->max_instances) {
-        return fnvm_error_new(FNVM_E_LIMIT, "more than %u instances in one store",
-                              config->max_instances);
+        char limit[LIMIT_TEXT];
+        limit_print(s->engine, CONFIG_INSTANCES, config->max_instances, limit, sizeof limit);
+        return fnvm_error_new(FNVM_E_LIMIT, "one store must not have more than %s", limit);
     }
     fnvm_error *error = check_imports(s, m, imports, linker_state);
     Instance *inst = NULL;

@@ -131,7 +131,8 @@ struct fnvm_instance {
 };
 
 /* Grows by `delta` pages (elements, filled with `value`); returns false and changes nothing if that
- * is not to be had.  *old is the size before. */
+ * is not to be had, or if the store was interrupted while a table was filled.  *old is the size
+ * before. */
 bool memory_grow(MemoryRef *, uint64_t delta_pages, uint64_t *old_pages);
 bool table_grow(TableRef *, uint64_t delta, uint64_t value, uint64_t *old);
 
@@ -164,7 +165,8 @@ size_t import_print(const Module *, const Import *, char *text, size_t size);
 fnvm_error *import_check(Store *, const Module *, const Import *, fnvm_extern e);
 
 /* Bulk operations, shared by the engines and instantiation.  They check first and then cannot
- * fail, so that a trap leaves nothing half done. */
+ * fail, so that a trap leaves nothing half done, with one exception: an interrupted store's
+ * operation over much ends with INTERRUPTED after a part. */
 fnvm_trap memory_init(Instance *, uint32_t mem, uint32_t data, uint64_t d, uint64_t s, uint64_t n);
 fnvm_trap memory_copy(Instance *, uint32_t dmem, uint32_t smem, uint64_t d, uint64_t s, uint64_t n);
 fnvm_trap memory_fill(Instance *, uint32_t mem, uint64_t d, uint8_t value, uint64_t n);
@@ -179,5 +181,13 @@ fnvm_trap table_fill(Instance *, uint32_t table, uint64_t d, uint64_t value, uin
 fnvm_error *constant_eval(Instance *, Range expr, Slot out[2]);
 /* Item `i` of an element segment; reading them in order costs a step each. */
 fnvm_error *elem_item(Instance *, uint32_t elem, uint32_t i, uint64_t *out);
+/* Items [at, at + n), which are there. */
+fnvm_error *elem_items(Instance *, uint32_t elem, uint32_t at, uint32_t n, uint64_t *out);
+
+/* What bulk operations are made of: like memmove and memset, but that they stop with INTERRUPTED
+ * between two pieces if the store is to stop.  refs_fill returns how many it has filled. */
+fnvm_trap bytes_copy(const Store *, uint8_t *to, const uint8_t *from, uint64_t n);
+fnvm_trap bytes_fill(const Store *, uint8_t *to, uint8_t value, uint64_t n);
+uint64_t refs_fill(const Store *, uint64_t *to, uint64_t value, uint64_t n);
 
 #endif

@@ -20,6 +20,7 @@
 #include "loader/linker.h"
 #include "vm/heap.h"
 #include "vm/interpreter_registers.h"
+#include "vm/limits.h"
 #include "vm/interpreter_rows.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -205,7 +206,7 @@ static inline const FuncCode *callee_code(Instance *inst, uint32_t func, fnvm_er
     const FuncCode *c = atomic_load_explicit(&m->code[func - m->n_imported_funcs],
                                              memory_order_acquire);
     if (likely(c)) return c;
-    *error = run_verified(m, func, &c);
+    *error = run_verified(inst->store, m, func, &c);
     return *error ? NULL : c;
 }
 
@@ -817,7 +818,10 @@ L_memory_grow: {
     if (memory_grow(&cur.inst->memories[x], sp[-1].i64, &old)) {
         sp[-1].i64 = old;
     } else {
-        TRAP_IF(store->engine->config.trap_on_grow_failure, GROW_FAILED);
+        if (store->engine->config.trap_on_grow_failure) {
+            run->error = memory_grow_error(&cur.inst->memories[x], sp[-1].i64);
+            goto failed;
+        }
         sp[-1].i64 = memories[x].state->is64 ? UINT64_MAX : UINT32_MAX;
     }
     NEXT();

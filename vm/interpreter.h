@@ -59,7 +59,8 @@ typedef struct Step {
 } Step;
 
 /* Any instruction of prefix 0xFB but the casting branches; and bulk and table instructions of
- * prefix 0xFC.  If `error` is set or the result is a trap, nothing was changed. */
+ * prefix 0xFC.  If `error` is set or the result is a trap, nothing was changed, but by a bulk
+ * operation that was interrupted. */
 fnvm_trap step_aggregate(Step *, uint32_t code);
 fnvm_trap step_bulk(Step *, uint32_t code);
 

@@ -57,7 +57,8 @@ static fnvm_trap struct_set(Step *s)
     return FNVM_TRAP_NONE;
 }
 
-/* Elements `first`, `first + step`, ... : array.new repeats one value, array.new_fixed has n. */
+/* Elements `first`, `first + step`, ... : array.new repeats one value (step 0), array.new_fixed has
+ * n. */
 static fnvm_trap array_new(Step *s, const Type *t, const Slot *first, uint32_t step, uint32_t n,
                            Slot *result)
 {
@@ -65,9 +66,10 @@ static fnvm_trap array_new(Step *s, const Type *t, const Slot *first, uint32_t s
     uint64_t ref;
     if (!fuel_for(s->inst->store, n)) return FNVM_TRAP_OUT_OF_FUEL;
     fnvm_trap trap = heap_new_array(s->inst->store, t, n, &ref);
+    if (!trap && first && !step) trap = array_fill(s->inst->store, t, ref, 0, first, n);
     if (trap) return trap;
     Array *a = (Array *)ref_object(ref);
-    for (uint32_t i = 0; first && i < n; i++)
+    for (uint32_t i = 0; step && i < n; i++)
         object_set(array_at(a, elem, i), elem, first + (size_t)step * i);
     result->i64 = ref;
     s->sp = result + 1;
@@ -138,13 +140,13 @@ static fnvm_trap step_array_range(Step *s, Op op)
         uint32_t n = s->sp[-1].i32;
         s->sp = a;
         if (!fuel_for(store, n)) return FNVM_TRAP_OUT_OF_FUEL;
-        return array_fill(t, a[0].i64, a[1].i32, a + 2, n);
+        return array_fill(store, t, a[0].i64, a[1].i32, a + 2, n);
     }
     uint32_t y = immediate(s);
     if (op == op_array_copy) {
         Slot *a = s->sp -= 5;
         if (!fuel_for(store, a[4].i32)) return FNVM_TRAP_OUT_OF_FUEL;
-        return array_copy(t, a[0].i64, a[1].i32, a[2].i64, a[3].i32, a[4].i32);
+        return array_copy(store, t, a[0].i64, a[1].i32, a[2].i64, a[3].i32, a[4].i32);
     }
     Slot *a = s->sp -= 4;
     uint64_t passed = op == op_array_init_elem ? a[2].i32 : 0;

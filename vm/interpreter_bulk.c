@@ -3,6 +3,7 @@
  * between both, the count has the smaller type (3.4.8). */
 #include "loader/instruction.h"
 #include "vm/interpreter.h"
+#include "vm/limits.h"
 
 static uint64_t address(Slot s, bool is64) { return is64 ? s.i64 : s.i32; }
 
@@ -53,8 +54,10 @@ static fnvm_trap step_table(Step *s, Op op)
         if (!fuel_for(inst->store, n)) return FNVM_TRAP_OUT_OF_FUEL;
         if (table_grow(t, n, s->sp[-1].i64, &old)) {
             s->sp[-1].i64 = old;
+        } else if (store_interrupted(inst->store)) {
+            return FNVM_TRAP_INTERRUPTED;
         } else if (inst->store->engine->config.trap_on_grow_failure) {
-            return FNVM_TRAP_GROW_FAILED;
+            s->error = table_grow_error(t, n);
         } else {
             s->sp[-1].i64 = is64 ? UINT64_MAX : UINT32_MAX;
         }

@@ -7,6 +7,7 @@
 #include "jit/enter.h"
 #include "loader/module_index.h"
 #include "loader/source.h"
+#include "verifier/policy/check.h"
 #include "verifier/verifier.h"
 
 static void module_free(Module *m)
@@ -22,6 +23,8 @@ static void module_free(Module *m)
     code_file_close(m->code_file);
     source_close(m);
     free(m->path);
+    if (m->check) check_close(m->check);
+    free(m->check);
     pthread_mutex_destroy(&m->code_lock);
     fnvm_engine_free(m->engine);
     free(m);
@@ -37,22 +40,25 @@ Module *module_new(fnvm_engine *engine)
     return m;
 }
 
-fnvm_error *module_verify_eager(Module *m)
+static fnvm_error *verify_eager(Module *m)
 {
-    if (m->engine->config.verify != FNVM_VERIFY_EAGER) return NULL;
-    const FuncCode *code;
-    fnvm_error *error = NULL;
-    for (uint32_t f = m->n_imported_funcs; f < m->nfuncs && !error; f++)
-        error = verifier_function(m, f, &code);
-    return error;
+    return m->engine->config.verify == FNVM_VERIFY_EAGER ? verifier_until_bad(m, m->check) : NULL;
 }
 
-/* Takes a module whose bytes are there, or the error in getting them. */
+fnvm_error *module_admit(Module *m)
+{
+    fnvm_error *error = verify_eager(m);
+    return error || !m->check ? error : check_error(m->check, "the module");
+}
+
+/* Takes a module whose bytes are there, or the error in getting them.  What is not approved is not even
+ * decoded. */
 static fnvm_error *module_finish(Module *m, fnvm_error *error, Module **out)
 {
+    if (!error && m->origin == MODULE_GIVEN) error = gate_module(&m->gate, m, m->path);
     if (!error) error = module_decode(m);
     if (!error) error = verifier_module(m);
-    if (!error) error = module_verify_eager(m);
+    if (!error) error = module_admit(m);
     if (error)
         module_free(m);
     else
@@ -60,20 +66,33 @@ static fnvm_error *module_finish(Module *m, fnvm_error *error, Module **out)
     return error;
 }
 
-fnvm_error *fnvm_module_load(fnvm_engine *engine, const char *path, fnvm_module **out)
+fnvm_error *module_load_of(fnvm_engine *engine, ModuleOrigin origin, const char *path, Module **out)
 {
     Module *m = module_new(engine);
     if (!m) return error_no_memory();
+    m->origin = (uint8_t)origin;
     m->path = strdup(path); /* for the code cache and for images; they get by without */
     fnvm_error *error = module_finish(m, source_open_file(m, path), out);
     return error ? fnvm_error_wrap(error, "failed to load `%s`", path) : NULL;
 }
 
-fnvm_error *fnvm_module_new(fnvm_engine *engine, const void *bytes, size_t len, fnvm_module **out)
+fnvm_error *module_new_of(fnvm_engine *engine, ModuleOrigin origin, const void *bytes, size_t len,
+                          Module **out)
 {
     Module *m = module_new(engine);
     if (!m) return error_no_memory();
+    m->origin = (uint8_t)origin;
     return module_finish(m, source_copy_bytes(m, bytes, len), out);
+}
+
+fnvm_error *fnvm_module_load(fnvm_engine *engine, const char *path, fnvm_module **out)
+{
+    return module_load_of(engine, MODULE_GIVEN, path, out);
+}
+
+fnvm_error *fnvm_module_new(fnvm_engine *engine, const void *bytes, size_t len, fnvm_module **out)
+{
+    return module_new_of(engine, MODULE_GIVEN, bytes, len, out);
 }
 
 fnvm_module *fnvm_module_retain(fnvm_module *m)

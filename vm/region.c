@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "vm/image/image.h"
@@ -323,9 +324,14 @@ bool table_grow(TableRef *table, uint64_t delta, uint64_t value, uint64_t *old)
                        table_committed(size + delta, s->max_size))) {
         return false;
     }
-    /* What has never been part of the table is still zero, which is null. */
+    /* What has never been part of the table is still zero, which is null: and has to stay so, lest
+     * a table of references that cannot be null grow over nulls, or over what was left here. */
     if (value) {
-        for (uint64_t i = 0; i < delta; i++) table->elems[size + i] = value;
+        uint64_t done = refs_fill(table->owner->store, table->elems + size, value, delta);
+        if (done < delta) {
+            memset(table->elems + size, 0, (size_t)done * sizeof value);
+            return false;
+        }
     }
     s->size = size + delta;
     *old = size;

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "vm/limits.h"
+
 enum {
     TABLE_CHUNK = 64 * 1024, /* bytes a table is made writable by */
     WASM_PAGE_LOG2 = 16
@@ -88,28 +90,46 @@ uint32_t region_stack_size(const RegionLimits *limits)
     return (uint32_t)round_up((size_t)limits->max_stack_bytes + JIT_RED_ZONE, os_page());
 }
 
+static fnvm_error *too_large(const Module *m, const char *what, uint32_t i, uint64_t n,
+                             const char *unit, ConfigLimit limit, uint64_t most)
+{
+    char text[LIMIT_TEXT];
+    limit_print(m->engine, limit, most, text, sizeof text);
+    return fnvm_error_new(FNVM_E_LIMIT, "%s %u starts with %" PRIu64 " %s, more than the limit of "
+                          "%s", what, i, n, unit, text);
+}
+
 static fnvm_error *check_minimums(const Module *m, const RegionLimits *limits)
 {
     if (limits->max_stack_bytes > UINT32_MAX / 2 || limits->max_stack_bytes < 4096) {
         return fnvm_error_new(FNVM_E_LIMIT, "a guest stack of %" PRIu64 " bytes: it must have "
-                              "4 KiB at least and 2 GiB at most", limits->max_stack_bytes);
+                              "4 KiB at least and 2 GiB at most (max_stack_bytes, "
+                              "-W max-wasm-stack)",
+                              limits->max_stack_bytes);
     }
     for (uint32_t i = m->n_imported_memories; i < m->nmemories; i++) {
         const MemoryType *t = &m->memories[i];
         if (t->limits.min > memory_max_bytes(limits, t) >> t->page_log2) {
-            return fnvm_error_new(FNVM_E_LIMIT,
-                                  "memory %u starts with %" PRIu64 " pages of %u bytes, more than "
-                                  "the limit of %" PRIu64 " bytes",
-                                  i, t->limits.min, 1u << t->page_log2, limits->max_memory_bytes);
+            return too_large(m, "memory", i, t->limits.min,
+                             t->page_log2 ? "pages of 65536 bytes" : "bytes", CONFIG_MEMORY,
+                             limits->max_memory_bytes);
         }
     }
+    uint64_t elements = 0;
     for (uint32_t i = m->n_imported_tables; i < m->ntables; i++) {
         const TableType *t = &m->tables[i].type;
         if (t->limits.min > table_max(limits, t)) {
+            return too_large(m, "table", i, t->limits.min, "elements", CONFIG_TABLE,
+                             limits->max_table_elements);
+        }
+        /* A few bytes fill a table, and there may be many. */
+        elements += t->limits.min;
+        if (elements > limits->max_table_elements) {
             return fnvm_error_new(FNVM_E_LIMIT,
-                                  "table %u starts with %" PRIu64 " elements, more than the limit "
-                                  "of %" PRIu64,
-                                  i, t->limits.min, limits->max_table_elements);
+                                  "the first %u tables start with %" PRIu64 " elements together, "
+                                  "more than the limit of %" PRIu64,
+                                  i + 1 - m->n_imported_tables, elements,
+                                  limits->max_table_elements);
         }
     }
     return NULL;

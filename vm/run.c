@@ -7,6 +7,7 @@
 #include "jit/fault.h"
 #include "vm/coredump.h"
 #include "vm/heap.h"
+#include "vm/limits.h"
 #include "vm/tunables.h"
 
 /* ---- What both engines need ---- */
@@ -18,10 +19,20 @@ TypeId run_func_type(const Store *store, FuncRef ref)
               : store->host_funcs[funcref_func(ref)].type;
 }
 
-fnvm_error *run_verified(Module *m, uint32_t func, const FuncCode **code)
+fnvm_error *run_interrupted(void)
 {
-    fnvm_error *cause = verifier_function(m, func, code);
+    return fnvm_error_trap_new(FNVM_TRAP_INTERRUPTED, "%s", fnvm_trap_text(FNVM_TRAP_INTERRUPTED));
+}
+
+fnvm_error *run_verified(Store *s, Module *m, uint32_t func, const FuncCode **code)
+{
+    const Stop stop = store_stop(s);
+    fnvm_error *cause = verifier_function_unless(m, func, stop, code);
     if (!cause || cause->code == FNVM_E_MEMORY) return cause;
+    if (stop_wanted(stop)) {
+        fnvm_error_free(cause);
+        return run_interrupted();
+    }
     fnvm_error *e = fnvm_error_trap_new(FNVM_TRAP_VERIFY, "%s", fnvm_trap_text(FNVM_TRAP_VERIFY));
     if (e->is_static) {
         fnvm_error_free(cause);
@@ -70,7 +81,7 @@ RunExit run_trap(Run *run, fnvm_trap trap)
     if (trap == FNVM_TRAP_OUT_OF_FUEL) run->store->fuel = 0;
     if (trap == FNVM_TRAP_STACK_EXHAUSTED && store_interrupted(run->store))
         trap = FNVM_TRAP_INTERRUPTED;
-    run->error = fnvm_error_trap_new(trap, "%s", fnvm_trap_text(trap));
+    run->error = store_trap_error(run->store, trap);
     backtrace_attach(run->store, run->error);
     return RUN_FAILED;
 }
@@ -98,10 +109,17 @@ static fnvm_error *call_host(Store *store, FuncRef func, Slot *slots)
     return error;
 }
 
-static fnvm_error *exhausted(void)
+static fnvm_error *exhausted(const Store *store)
 {
-    return fnvm_error_trap_new(FNVM_TRAP_STACK_EXHAUSTED, "%s",
-                               fnvm_trap_text(FNVM_TRAP_STACK_EXHAUSTED));
+    return store_trap_error(store, FNVM_TRAP_STACK_EXHAUSTED);
+}
+
+/* The host's stack, of which each nested call takes some. */
+static fnvm_error *nested_too_deep(void)
+{
+    return fnvm_error_trap_new(FNVM_TRAP_STACK_EXHAUSTED, "%s: %d calls by the host are nested in "
+                               "one another, and more must not be",
+                               fnvm_trap_text(FNVM_TRAP_STACK_EXHAUSTED), TUNE_HOST_CALL_DEPTH);
 }
 
 /* Pushes the marker that ends this call, with what is needed to read the frames outside of it. */
@@ -140,14 +158,15 @@ static fnvm_error *push_entry(Run *run, FuncRef func, void *env, const Slot **re
     const FuncCode *code;
     const Slot *args = env;
     Instance *inst = run->store->instances[funcref_instance(func)];
-    fnvm_error *error = run_verified(inst->module, funcref_func(func), &code);
+    fnvm_error *error = run_verified(run->store, inst->module, funcref_func(func), &code);
     if (error) return error;
 
     Instance *owner = run->stack;
     Stack *stack = &owner->context->stack;
     uint32_t top, slots = code->param_slots > code->result_slots ? code->param_slots
                                                                  : code->result_slots;
-    if (!frames_top(run->store, owner, &top) || !has_room(run, top, slots)) return exhausted();
+    if (!frames_top(run->store, owner, &top) || !has_room(run, top, slots))
+        return exhausted(run->store);
     Slot *fp = stack_slot(owner, top);
     *results = fp;
     Frame *marker = push_marker(run, top);
@@ -159,7 +178,7 @@ static fnvm_error *push_entry(Run *run, FuncRef func, void *env, const Slot **re
         return NULL;
     }
     Frame *f = frame_push(owner, marker, fp, inst, code);
-    if (!f) return exhausted();
+    if (!f) return exhausted(run->store);
     stack->frames = frame_offset(owner, f);
     stack->top += code->local_slots;
     *next = RUN_RESUME;
@@ -263,7 +282,7 @@ fnvm_error *run_pushed(Store *store, FuncRef func, RunPush *push, void *env, Slo
 fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
 {
     if (!func) return fnvm_error_new(FNVM_E_USAGE, "the function is a null reference");
-    if (store->host_depth >= TUNE_HOST_CALL_DEPTH) return exhausted();
+    if (store->host_depth >= TUNE_HOST_CALL_DEPTH) return nested_too_deep();
     if (funcref_instance(func) == 0) return call_host(store, func, slots);
     return run_pushed(store, func, push_entry, slots, slots);
 }

@@ -14,7 +14,8 @@ fnvm_error *run_call(Store *, FuncRef func, Slot *slots);
 
 /* The code of own function `func`, verified now if this is its first call: a bad one is a trap of
  * its own kind (VERIFY), whose cause has the reason. */
-fnvm_error *run_verified(Module *, uint32_t func, const FuncCode **code);
+fnvm_error *run_verified(Store *, Module *, uint32_t func, const FuncCode **code);
+fnvm_error *run_interrupted(void); /* the trap */
 
 /* Why an engine stopped, and so what comes next. */
 typedef enum RunExit {
@@ -66,11 +67,6 @@ RunExit unwind_to_handler(Run *, uint64_t exception);
 
 /* Adds the guest backtrace of the frames on the stack in use to an error. */
 void backtrace_attach(const Store *, fnvm_error *);
-
-static inline bool store_interrupted(const Store *store)
-{
-    return atomic_load_explicit(&store->interrupt, memory_order_relaxed);
-}
 
 static inline Frame *stack_top_frame(const Instance *owner)
 {

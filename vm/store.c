@@ -125,6 +125,7 @@ int store_interrupt_fd(Store *s)
 void fnvm_store_set_fuel(fnvm_store *s, uint64_t instructions)
 {
     s->fuel = instructions > INT64_MAX ? INT64_MAX : (int64_t)instructions;
+    s->fuel_given = instructions;
 }
 
 uint64_t fnvm_store_fuel(const fnvm_store *s) { return s->fuel > 0 ? (uint64_t)s->fuel : 0; }

@@ -62,6 +62,7 @@ struct fnvm_store {
     struct fnvm_image *image;  /* it was restored from, retained; or NULL */
     struct fnvm_wasi *wasi;    /* what its guest has of the system, with an image; the embedder's */
     int64_t fuel_restored;     /* what it had then */
+    uint64_t fuel_given;       /* by fnvm_store_set_fuel, for messages */
     CleanMark clean;
     bool memory_exposed;       /* the embedder was given an address of guest memory, to which he may
                                 * write on any thread from now on */
@@ -73,11 +74,21 @@ struct fnvm_store {
     uint64_t trap_records;          /* made so far */
 };
 
+/* Whether the guest is to stop.  Any thread may have asked for it, so whoever works long for a
+ * guest looks now and then. */
+static inline bool store_interrupted(const Store *store)
+{
+    return atomic_load_explicit(&store->interrupt, memory_order_relaxed);
+}
+
 /* To be called where the embedder is about to change a store, or to have its guest run. */
 static inline void store_touch(Store *s)
 {
     if (s->clean.valid && !pthread_equal(s->clean.thread, pthread_self())) s->clean.valid = false;
 }
+
+/* What ends work that a guest's first calls cause, and instantiation. */
+static inline Stop store_stop(const Store *s) { return (Stop){&s->engine->interrupt, &s->interrupt}; }
 
 /* The memory that the calling instance exports as "memory", or NULL. */
 static inline const MemoryRef *caller_memory(const fnvm_caller *caller)

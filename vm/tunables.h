@@ -27,7 +27,10 @@ enum {
     LIMIT_PARAMS = 1000,
     LIMIT_RESULTS = 1000,
     LIMIT_LOCALS = 50000,         /* with the parameters */
-    LIMIT_WIDE_LOCALS = 256,      /* and one per byte of code: each costs 4 bytes for good */
+    LIMIT_WIDE_LOCALS = 256,      /* and one per byte of code: with vectors each costs 4 bytes for
+                                   * good; without, a function of more is interpreted */
+    LIMIT_CUSTOM_SECTIONS = 1000000, /* three bytes each, and 28 of ours */
+    LIMIT_TEXT_TOKENS = 1 << 24,  /* of one text: 16 bytes each while it is read, 256 MiB */
     LIMIT_FRAME_SLOTS = 1 << 20,  /* 8 MiB: as much as a guest stack has by default */
     LIMIT_NESTING = 1 << 20,      /* open blocks, 56 bytes each while a function is verified */
     LIMIT_FIELDS = 10000,         /* of a struct; also operands of array.new_fixed */
@@ -56,11 +59,22 @@ enum {
     /* Host-to-guest calls nested in one another: each takes about a kilobyte of the host's stack,
      * which guests must not be able to exhaust. */
     TUNE_HOST_CALL_DEPTH = 200,
+    /* Bytes that a bulk operation moves between two looks at the interrupt: 0.1 to 0.5 ms, most of
+     * it page faults.  Looking costs nothing that could be measured from some 100 KiB on. */
+    TUNE_PIECE_BYTES = 1 << 20,
+    TUNE_LOOK_EVERY = 1024, /* items, segments, ... between two looks: some 50 us */
     TUNE_BACKTRACE_FRAMES = 64, /* innermost frames of a backtrace: more is not read */
+    /* Code that is read to find where the instructions of interpreted frames begin: a few
+     * milliseconds.  A frame that is not reached says the last byte of its instruction. */
+    TUNE_BACKTRACE_CODE_BYTES = 1 << 20,
     /* Of a name in a backtrace: C++ names are long, but a guest may have one of 100 MB. */
     TUNE_BACKTRACE_NAME_BYTES = 1000,
     /* Innermost frames in a core dump: a runaway recursion has a million, all alike. */
     TUNE_COREDUMP_FRAMES = 4096,
+    /* Arguments and results that calls in a function may have, per byte of its code and beyond that,
+     * for it to be compiled: usual code has less than two, and each takes 3 ns. */
+    TUNE_CALL_VALUES = 16,
+    TUNE_CALL_VALUES_SPARE = 1 << 20,
     TYPE_BUCKETS_FIRST = 64, /* hash buckets of a new registry: a C program has ~50 types */
     /* The code cache: one module's code (what is compiled behind it is not kept), all files, and
      * how many: looking at each when one is written takes about 2 us. */

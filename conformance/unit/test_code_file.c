@@ -539,6 +539,12 @@ static void other_configurations_are_refused(void **state)
     expect_refused(w, engine, trust_records(w, &trust), FNVM_E_INVALID, "features");
     fnvm_engine_free(engine);
     config = usual_config();
+    assert_null(fnvm_policy_parse("strict.yaml", "limits: {nesting: 0}", 20, &config.policy));
+    engine = engine_new(&config);
+    fnvm_policy_release(config.policy);
+    expect_refused(w, engine, &trust, FNVM_E_INVALID, "under another policy");
+    fnvm_engine_free(engine);
+    config = usual_config();
     config.fuel = true;
     engine = engine_new(&config);
     expect_refused(w, engine, &trust, FNVM_E_INVALID, "fuel");

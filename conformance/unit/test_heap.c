@@ -110,26 +110,26 @@ static void array_ranges_are_checked_before_a_change(void **state)
     Array *a = (Array *)(void *)ref_object(ref);
     assert_int_equal(a->length, 10);
     Slot value = {.i64 = 0xABCD1234};
-    assert_int_equal(array_fill(t, ref, 3, &value, 7), FNVM_TRAP_NONE);
-    assert_int_equal(array_fill(t, ref, 4, &value, 7), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
-    assert_int_equal(array_fill(t, ref, 10, &value, 0), FNVM_TRAP_NONE);
-    assert_int_equal(array_fill(t, ref, 11, &value, 0), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
-    assert_int_equal(array_fill(t, ref, UINT32_MAX, &value, UINT32_MAX),
+    assert_int_equal(array_fill(s, t, ref, 3, &value, 7), FNVM_TRAP_NONE);
+    assert_int_equal(array_fill(s, t, ref, 4, &value, 7), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
+    assert_int_equal(array_fill(s, t, ref, 10, &value, 0), FNVM_TRAP_NONE);
+    assert_int_equal(array_fill(s, t, ref, 11, &value, 0), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
+    assert_int_equal(array_fill(s, t, ref, UINT32_MAX, &value, UINT32_MAX),
                      FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
-    assert_int_equal(array_fill(t, 0, 0, &value, 0), FNVM_TRAP_NULL_ARRAY);
+    assert_int_equal(array_fill(s, t, 0, 0, &value, 0), FNVM_TRAP_NULL_ARRAY);
     static const uint16_t filled[10] = {0, 0, 0, 0x1234, 0x1234, 0x1234, 0x1234, 0x1234, 0x1234,
                                         0x1234};
     assert_memory_equal(a + 1, filled, sizeof filled);
 
     for (uint16_t i = 0; i < 10; i++) memcpy(array_at(a, TYPE_I16, i), &i, sizeof i);
-    assert_int_equal(array_copy(t, ref, 1, ref, 0, 9), FNVM_TRAP_NONE); /* overlapping, upwards */
-    assert_int_equal(array_copy(t, ref, 0, ref, 5, 5), FNVM_TRAP_NONE);
+    assert_int_equal(array_copy(s, t, ref, 1, ref, 0, 9), FNVM_TRAP_NONE); /* overlapping, upwards */
+    assert_int_equal(array_copy(s, t, ref, 0, ref, 5, 5), FNVM_TRAP_NONE);
     static const uint16_t copied[10] = {4, 5, 6, 7, 8, 4, 5, 6, 7, 8};
     assert_memory_equal(a + 1, copied, sizeof copied);
-    assert_int_equal(array_copy(t, ref, 0, ref, 6, 5), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
-    assert_int_equal(array_copy(t, ref, 6, ref, 0, 5), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
-    assert_int_equal(array_copy(t, ref, 0, 0, 0, 0), FNVM_TRAP_NULL_ARRAY);
-    assert_int_equal(array_copy(t, 0, 0, ref, 0, 0), FNVM_TRAP_NULL_ARRAY);
+    assert_int_equal(array_copy(s, t, ref, 0, ref, 6, 5), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
+    assert_int_equal(array_copy(s, t, ref, 6, ref, 0, 5), FNVM_TRAP_ARRAY_OUT_OF_BOUNDS);
+    assert_int_equal(array_copy(s, t, ref, 0, 0, 0, 0), FNVM_TRAP_NULL_ARRAY);
+    assert_int_equal(array_copy(s, t, 0, 0, ref, 0, 0), FNVM_TRAP_NULL_ARRAY);
     assert_memory_equal(a + 1, copied, sizeof copied);
     store_close(s);
     fnvm_engine_free(e);

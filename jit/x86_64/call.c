@@ -87,10 +87,19 @@ static void load_rest(Compiler *c, const ArgMove *moves, uint32_t n)
     }
 }
 
+/* A call of two bytes may carry 2,000 values: a function of nothing else is given up. */
+static void count_values(Compiler *c, const Type *t)
+{
+    c->carried += t->nparams + t->nresults;
+    uint64_t most = (uint64_t)TUNE_CALL_VALUES * (c->code->end - c->code->start);
+    if (c->carried > TUNE_CALL_VALUES_SPARE + most) c->failed = true;
+}
+
 /* The arguments in place and popped, all else at home.  rax, rcx and rdx are left alone. */
 static void pass_args(Compiler *c, const Type *t, bool is_tail)
 {
     ArgMove moves[REGISTER_ARGS];
+    count_values(c, t);
     uint32_t nparams = t->nparams;
     asm_room(&c->a, 2 * ASM_ROOM);
     if (!is_tail) {

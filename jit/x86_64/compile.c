@@ -9,6 +9,7 @@
 #include "jit/x86_64/check_state.h"
 #include "loader/skip.h"
 #include "vm/interpreter.h"
+#include "vm/tunables.h"
 
 /* ---- Immediates ---- */
 
@@ -45,6 +46,7 @@ Compiler *compiler_new(Module *m)
     c->m = m;
     c->bytes = m->bytes;
     c->cpu = compiler_cpu_features();
+    c->stop = engine_stop(m->engine);
     c->counts_fuel = m->engine->config.fuel;
     region_offsets(m, &c->offsets);
     c->guards_memory = m->nmemories > 0 && memory_is_guarded(&m->memories[0]);
@@ -73,6 +75,10 @@ void compiler_free(Compiler *c)
     free(c->table_uses);
     free(c);
 }
+
+void compiler_stop_at(Compiler *c, Stop stop) { c->stop = stop; }
+
+bool compiler_stopped(const Compiler *c) { return c->stopped; }
 
 /* ---- Setting up ---- */
 
@@ -172,6 +178,7 @@ static bool start(Compiler *c, const Segment *segment, const FuncCode *code)
     c->nslow_news = c->nsaved = 0;
     c->ntraps = c->nslow_calls = c->nliterals = c->ntable_uses = c->nfixups = 0;
     c->charge = c->cost = 0;
+    c->carried = 0;
     c->loops_seen = 1;
     c->slot = code->local_slots;
     c->pc = c->at = code->start;
@@ -306,7 +313,12 @@ static bool skip_dead(Compiler *c)
 
 static bool pass(Compiler *c)
 {
+    uint32_t until_look = STOP_STEPS;
     do {
+        if (--until_look == 0) {
+            if ((c->stopped = stop_wanted(c->stop)) != false) return false;
+            until_look = STOP_STEPS;
+        }
         asm_room(&c->a, ASM_ROOM);
         if (__builtin_expect(c->a.failed | c->failed, 0)) return false;
         check_state(c);
@@ -316,9 +328,16 @@ static bool pass(Compiler *c)
     return true;
 }
 
+/* More locals than could all be named in the code: they would be most of the work. */
+static bool is_all_locals(const FuncCode *code)
+{
+    return code->nlocals > LIMIT_WIDE_LOCALS + (code->end - code->start);
+}
+
 bool compiler_function(Compiler *c, const Segment *segment, const FuncCode *code, Compiled *out)
 {
-    if (code->nregions == 0 || !start(c, segment, code)) return false;
+    c->stopped = stop_wanted(c->stop);
+    if (c->stopped || code->nregions == 0 || is_all_locals(code) || !start(c, segment, code)) return false;
     c->exhausted = (Label){0};
     prologue(c);
     region_start(c);

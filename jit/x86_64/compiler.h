@@ -209,6 +209,9 @@ struct Compiler {
     uint32_t tables_seen;    /* jump tables so far: tells Block.table_epoch apart */
     bool failed;             /* memory ran out: the function is given up */
     bool counts_fuel;
+    uint64_t carried;        /* arguments and results of its calls so far */
+    Stop stop;               /* looked at while a function is compiled */
+    bool stopped;            /* the last function was not finished because of it */
     uint32_t charge;         /* of the current stretch: the end of the number that is its cost, */
     uint32_t cost;           /* and that as far as it is known; charge 0: between stretches */
     struct CodeTrace *trace; /* who watches, or NULL */

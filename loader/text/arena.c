@@ -14,7 +14,7 @@ struct ArenaChunk {
     _Alignas(ALIGN_BYTES) uint8_t data[];
 };
 
-void arena_init(Arena *arena) { *arena = (Arena){NULL, NULL, false}; }
+void arena_init(Arena *arena) { *arena = (Arena){0}; }
 
 void arena_free(Arena *arena)
 {

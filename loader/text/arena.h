@@ -17,6 +17,8 @@ typedef struct Arena {
     ArenaChunk *chunks; /* the newest first; small requests are cut from `current` */
     ArenaChunk *current;
     bool failed;
+    bool has_key;         /* of the hashes of its name maps */
+    uint64_t hash_key[2];
 } Arena;
 
 void arena_init(Arena *);

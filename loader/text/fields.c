@@ -103,7 +103,7 @@ bool declare_fields(Parser *p, uint32_t end)
     while (p->pos < end) {
         if (!parser_at(p, TOKEN_OPEN)) return parser_expected(p, "a module field");
         uint32_t field_end = parser_form_end(p);
-        if (!declare_field(p, field_end)) return false;
+        if (!declare_field(p, field_end) || !parser_goes_on(p)) return false;
         p->pos = field_end + 1;
     }
     for (p->pos = start; p->pos < end;) {
@@ -478,7 +478,7 @@ static bool parse_field(Parser *p)
 bool parse_fields(Parser *p, uint32_t end)
 {
     while (p->pos < end) {
-        if (!annotation_customs(p) || !parse_field(p) || !parser_ok(p)) return false;
+        if (!annotation_customs(p) || !parse_field(p) || !parser_goes_on(p)) return false;
     }
     return annotation_customs(p);
 }

@@ -27,11 +27,10 @@ static bool parse_label(Parser *p, Buffer *out)
         buffer_u64(out, depth);
         return true;
     }
-    for (depth = 0; depth < p->nlabels; depth++) {
-        if (str_equal(p->labels[p->nlabels - 1 - depth].id, id)) {
-            buffer_u64(out, depth);
-            return true;
-        }
+    uint32_t label = names_find(&p->label_ids, id);
+    if (label != NAME_UNKNOWN) {
+        buffer_u64(out, p->nlabels - 1 - label);
+        return true;
     }
     return parser_fail(p, token, "unknown label $%.*s", STR_SHOWN(id));
 }

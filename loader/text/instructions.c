@@ -29,7 +29,7 @@ struct Frame {
     Str label, name;     /* FRAME_IF: its label, pushed by its arms */
 };
 
-/* Frames are small, but every level costs the verifier too, and labels are searched by name. */
+/* Frames are small, but every level costs the verifier too. */
 enum { NESTING_MAX = 16384 };
 
 static Frame *frame_push(Parser *p, Frame frame)
@@ -55,7 +55,9 @@ static bool label_push(Parser *p, Str id, Str name)
     Label *moved = arena_reserve(&p->arena, p->labels, p->nlabels, &p->labels_cap, sizeof *moved);
     if (moved == NULL) return false;
     p->labels = moved;
-    p->labels[p->nlabels++] = (Label){id};
+    uint32_t shadows = NAME_UNKNOWN;
+    if (id.len != 0) shadows = names_put(&p->label_ids, &p->arena, id, p->nlabels);
+    p->labels[p->nlabels++] = (Label){id, shadows};
     if (name.len != 0) name_map_add(&p->body_labels, &p->nbody_labels, p->nseen_labels, name);
     p->nseen_labels++;
     return true;
@@ -113,7 +115,8 @@ static bool write_block(Parser *p, Op op, Str id, Str name)
 static void write_end(Parser *p)
 {
     write_opcode(&p->code, op_end);
-    p->nlabels--;
+    const Label *label = &p->labels[--p->nlabels];
+    if (label->id.len != 0) names_put(&p->label_ids, &p->arena, label->id, label->shadows);
 }
 
 static bool is_block(Op op) { return op == op_block || op == op_loop || op == op_try_table; }
@@ -285,6 +288,7 @@ bool parse_code(Parser *p, uint32_t end)
 {
     p->code.len = p->pending.len = 0;
     p->nframes = p->nlabels = 0;
+    names_clear(&p->label_ids);
     while (p->pos < end || p->nframes != 0) {
         bool ok;
         if (p->pos >= end)
@@ -295,7 +299,7 @@ bool parse_code(Parser *p, uint32_t end)
             ok = parse_close(p);
         else
             ok = parse_plain(p);
-        if (!ok || !parser_ok(p)) return false;
+        if (!ok || !parser_goes_on(p)) return false;
     }
     return true;
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "vm/tunables.h"
+
 bool str_equal(Str a, Str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
@@ -370,7 +372,7 @@ static void annotation_read(Lexer *lexer, Arena *arena, Tokens *tokens, Token op
         depth += token.kind == TOKEN_OPEN;
         depth -= token.kind == TOKEN_CLOSE;
         if (depth == 0) break;
-        if (known) {
+        if (known && tokens->npayload < LIMIT_TEXT_TOKENS) {
             token_push(arena, &tokens->payload, &tokens->npayload, &tokens->payload_cap, token);
             note.count++;
         }
@@ -390,6 +392,14 @@ void tokens_read(Lexer *lexer, Arena *arena, Tokens *tokens, bool one_form)
     tokens->n = tokens->nannotations = tokens->npayload = 0;
     Token token;
     while ((token = lexer_next(lexer)).kind != TOKEN_END && !arena->failed) {
+        if (tokens->n + tokens->npayload >= LIMIT_TEXT_TOKENS) {
+            lexer->too_long = true;
+            break;
+        }
+        if (tokens->n % STOP_STEPS == 0 && stop_wanted(lexer->stop)) {
+            lexer->stopped = true;
+            break;
+        }
         if (token.kind == TOKEN_OPEN) {
             if (lexer->pos < lexer->len && lexer->text[lexer->pos] == '@') {
                 annotation_read(lexer, arena, tokens, token, lexer_next(lexer));

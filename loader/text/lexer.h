@@ -9,6 +9,7 @@
 
 #include "fnvm.h"
 #include "loader/text/arena.h"
+#include "vm/stop.h"
 
 #define TEXT_MAX_BYTES ((size_t)1 << 30)
 
@@ -70,6 +71,9 @@ typedef struct Lexer {
     const char *text;
     uint32_t len, pos;
     TextFault fault; /* the first one; lexing goes on behind it */
+    bool too_long;   /* there are more than LIMIT_TEXT_TOKENS */
+    Stop stop;
+    bool stopped;    /* a flag of that was set */
 } Lexer;
 
 /* The next token, whatever it is ("(@" gives an open parenthesis and a reserved token). */

@@ -3,19 +3,15 @@
 #include "loader/text/names.h"
 
 #include <string.h>
+#include <sys/random.h>
 
-static uint64_t key_hash(Str key)
-{
-    uint64_t hash = 0xCBF29CE484222325u ^ key.len; /* FNV-1a, then mixed */
-    for (size_t i = 0; i < key.len; i++) hash = (hash ^ (uint8_t)key.bytes[i]) * 0x100000001B3u;
-    return hash ^ hash >> 29;
-}
+#include "vm/hash.h"
 
 /* The slot that holds the key, or the free one where it belongs.  The map has slots. */
 static NameSlot *slot_of(const NameMap *map, Str key)
 {
     uint32_t mask = map->size - 1;
-    uint32_t i = (uint32_t)key_hash(key) & mask;
+    uint32_t i = (uint32_t)hash_bytes(map->hash_key, key.bytes, key.len) & mask;
     while (map->slots[i].age == map->age && !str_equal(map->slots[i].key, key)) i = (i + 1) & mask;
     return &map->slots[i];
 }
@@ -30,6 +26,12 @@ uint32_t names_find(const NameMap *map, Str key)
 static bool names_enlarge(NameMap *map, Arena *arena)
 {
     NameMap bigger = {.size = map->size == 0 ? 16 : map->size * 2, .age = 1};
+    if (!arena->has_key) {
+        /* Early at boot there is no randomness, but addresses are random too. */
+        arena->hash_key[0] = (uint64_t)(uintptr_t)arena->chunks;
+        arena->has_key = getrandom(arena->hash_key, sizeof arena->hash_key, GRND_NONBLOCK) != 0;
+    }
+    memcpy(bigger.hash_key, arena->hash_key, sizeof bigger.hash_key);
     bigger.slots = arena_alloc(arena, bigger.size * sizeof(NameSlot));
     if (bigger.slots == NULL) return false;
     for (uint32_t i = 0; i < map->size; i++) {
@@ -50,6 +52,17 @@ bool names_add(NameMap *map, Arena *arena, Str key, uint32_t value)
     *slot = (NameSlot){key, value, map->age};
     map->n++;
     return true;
+}
+
+uint32_t names_put(NameMap *map, Arena *arena, Str key, uint32_t value)
+{
+    if (map->n >= map->size / 2 && !names_enlarge(map, arena)) return NAME_UNKNOWN;
+    NameSlot *slot = slot_of(map, key);
+    bool is_new = slot->age != map->age;
+    uint32_t before = is_new ? NAME_UNKNOWN : slot->value;
+    *slot = (NameSlot){key, value, map->age};
+    map->n += is_new;
+    return before;
 }
 
 void names_clear(NameMap *map)

@@ -17,12 +17,15 @@ typedef struct NameMap { /* zeroed: empty */
     uint32_t size; /* of slots, a power of two */
     uint32_t n;
     uint32_t age;
+    uint64_t hash_key[2]; /* random: a text cannot make its identifiers collide */
 } NameMap;
 
 uint32_t names_find(const NameMap *, Str key); /* NAME_UNKNOWN if it is not there */
 /* False if the key is there already (its value stays) or, with arena->failed set, for want of
  * memory. */
 bool names_add(NameMap *, Arena *, Str key, uint32_t value);
+/* Gives the key a value, NAME_UNKNOWN as if it were not there; returns the one it had. */
+uint32_t names_put(NameMap *, Arena *, Str key, uint32_t value);
 void names_clear(NameMap *);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "loader/text/wat.h"
 #include "vm/error.h"
+#include "vm/tunables.h"
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
@@ -63,6 +64,13 @@ bool parser_expected(Parser *p, const char *what)
 }
 
 bool parser_ok(Parser *p) { return p->error == NULL && !p->arena.failed; }
+
+bool parser_goes_on(Parser *p)
+{
+    if (++p->steps % STOP_STEPS == 0 && p->error == NULL && stop_wanted(p->stop))
+        p->error = stop_error("translating text");
+    return parser_ok(p);
+}
 
 /* ---- Cursor ---------------------------------------------------------------------------------- */
 
@@ -291,7 +299,8 @@ static bool translate_quote(Parser *p, unsigned depth, uint8_t **bytes, size_t *
     if (!module_strings(p, &text)) return false;
     if (depth >= QUOTE_DEPTH_MAX) return parser_fail(p, 0, "quoted modules are nested too deep");
     p->error =
-        translate((WatInput){(const char *)text.bytes, text.len, 1, 1}, depth + 1, bytes, len);
+        translate((WatInput){(const char *)text.bytes, text.len, 1, 1, p->stop}, depth + 1, bytes,
+                  len);
     return p->error == NULL;
 }
 
@@ -324,8 +333,13 @@ static fnvm_error *translate(WatInput input, unsigned depth, uint8_t **bytes, si
     if (input.len == 0) input.text = "";
     Parser p;
     parser_init(&p, input.text, input.line, input.column);
-    Lexer lexer = {.text = input.text, .len = (uint32_t)input.len};
+    p.stop = input.stop;
+    Lexer lexer = {.text = input.text, .len = (uint32_t)input.len, .stop = input.stop};
     tokens_read(&lexer, &p.arena, &p.tokens, false);
+    if (lexer.stopped) p.error = stop_error("translating text");
+    if (lexer.too_long)
+        parser_fail_code(&p, FNVM_E_LIMIT, lexer.pos, "the text has more than %d tokens: translate "
+                         "it with another tool", LIMIT_TEXT_TOKENS);
     if (lexer.fault.message != NULL)
         parser_fail_code(&p, FNVM_E_MALFORMED, lexer.fault.at, "%s", lexer.fault.message);
     if (parser_ok(&p)) translate_module(&p, depth, bytes, len);
@@ -342,5 +356,6 @@ fnvm_error *wat_to_wasm(WatInput input, uint8_t **bytes, size_t *len)
 
 fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **bytes, size_t *bytes_len)
 {
-    return wat_to_wasm((WatInput){text, len, 1, 1}, bytes, bytes_len);
+    return wat_to_wasm((WatInput){.text = text, .len = len, .line = 1, .column = 1}, bytes,
+                       bytes_len);
 }

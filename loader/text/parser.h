@@ -11,6 +11,7 @@
 #include "loader/instruction.h"
 #include "loader/text/names.h"
 #include "loader/text/number.h"
+#include "vm/stop.h"
 
 typedef enum Space { /* index spaces (2.5.1) */
                      SPACE_TYPE,
@@ -76,6 +77,7 @@ typedef struct Custom { /* a section from a (@custom) annotation */
 
 typedef struct Label {
     Str id; /* empty if none */
+    uint32_t shadows; /* what the identifier meant outside; NAME_UNKNOWN: nothing */
 } Label;
 
 typedef struct Frame Frame; /* instructions.c */
@@ -86,6 +88,8 @@ typedef struct Parser {
     uint32_t line, column; /* where the text begins in its file */
     Tokens tokens;
     uint32_t pos; /* cursor: index of a token */
+    Stop stop;    /* looked at every STOP_STEPS steps */
+    uint32_t steps;
     fnvm_error *error;
 
     /* The module. */
@@ -113,6 +117,7 @@ typedef struct Parser {
     uint32_t nbody_hints;
     Buffer code;    /* instructions */
     Buffer pending; /* a stack of folded instructions whose operands come first */
+    NameMap label_ids; /* to the innermost label of that name */
     Label *labels;
     uint32_t nlabels, labels_cap;
     Frame *frames;
@@ -130,6 +135,7 @@ bool parser_fail_code(Parser *, fnvm_code, uint32_t at, const char *format, ...)
 /* "found X, expected ..." at the cursor. */
 bool parser_expected(Parser *, const char *what);
 bool parser_ok(Parser *); /* false after an error or when memory ran out */
+bool parser_goes_on(Parser *); /* parser_ok, and a step: it can be stopped here */
 
 const Token *parser_peek(const Parser *);
 Str parser_text(const Parser *, const Token *);

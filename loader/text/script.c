@@ -457,7 +457,7 @@ const WastCommand *wast_commands(const WastScript *script, size_t *n)
 
 fnvm_error *wast_module_bytes(const WastModule *module, uint8_t **bytes, size_t *len)
 {
-    WatInput input = {module->body.bytes, module->body.len, 1, 1};
+    WatInput input = {.text = module->body.bytes, .len = module->body.len, .line = 1, .column = 1};
     if (module->kind == WAST_MODULE_TEXT) {
         input.line = module->line;
         input.column = module->column;

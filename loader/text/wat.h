@@ -11,6 +11,7 @@ typedef struct WatInput {
     const char *text;
     size_t len;
     uint32_t line, column; /* of the text's first byte in its file, both from 1 */
+    Stop stop;             /* FNVM_E_LIMIT once a flag of it is set */
 } WatInput;
 
 /* On success *bytes is freed with free().  Errors: FNVM_E_MALFORMED with "line:column: ...",

@@ -1,8 +1,8 @@
 /* The database of approvals and installed versions: SQLite, one file, rollback journal, fully
  * synchronous.  Only used under the depot's lock (depot.h), so there is one writer.
  *
- * Names and versions are checked by the callers (manifest_name_ok).  A row is never deleted but those of
- * files that are gone: every version keeps its record, with its state. */
+ * Names and versions are checked by the callers (manifest_name_ok).  A row is never deleted but
+ * those of files that are gone: every version keeps its record, with its state. */
 #ifndef FNVM_VERIFIER_APPROVAL_DATABASE_H
 #define FNVM_VERIFIER_APPROVAL_DATABASE_H
 
@@ -16,6 +16,8 @@ void database_close(Database *);
 fnvm_error *database_begin(Database *);
 fnvm_error *database_commit(Database *);
 void database_rollback(Database *); /* fine after commit */
+bool database_is_changed(const Database *); /* since the transaction began */
+fnvm_error *database_check(Database *); /* all of it, for whoever doubts: FNVM_E_INVALID */
 
 /* ---- Approvals ---- */
 
@@ -28,7 +30,7 @@ typedef enum ApprovalState {
 
 typedef struct Approval {
     int64_t id;
-    char name[64], version[64];
+    char name[DEPOT_NAME_SIZE], version[DEPOT_NAME_SIZE];
     Measurement measurement;
     uint8_t policy[32];       /* digest; zeros: none.  The text: database_policy */
     bool is_signed;
@@ -47,6 +49,7 @@ bool approval_is_genuine(const Approval *); /* its signature is the signer's */
 
 fnvm_error *database_add_approval(Database *, Approval *); /* sets id */
 fnvm_error *database_set_approval(Database *, int64_t id, ApprovalState, const char *reason);
+fnvm_error *database_set_signature(Database *, const Approval *); /* by id */
 /* By name and version; *found. */
 fnvm_error *database_find_approval(Database *, const char *name, const char *version, Approval *out,
                                    bool *found);
@@ -76,7 +79,8 @@ typedef struct Install {
 fnvm_error *database_add_install(Database *, const Install *);
 fnvm_error *database_set_install(Database *, const Install *); /* by id: all but id and approval */
 fnvm_error *database_remove_install(Database *, const char *id);
-/* `fn` sees the install and its approval. */
+/* `fn` sees the install and its approval, and changes neither table; `origin` is its own only
+ * for the call. */
 fnvm_error *database_each_install(Database *,
                                   fnvm_error *(*fn)(void *env, const Install *, const Approval *),
                                   void *env);
@@ -85,7 +89,7 @@ fnvm_error *database_each_install(Database *,
 
 typedef struct Event {
     int64_t id;
-    char what[16], name[64], version[64];
+    char what[16], name[DEPOT_NAME_SIZE], version[DEPOT_NAME_SIZE];
     bool has_measurement;
     Measurement measurement;
     char reason[200];
@@ -93,10 +97,14 @@ typedef struct Event {
 
 fnvm_error *database_add_event(Database *, const Event *);
 /* Those that are not in the log yet, in order. */
-fnvm_error *database_each_pending(Database *, fnvm_error *(*fn)(void *env, const Event *), void *env);
+fnvm_error *database_each_pending(Database *, fnvm_error *(*fn)(void *env, const Event *),
+                                  void *env);
 /* All up to this one are in the log, whose head is this. */
 fnvm_error *database_set_logged(Database *, int64_t event, const AuditHead *);
 fnvm_error *database_audit_head(Database *, AuditHead *out);
+/* Events from *first to *last are in the log; those before are in one that was put aside. */
+fnvm_error *database_logged(Database *, int64_t *first, int64_t *last);
+fnvm_error *database_set_first_event(Database *, int64_t event);
 fnvm_error *database_each_event(Database *, const char *name,
                                 fnvm_error *(*fn)(void *env, const Event *, const char *time),
                                 void *env);

@@ -17,6 +17,7 @@ typedef enum ManifestInit {  /* when the function counts as started, and is froz
 } ManifestInit;
 
 typedef struct Manifest {
+    Arena arena;             /* has all strings and lists */
     char *path;              /* of the manifest itself */
     char *name, *version;    /* `version` may be NULL */
     char *module; uint32_t module_line;
@@ -37,7 +38,8 @@ void manifest_free(Manifest *); /* NULL is fine */
 /* [A-Za-z0-9] and then up to 63 of these and `. _ -`: names of functions, and versions. */
 bool manifest_name_ok(const char *name);
 
-/* FNVM_E_POLICY unless the policy lets it be handed in; `line` of 0 and `path` NULL: by an option. */
+/* FNVM_E_POLICY, with the policy's line, unless the policy lets it be handed in.  Directories are compared
+ * by what they really are (realpath), so `host` must exist. */
 fnvm_error *policy_check_dir(const Policy *, const char *host, bool read_only);
 fnvm_error *policy_check_env(const Policy *, const char *name);
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "fnvm.h"
+#include "loader/text/arena.h"
 #include "vm/tunables.h"
 
 typedef enum PolicyCeiling {
@@ -52,6 +53,7 @@ typedef struct PolicyDir {
 
 struct fnvm_policy {
     atomic_size_t refs;
+    Arena arena;            /* has all strings and lists */
     char *name;             /* for messages: the file's */
     uint8_t digest[32];     /* BLAKE2b of the YAML's bytes: equal for equal texts */
 
@@ -73,10 +75,13 @@ struct fnvm_policy {
 };
 typedef struct fnvm_policy Policy;
 
-/* Whether `text` fits a pattern; linear in text and pattern, whatever they are. */
+/* Whether `text` fits a pattern.  Linear in the text; where both `*` and `?` are in it, a pattern's length
+ * is a factor, too. */
+enum { POLICY_PATTERN_BYTES = 255 };
 bool pattern_matches(const char *pattern, const char *text, size_t len);
 
-/* "policy.yaml:12: limits.locals allows 100", for messages about ceilings; cut to size. */
+/* "policy.yaml:12: limits.locals allows 100", for messages about ceilings; cut to size.  Without a line if
+ * it is a default. */
 void policy_print_ceiling(const Policy *, PolicyCeiling, char *text, size_t size);
 
 /* Lowers the configuration's limits to the policy's ceilings, and sets engine, verify and compile if the

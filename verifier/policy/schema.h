@@ -7,4 +7,7 @@
 void policy_schema_print(FILE *);
 void manifest_schema_print(FILE *);
 
+/* A policy as YAML: every key with what it is, at its default or, where that is no value, as a comment. */
+void policy_defaults_print(FILE *);
+
 #endif

@@ -1,7 +1,8 @@
 /* YAML as a tree, bounded before it is parsed: libyaml's events, without what files of ours never need
  * and attackers do: anchors and aliases, tags, several documents.  Keys of a mapping are unique.
  *
- * Nodes live as long as their document.  One thread at a time; immutable after reading. */
+ * Nodes live as long as their document.  One thread at a time; immutable after reading.  Names begin with
+ * yamldoc_: yaml_ is libyaml's, whose yaml_free is no other's where all is linked statically. */
 #ifndef FNVM_VERIFIER_POLICY_YAML_H
 #define FNVM_VERIFIER_POLICY_YAML_H
 
@@ -27,16 +28,16 @@ typedef struct YamlNode {
 typedef struct YamlDocument YamlDocument;
 
 /* `name` is for messages.  FNVM_E_MALFORMED: "NAME:LINE:COLUMN: ...". */
-fnvm_error *yaml_parse(const char *name, const char *text, size_t len, YamlDocument **out);
-fnvm_error *yaml_load(const char *path, YamlDocument **out);
-void yaml_free(YamlDocument *); /* NULL is fine */
-const YamlNode *yaml_root(const YamlDocument *);
-const char *yaml_name(const YamlDocument *);
+fnvm_error *yamldoc_parse(const char *name, const char *text, size_t len, YamlDocument **out);
+fnvm_error *yamldoc_load(const char *path, YamlDocument **out);
+void yamldoc_free(YamlDocument *); /* NULL is fine */
+const YamlNode *yamldoc_root(const YamlDocument *);
+const char *yamldoc_name(const YamlDocument *);
 /* The bytes that were parsed, for a digest. */
-const char *yaml_text(const YamlDocument *, size_t *len);
+const char *yamldoc_text(const YamlDocument *, size_t *len);
 
 /* "NAME:LINE:COLUMN: message". */
-fnvm_error *yaml_error(const YamlDocument *, const YamlNode *at, const char *format, ...)
+fnvm_error *yamldoc_error(const YamlDocument *, const YamlNode *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -83,6 +83,15 @@ static fnvm_error *set_host_value(Module *m, uint32_t type)
     return NULL;
 }
 
+/* Whether the module is one definition and nothing else, as those that the host makes: there is no
+ * code in it, and no policy holds for it. */
+static bool is_of_host(const uint8_t *bytes, uint64_t size)
+{
+    enum { HEADER = 8, TABLE = 4, MEMORY = 5, GLOBAL = 6 };
+    return size > HEADER + 2 && bytes[HEADER + 1] == size - HEADER - 2 &&
+           (bytes[HEADER] == TABLE || bytes[HEADER] == MEMORY || bytes[HEADER] == GLOBAL);
+}
+
 static fnvm_error *module_embedded(const Opening *o, const ImageModule *want, Module **out)
 {
     const uint64_t size = image_count(o->image, IMAGE_EMBEDDED), at = want->embedded - 1;
@@ -93,7 +102,10 @@ static fnvm_error *module_embedded(const Opening *o, const ImageModule *want, Mo
     crypto_generichash(hash.bytes, sizeof hash.bytes, bytes + at, want->size, NULL, 0);
     if (!hash_equal(&hash, &want->hash))
         return fnvm_error_new(FNVM_E_MALFORMED, "a module in it does not have its hash");
-    fnvm_error *error = fnvm_module_new(o->image->engine, bytes + at, (size_t)want->size, out);
+    const ModuleOrigin origin =
+        is_of_host(bytes + at, want->size) ? MODULE_OF_HOST : MODULE_OF_IMAGE;
+    fnvm_error *error =
+        module_new_of(o->image->engine, origin, bytes + at, (size_t)want->size, out);
     if (!error) error = set_host_value(*out, want->value_type);
     if (error && *out) {
         fnvm_module_release(*out);
@@ -159,7 +171,7 @@ static fnvm_error *load_open_file(fnvm_engine *engine, int fd, const char *path,
 {
     char name[40];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    fnvm_error *error = fnvm_module_load(engine, name, out);
+    fnvm_error *error = module_load_of(engine, MODULE_OF_IMAGE, name, out);
     if (error) return error;
     char *copy = strdup(path);
     if (copy) {
@@ -281,6 +293,9 @@ static fnvm_error *open_image(const Opening *o)
     Image *image = o->image;
     fnvm_error *error = image_file_open(o->path, o->trust, &image->file);
     if (error) return error; /* it names the file */
+    image->gate.file = image->file.stat;
+    error = gate_image(&image->gate, image->engine, o->path);
+    if (error) return fnvm_error_wrap(error, "cannot use image `%s`", o->path);
     const ImageHead *h = image->file.head;
     image->limits = (RegionLimits){h->max_memory_bytes, h->max_table_elements, h->max_stack_bytes};
     working_set_load(&image->file);

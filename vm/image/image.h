@@ -13,6 +13,7 @@ struct fnvm_image {           /* immutable once open, but `refs` */
     ImageFile file;
     Module **modules;         /* retained; by ImageModule */
     char *start;              /* the export that running it calls; owned */
+    Gate gate;                /* whether it is approved */
     RegionLimits limits;
     _Atomic int pagemap;      /* for resets: see image_pagemap */
     pthread_mutex_t lock;     /* of opening it */

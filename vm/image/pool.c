@@ -74,6 +74,8 @@ void fnvm_pool_free(fnvm_pool *pool)
 fnvm_error *fnvm_pool_take(fnvm_pool *pool, fnvm_store **store, fnvm_instance **main)
 {
     const PooledStore *p = &pool->stores[pool->nready ? pool->nready - 1 : pool->nmade];
+    fnvm_error *refused = gate_image_again(&pool->image->gate, pool->image->engine);
+    if (refused) return refused;
     if (pool->nready) {
         pool->nready--;
     } else if (pool->nmade < pool->options.most) {

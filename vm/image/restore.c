@@ -4,6 +4,7 @@
  * here again: restoring costs a few system calls per instance, and what objects there are. */
 #include "vm/image/restore.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include "jit/enter.h"
 #include "vm/coredump.h"
 #include "vm/heap.h"
+#include "vm/limits.h"
 #include "vm/image/objects.h"
 #include "vm/tunables.h"
 
@@ -152,10 +154,16 @@ fnvm_error *image_restore(Image *image, fnvm_linker *l, Instance **main)
     if (s->ninstances > 1 || s->image)
         return fnvm_error_new(FNVM_E_USAGE, "an image is restored into a new store, in which "
                               "nothing has been instantiated");
-    if (image_count(image, IMAGE_INSTANCES) > image->engine->config.max_instances)
-        return fnvm_error_new(FNVM_E_LIMIT, "more than %u instances in one store",
-                              image->engine->config.max_instances);
-    fnvm_error *error = restore_hosts(image, l, false);
+    const uint32_t most = image->engine->config.max_instances;
+    if (image_count(image, IMAGE_INSTANCES) > most) {
+        char limit[LIMIT_TEXT];
+        limit_print(image->engine, CONFIG_INSTANCES, most, limit, sizeof limit);
+        return fnvm_error_new(FNVM_E_LIMIT, "the image has %" PRIu64 " instances, and one store "
+                              "must not have more than %s", image_count(image, IMAGE_INSTANCES),
+                              limit);
+    }
+    fnvm_error *error = gate_image_again(&image->gate, image->engine);
+    if (!error) error = restore_hosts(image, l, false);
     if (error) return error;
     s->image = fnvm_image_retain(image);
     for (uint32_t id = 1; id <= image_count(image, IMAGE_INSTANCES) && !error; id++)
@@ -222,6 +230,8 @@ fnvm_error *store_reset(Store *s)
                               "reset");
     if (s->host_depth)
         return fnvm_error_new(FNVM_E_USAGE, "a store cannot be reset while its guest runs");
+    fnvm_error *error = gate_image_again(&image->gate, image->engine);
+    if (error) return error;
     const uint64_t n = image_count(image, IMAGE_INSTANCES);
     if (s->ninstances != n + 1)
         return fnvm_error_new(FNVM_E_UNSUPPORTED, "modules were instantiated since the image was "
@@ -230,7 +240,6 @@ fnvm_error *store_reset(Store *s)
     const bool quiet = pagemap >= 0 && has_been_quiet(s); /* a fork counts its faults anew */
     s->clean.valid = false;
     forget_run(s);
-    fnvm_error *error = NULL;
     for (uint32_t id = 1; id <= n && !error; id++)
         error = reset_instance(image, s->instances[id], pagemap, quiet);
     if (error) return error;

@@ -1,0 +1,23 @@
+/* What installing writes and runs besides what the library does. */
+#ifndef FNVM_CLI_INSTALL_H
+#define FNVM_CLI_INSTALL_H
+
+#include "verifier/approval/depot.h"
+#include "verifier/policy/manifest.h"
+
+/* The manifest as it is installed: complete, and with absolute paths, since it is read in another
+ * folder.  `module` and `policy` are paths; `policy` may be NULL.  *text is malloc'd. */
+fnvm_error *manifest_print(const Manifest *, const char *name, const char *version,
+                           const char *module, const char *policy, char **text, size_t *len);
+
+/* The YAML of a manifest's policy, of the file it names or what is in place, so that it can be kept as
+ * a file of its own; *text is NULL if there is none. */
+fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len);
+
+/* Makes a version ready in its folder, by the manifest that lies beside `image` if there is one:
+ * verifies the module and compiles it, or freezes the image.  `policy` is for where there is no
+ * manifest. */
+fnvm_error *install_prepare(const Depot *, const fnvm_policy *policy, const char *module,
+                            const char *image);
+
+#endif

@@ -1,0 +1,214 @@
+/* Manifests as they are installed.  All text is quoted and everything but ASCII escaped, so that what
+ * is read again is what was meant. */
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/install.h"
+#include "verifier/policy/shape.h"
+
+static fnvm_error *no_memory(void)
+{
+    return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+}
+
+/* ---- Text ---- */
+
+/* The code point at `at` in UTF-8, and its length; 0 where it is none. */
+static size_t decode(const unsigned char *at, uint32_t *out)
+{
+    static const struct { unsigned char below; size_t n; } lengths[] = {
+        {0x80, 1}, {0xC2, 0}, {0xE0, 2}, {0xF0, 3}, {0xF5, 4}};
+    size_t n = 0;
+    for (size_t i = 5; i-- > 0;)
+        if (at[0] < lengths[i].below) n = lengths[i].n;
+    if (at[0] >= 0xF5) n = 0;
+    *out = n == 1 ? at[0] : at[0] & (0xFFu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((at[i] & 0xC0) != 0x80) return 0;
+        *out = *out << 6 | (at[i] & 0x3F);
+    }
+    return n;
+}
+
+/* False: it is no UTF-8, which YAML cannot have. */
+static bool print_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        uint32_t c;
+        const size_t n = decode(at, &c);
+        if (n == 0) return false;
+        if (c == '"' || c == '\\') fprintf(out, "\\%c", (int)c);
+        else if (c >= 0x20 && c < 0x7F) fputc((int)c, out);
+        else fprintf(out, "\\U%08X", c);
+        at += n;
+    }
+    fputc('"', out);
+    return true;
+}
+
+static bool print_key(FILE *out, const char *key, const char *text)
+{
+    if (!text) return true;
+    fprintf(out, "%s: ", key);
+    bool ok = print_text(out, text);
+    fputc('\n', out);
+    return ok;
+}
+
+/* Relative to where we are now. */
+static bool print_path(FILE *out, const char *path)
+{
+    char here[PATH_MAX], *whole = NULL;
+    if (path[0] == '/') return print_text(out, path);
+    if (!getcwd(here, sizeof here) || asprintf(&whole, "%s/%s", here, path) < 0) return false;
+    bool ok = print_text(out, whole);
+    free(whole);
+    return ok;
+}
+
+/* ---- The manifest ---- */
+
+static bool print_init(FILE *out, const Manifest *m)
+{
+    static const char *const words[] = {[INIT_NONE] = "none", [INIT_CALL] = "call",
+                                        [INIT_CHECKPOINT] = "checkpoint", [INIT_STDIN] = "stdin"};
+    if (m->init != INIT_CALL || !m->init_call) {
+        fprintf(out, "init: %s\n", words[m->init]);
+        return true;
+    }
+    fputs("init:\n  ", out);
+    return print_key(out, "call", m->init_call);
+}
+
+static bool print_mounts(FILE *out, const Manifest *m)
+{
+    bool ok = true;
+    if (m->nmounts) fputs("mounts:\n", out);
+    for (size_t i = 0; i < m->nmounts; i++) {
+        fputs("  - host: ", out);
+        ok &= print_path(out, m->mounts[i].host);
+        fputs("\n    guest: ", out);
+        ok &= print_text(out, m->mounts[i].guest);
+        fprintf(out, "\n    access: %s\n", m->mounts[i].read_only ? "ro" : "rw");
+    }
+    return ok;
+}
+
+static bool print_lists(FILE *out, const Manifest *m)
+{
+    bool ok = true;
+    if (m->nargs) fputs("args:\n", out);
+    for (size_t i = 0; i < m->nargs; i++) {
+        fputs("  - ", out);
+        ok &= print_text(out, m->args[i]);
+        fputc('\n', out);
+    }
+    if (m->nenv) fputs("environment:\n", out);
+    for (size_t i = 0; i < m->nenv; i++) {
+        fputs("  ", out);
+        ok &= print_text(out, m->env[i].name);
+        fputs(": ", out);
+        if (m->env[i].value) ok &= print_text(out, m->env[i].value);
+        else fputs("null", out);
+        fputc('\n', out);
+    }
+    return ok;
+}
+
+fnvm_error *manifest_print(const Manifest *m, const char *name, const char *version,
+                           const char *module, const char *policy, char **text, size_t *len)
+{
+    *text = NULL;
+    FILE *out = open_memstream(text, len);
+    if (!out) return no_memory();
+    bool ok = print_key(out, "name", name) && print_key(out, "version", version);
+    fputs("module: ", out);
+    ok &= print_path(out, module);
+    fputc('\n', out);
+    ok &= print_key(out, "policy", policy) && print_init(out, m) &&
+          print_key(out, "entry", m->entry);
+    fprintf(out, "image: %s\n", m->image ? "true" : "false");
+    ok &= print_lists(out, m) && print_mounts(out, m);
+    const bool written = !ferror(out);
+    if (fclose(out) == 0 && written && ok) return NULL;
+    free(*text);
+    *text = NULL;
+    return written ? fnvm_error_new(FNVM_E_UNSUPPORTED, "`%s`: a path in it is no UTF-8, which "
+                                    "manifests have to be", m->path) : no_memory();
+}
+
+/* ---- Its policy ---- */
+
+/* Words and numbers need no quotes; anything else gets them. */
+static bool is_plain(const YamlNode *node)
+{
+    bool plain = node->plain && node->len > 0;
+    for (size_t i = 0; i < node->len && plain; i++)
+        plain = isalnum((unsigned char)node->text[i]) || strchr("._-+", node->text[i]);
+    return plain && node->text[0] != '-';
+}
+
+/* In YAML's flow style, which needs no indentation; a key of the outermost map has a line of its own,
+ * for the messages that name lines. */
+static bool print_node(FILE *out, const YamlNode *node, unsigned depth)
+{
+    bool ok = true;
+    if (node->kind == YAML_SCALAR) {
+        if (!is_plain(node) && !(node->plain && node->len == 0)) return print_text(out, node->text);
+        fputs(node->len ? node->text : "null", out);
+        return true;
+    }
+    if (depth) fputc(node->kind == YAML_MAP ? '{' : '[', out);
+    for (size_t i = 0; i < node->n; i++) { /* of a map: keys and values */
+        const bool is_value = node->kind == YAML_MAP && i % 2;
+        if (i) fputs(is_value ? ": " : depth ? ", " : "\n", out);
+        ok &= print_node(out, node->items[i], depth + 1);
+    }
+    if (depth) fputc(node->kind == YAML_MAP ? '}' : ']', out);
+    else fputc('\n', out);
+    return ok;
+}
+
+static fnvm_error *print_policy(const YamlNode *node, char **text, size_t *len)
+{
+    FILE *out = open_memstream(text, len);
+    if (!out) return no_memory();
+    bool ok = node->n == 0 ? fputs("{}\n", out) >= 0 : print_node(out, node, 0);
+    ok &= !ferror(out);
+    if (fclose(out) == 0 && ok) return NULL;
+    free(*text);
+    *text = NULL;
+    return no_memory();
+}
+
+static fnvm_error *read_named(const char *manifest, const char *file, char **text, size_t *len)
+{
+    const char *slash = strrchr(manifest, '/');
+    const int folder = slash && file[0] != '/' ? (int)(slash + 1 - manifest) : 0;
+    char *path = NULL;
+    if (asprintf(&path, "%.*s%s", folder, manifest, file) < 0) return no_memory();
+    fnvm_error *error = file_read(path, text, len);
+    if (error) error = fnvm_error_wrap(error, "the policy `%s`", path);
+    free(path);
+    return error;
+}
+
+fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len)
+{
+    YamlDocument *document = NULL;
+    const YamlNode *policy = NULL;
+    *text = NULL;
+    *len = 0;
+    fnvm_error *error = yamldoc_load(manifest, &document);
+    if (error) return error;
+    policy = shape_find(yamldoc_root(document), "policy");
+    if (policy && policy->kind == YAML_MAP) error = print_policy(policy, text, len);
+    else if (policy) error = read_named(manifest, policy->text, text, len);
+    yamldoc_free(document);
+    return error;
+}

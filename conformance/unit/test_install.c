@@ -1,0 +1,228 @@
+/* Installing from within: versions that are held while they are replaced, what a failure or another
+ * process at work leaves, and what starts are allowed by.  (The commands: conformance/install;
+ * kills: depot_kill.) */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <sys/file.h>
+
+#include "conformance/depot_world.h"
+
+typedef struct Test { World world; Depot *depot; } Test;
+
+static int set_up(void **state)
+{
+    Test *t = calloc(1, sizeof *t);
+    if (!t) return -1;
+    snprintf(t->world.folder, sizeof t->world.folder, "/tmp/test_install.XXXXXX");
+    if (!mkdtemp(t->world.folder)) return -1;
+    snprintf(t->world.depot, sizeof t->world.depot, "%s/depot", t->world.folder);
+    t->depot = world_open(&t->world);
+    *state = t;
+    return t->depot ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    Test *t = *state;
+    char command[300];
+    fnvm_depot_close(t->depot);
+    snprintf(command, sizeof command, "rm -rf '%s'", t->world.folder);
+    int status = system(command);
+    free(t);
+    return status;
+}
+
+static fnvm_error *install(Test *t, const Version *v, bool update)
+{
+    return depot_install(t->depot,
+                         &(InstallRequest){.approval = {.name = v->name, .version = v->version},
+                                           .module = v->file, .update = update});
+}
+
+static Version *installed(Test *t, const char *name, bool update)
+{
+    Version *v = world_new_version(&t->world, name);
+    assert_non_null(v);
+    assert_null(install(t, v, update));
+    return v;
+}
+
+static void expect_code(fnvm_error *error, fnvm_code code)
+{
+    assert_non_null(error);
+    assert_int_equal(fnvm_error_code(error), code);
+    fnvm_error_free(error);
+}
+
+static size_t versions(const Test *t) { return count_entries(t->world.depot, "versions"); }
+static size_t objects(const Test *t) { return count_entries(t->world.depot, "objects"); }
+
+/* ---- Held while it is replaced ---- */
+
+static void a_held_version_outlives_its_update(void **state)
+{
+    Test *t = *state;
+    DepotFunction old, again;
+    Version *first = installed(t, "f", false);
+    assert_null(depot_find(t->depot, "f", &old));
+    assert_string_equal(old.version, first->version);
+    Version *second = installed(t, "f", true);
+    assert_int_equal(access(old.module, R_OK), 0);
+    assert_int_equal(versions(t), 2);
+    assert_null(depot_find(t->depot, "f", &again));
+    assert_string_equal(again.version, second->version);
+    assert_int_equal(world_decide(&t->world, t->depot, first), REFUSED);
+    assert_int_equal(world_decide(&t->world, t->depot, second), ALLOWED);
+    depot_release(t->depot, &old);
+    assert_int_equal(versions(t), 1);
+    assert_int_equal(objects(t), 1);
+    depot_release(t->depot, &again);
+    assert_int_equal(versions(t), 1);
+}
+
+static void two_hold_one_version(void **state)
+{
+    Test *t = *state;
+    DepotFunction one, two;
+    installed(t, "f", false);
+    assert_null(depot_find(t->depot, "f", &one));
+    assert_null(depot_find(t->depot, "f", &two));
+    assert_null(depot_uninstall(t->depot, "f"));
+    depot_release(t->depot, &one);
+    assert_int_equal(versions(t), 1);
+    depot_release(t->depot, &two);
+    assert_int_equal(versions(t), 0);
+    expect_code(depot_find(t->depot, "f", &one), FNVM_E_NOT_FOUND);
+    depot_release(t->depot, &one); /* nothing */
+}
+
+/* ---- What is left ---- */
+
+static fnvm_error *refuse(void *env, const char *module, const char *image)
+{
+    size_t *calls = env;
+    ++*calls;
+    assert_int_equal(access(module, R_OK), 0);
+    assert_int_not_equal(access(image, F_OK), 0);
+    assert_true(world_write(image, "half an image", 13));
+    return fnvm_error_new(FNVM_E_INVALID, "not today");
+}
+
+static void a_failure_leaves_nothing(void **state)
+{
+    Test *t = *state;
+    size_t calls = 0;
+    Version *old = installed(t, "f", false), *v = world_new_version(&t->world, "f");
+    const InstallRequest request = {.approval = {.name = v->name, .version = v->version},
+                                    .module = v->file, .update = true, .prepare = refuse,
+                                    .env = &calls};
+    expect_code(depot_install(t->depot, &request), FNVM_E_INVALID);
+    assert_int_equal(calls, 1);
+    assert_int_equal(versions(t), 1);
+    assert_int_equal(objects(t), 1);
+    assert_int_equal(world_decide(&t->world, t->depot, old), ALLOWED);
+    assert_int_equal(world_decide(&t->world, t->depot, v), REFUSED);
+}
+
+/* Files of one who is at work are no orphans. */
+static void nothing_is_collected_meanwhile(void **state)
+{
+    Test *t = *state;
+    char path[PATH_BYTES + 32];
+    int pending;
+    snprintf(path, sizeof path, "%s/objects/someone.wasm", t->world.depot);
+    assert_true(world_write(path, "x", 1));
+    assert_null(depot_flock(t->depot, "pending", LOCK_SH, &pending));
+    assert_null(depot_collect(t->depot));
+    assert_int_equal(objects(t), 1);
+    close(pending);
+    assert_null(depot_collect(t->depot));
+    assert_int_equal(objects(t), 0);
+}
+
+/* ---- What is allowed ---- */
+
+static void a_file_changed_in_place_is_refused_until_repaired(void **state)
+{
+    Test *t = *state;
+    DepotFunction f;
+    struct stat before, now;
+    size_t broken;
+    installed(t, "f", false);
+    assert_null(depot_find(t->depot, "f", &f));
+    assert_int_equal(world_decide_file(&t->world, t->depot, "module", f.module), ALLOWED);
+    assert_int_equal(stat(f.module, &before), 0);
+    int fd = open(f.module, O_WRONLY);
+    do {
+        assert_int_equal(pwrite(fd, "\xff", 1, 12), 1);
+        assert_int_equal(fstat(fd, &now), 0);
+    } while (memcmp(&before.st_ctim, &now.st_ctim, sizeof now.st_ctim) == 0);
+    close(fd);
+    assert_int_equal(world_decide_file(&t->world, t->depot, "module", f.module), REFUSED);
+    assert_null(depot_repair(t->depot, NULL, NULL, NULL, &broken));
+    assert_int_equal(broken, 0);
+    assert_int_equal(world_decide_file(&t->world, t->depot, "module", f.module), ALLOWED);
+    depot_release(t->depot, &f);
+}
+
+static void uninstalling_does_not_forget_a_revocation(void **state)
+{
+    Test *t = *state;
+    Approval a;
+    bool found;
+    Version *v = installed(t, "f", false);
+    assert_null(depot_revoke(t->depot, "f", v->version, "bad"));
+    assert_int_equal(world_decide(&t->world, t->depot, v), REFUSED);
+    assert_null(depot_uninstall(t->depot, "f"));
+    assert_null(depot_read(t->depot));
+    assert_null(database_find_approval(t->depot->database, "f", v->version, &a, &found));
+    depot_abandon(t->depot);
+    assert_true(found);
+    assert_int_equal(a.state, APPROVAL_REVOKED);
+    expect_code(install(t, v, false), FNVM_E_INVALID);
+    assert_int_equal(versions(t), 0);
+}
+
+static void an_old_version_may_come_back(void **state)
+{
+    Test *t = *state;
+    Version *first = installed(t, "f", false), *second = installed(t, "f", true);
+    assert_null(install(t, first, true));
+    assert_int_equal(world_decide(&t->world, t->depot, first), ALLOWED);
+    assert_int_equal(world_decide(&t->world, t->depot, second), REFUSED);
+    assert_int_equal(versions(t), 1);
+}
+
+/* Of a module that two functions share, one's going is not the other's. */
+static void a_shared_module_stays(void **state)
+{
+    Test *t = *state;
+    Version *v = installed(t, "f", false), other = *v;
+    memcpy(other.name, "g", 2);
+    assert_null(install(t, &other, false));
+    assert_int_equal(objects(t), 1);
+    assert_null(depot_uninstall(t->depot, "f"));
+    assert_int_equal(objects(t), 1);
+    char *path = object_path(t->world.depot, v->object);
+    assert_int_equal(world_decide_file(&t->world, t->depot, "module", path), ALLOWED);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_held_version_outlives_its_update, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_hold_one_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_collected_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_changed_in_place_is_refused_until_repaired, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(uninstalling_does_not_forget_a_revocation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_old_version_may_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_shared_module_stays, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

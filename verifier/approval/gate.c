@@ -1,0 +1,59 @@
+/* What is already known comes first: a file that the depot installed and that has not changed since is
+ * recognised by its identity, and only others are measured. */
+#include "verifier/approval/gate.h"
+
+#include "loader/module.h"
+#include "verifier/approval/depot.h"
+#include "verifier/policy/policy.h"
+
+static fnvm_error *measure(void *env, Measurement *out)
+{
+    const Module *m = env;
+    return fnvm_measure(m->bytes, m->len, NULL, NULL, out->bytes);
+}
+
+static fnvm_error *decide(Gate *gate, fnvm_engine *engine, Subject *subject)
+{
+    const Policy *policy = engine->config.policy;
+    subject->stat = gate->file.st_mode ? &gate->file : NULL;
+    subject->policy = policy ? policy->digest : NULL;
+    if (!gate->is_due) gate->is_due = true; /* at first it is nobody else's */
+    uint64_t generation = 0;
+    fnvm_error *error = depot_decide(engine->config.approvals, subject, &generation);
+    if (!error) atomic_store_explicit(&gate->generation, generation, memory_order_relaxed);
+    return error;
+}
+
+fnvm_error *gate_module(Gate *gate, const Module *m, const char *path)
+{
+    if (!m->engine->config.approvals) return NULL;
+    Subject subject = {.what = "module", .file = path, .measure = measure, .env = (void *)m};
+    return decide(gate, m->engine, &subject);
+}
+
+fnvm_error *gate_image(Gate *gate, fnvm_engine *engine, const char *path)
+{
+    if (!engine->config.approvals) return NULL;
+    Subject subject = {.what = "image", .file = path};
+    return decide(gate, engine, &subject);
+}
+
+/* Whether what was decided still stands.  A depot that changes has no generation: 0. */
+static bool stands(const Gate *gate, fnvm_engine *engine)
+{
+    if (!gate->is_due) return true;
+    const uint64_t now = depot_generation(engine->config.approvals);
+    return now && now == atomic_load_explicit(&gate->generation, memory_order_relaxed);
+}
+
+fnvm_error *gate_module_again(Gate *gate, const Module *m)
+{
+    if (!m->engine->config.approvals || stands(gate, m->engine)) return NULL;
+    return gate_module(gate, m, m->path);
+}
+
+fnvm_error *gate_image_again(Gate *gate, fnvm_engine *engine)
+{
+    if (!engine->config.approvals || stands(gate, engine)) return NULL;
+    return gate_image(gate, engine, NULL);
+}

@@ -1,0 +1,56 @@
+/* What a policy lets a function be handed: directories and environment variables.
+ *
+ * Directories are compared as they really are, by name after name: symbolic links and `..` lead nowhere
+ * else, and /srv/site2 is not below /srv/site. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "verifier/policy/manifest.h"
+#include "vm/error.h"
+
+/* Whether `path` is `folder` or below it; both absolute, without a slash at the end but for "/". */
+static bool is_within(const char *folder, const char *path)
+{
+    size_t len = strlen(folder);
+    if (len == 1) return true;
+    return strncmp(folder, path, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* A rule for a directory that is not there lets nothing be handed in. */
+static bool rule_covers(const PolicyDir *rule, const char *path)
+{
+    char folder[PATH_MAX];
+    return realpath(rule->host, folder) && is_within(folder, path);
+}
+
+fnvm_error *policy_check_dir(const Policy *policy, const char *host, bool read_only)
+{
+    if (policy->any_dir) return NULL;
+    char path[PATH_MAX];
+    if (!realpath(host, path))
+        return fnvm_error_new(errno == ENOENT ? FNVM_E_NOT_FOUND : FNVM_E_IO, "directory `%s`: %s",
+                              host, strerror(errno));
+    const PolicyDir *covers = NULL;
+    for (size_t i = 0; i < policy->ndirs; i++) {
+        if (!rule_covers(&policy->dirs[i], path)) continue;
+        covers = &policy->dirs[i];
+        if (read_only || !covers->read_only) return NULL;
+    }
+    if (covers)
+        return fnvm_error_new(FNVM_E_POLICY, "%s:%u: wasi.directories lets `%s` be read only, and"
+                              " `%s` is to be written", policy->name, covers->line, covers->host,
+                              path);
+    return fnvm_error_new(FNVM_E_POLICY, "%s:%u: wasi.directories does not have `%s`, nor a directory"
+                          " above it", policy->name, policy->dirs_line, path);
+}
+
+fnvm_error *policy_check_env(const Policy *policy, const char *name)
+{
+    if (policy->any_env) return NULL;
+    for (size_t i = 0; i < policy->nenv; i++)
+        if (pattern_matches(policy->env[i].text, name, strlen(name))) return NULL;
+    return fnvm_error_new(FNVM_E_POLICY, "%s:%u: wasi.environment does not have `%.100s`",
+                          policy->name, policy->env_line, name);
+}

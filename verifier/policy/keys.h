@@ -1,0 +1,24 @@
+/* The keys of policies and manifests, as shapes: what reads them, and what the schema is made of. */
+#ifndef FNVM_VERIFIER_POLICY_KEYS_H
+#define FNVM_VERIFIER_POLICY_KEYS_H
+
+#include "verifier/policy/policy.h"
+#include "verifier/policy/shape.h"
+
+extern const Shape policy_shape;   /* of Policy */
+extern const Shape manifest_shape; /* of Manifest */
+
+/* A policy that says nothing: every default. */
+void policy_init(Policy *);
+
+/* A policy from a map within a document (or all of it); its digest is over the document's bytes. */
+fnvm_error *policy_read(const YamlDocument *, const YamlNode *, Policy **out);
+
+/* The folder of a file's path: "" if it is the current one.  malloc'd; NULL without memory. */
+char *policy_folder(const char *path);
+
+/* Not empty, printable, without `=`: names of environment variables, and patterns of them. */
+bool policy_variable_ok(const char *);
+bool policy_text_ok(const char *); /* not empty */
+
+#endif

@@ -1,0 +1,214 @@
+/* The keys of a manifest, and its policy's word on what it hands to the function.  A policy in place is
+ * read from the same document, so that its rules have the manifest's lines. */
+#include "verifier/policy/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "verifier/policy/keys.h"
+#include "vm/error.h"
+
+#define AT(member) FIELD(Manifest, member)
+
+bool manifest_name_ok(const char *name)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    size_t len = strlen(name);
+    if (len == 0 || len > 64 || !strchr(plain, name[0])) return false;
+    for (size_t i = 1; i < len; i++)
+        if (!strchr(plain, name[i]) && !strchr("._-", name[i])) return false;
+    return true;
+}
+
+/* ---- Values ---- */
+
+#define NAME_PATTERN "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+static const Shape name_shape = {
+    .kind = SHAPE_TEXT, .ok = manifest_name_ok, .pattern = NAME_PATTERN,
+    .expected = "a name: a letter or digit, then up to 63 of these and `.`, `_`, `-`"};
+static const Shape version_shape = {
+    .kind = SHAPE_TEXT, .ok = manifest_name_ok, .pattern = NAME_PATTERN, .any_scalar = true,
+    .expected = "a version: a letter or digit, then up to 63 of these and `.`, `_`, `-`"};
+static const Shape file_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
+                                 .expected = "a file"};
+static const Shape text_shape = {.kind = SHAPE_TEXT, .any_scalar = true, .expected = "a text"};
+static const Shape export_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
+                                   .expected = "the name of an export"};
+static const Shape bool_shape = {.kind = SHAPE_BOOL};
+static const Shape args_shape = {.kind = SHAPE_LIST, .item = &text_shape, .size = sizeof(char *),
+                                 .expected = "a list of arguments"};
+
+/* ---- policy ---- */
+
+static fnvm_error *read_policy(Reading *r, const YamlNode *node, void *field)
+{
+    Policy **policy = field;
+    if (node->kind == YAML_MAP) return policy_read(r->yaml, node, policy);
+    if (node->kind != YAML_SCALAR || shape_is_null(node) || !*node->text)
+        return shape_error(r, node, "a file, or a map of a policy's keys");
+    char *path = shape_join(r, r->folder, node->text);
+    if (!path) return error_no_memory();
+    fnvm_error *error = fnvm_policy_load(path, policy);
+    return error ? fnvm_error_wrap(error, "%s:%u:%u: policy", yamldoc_name(r->yaml), node->line,
+                                   node->column)
+                 : NULL;
+}
+
+/* policy_shape's keys come from its own file, which a constant here cannot copy. */
+static const Shape policy_brief = {.kind = SHAPE_MAP, .keys = NULL, .read = read_policy,
+                                   .brief_shape = &file_shape, .item = &policy_shape};
+
+/* ---- init ---- */
+
+static const Word init_words[] = {{"none", INIT_NONE}, {"call", INIT_CALL},
+                                  {"checkpoint", INIT_CHECKPOINT}, {"stdin", INIT_STDIN},
+                                  {NULL, 0}};
+static const Shape init_word = {.kind = SHAPE_WORD, .words = init_words, .size = sizeof(uint32_t),
+                                .expected = "none, call, checkpoint, stdin or {call: NAME}"};
+_Static_assert(sizeof(ManifestInit) == 4, "words are written as uint32_t");
+
+static fnvm_error *read_init(Reading *r, const YamlNode *node, void *object)
+{
+    return shape_read(r, node, &init_word, &((Manifest *)object)->init);
+}
+
+static fnvm_error *check_init(Reading *r, const YamlNode *node, void *object)
+{
+    (void)r, (void)node;
+    ((Manifest *)object)->init = INIT_CALL;
+    return NULL;
+}
+
+static const Key init_keys[] = {
+    {"call", &export_shape, "the exported function to call first", .field = AT(init_call),
+     .needed = true},
+    {.name = NULL}};
+static const Shape init_shape = {
+    .kind = SHAPE_MAP, .keys = init_keys, .brief = read_init, .brief_shape = &init_word,
+    .check = check_init, .expected = "none, call, checkpoint, stdin or {call: NAME}"};
+
+/* ---- mounts and environment ---- */
+
+static const Word access_words[] = {{"ro", true}, {"rw", false}, {NULL, 0}};
+static const Shape access_shape = {.kind = SHAPE_WORD, .words = access_words, .size = sizeof(bool),
+                                   .expected = "ro or rw"};
+static const Shape dir_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
+                                .expected = "a directory"};
+
+static fnvm_error *check_mount(Reading *r, const YamlNode *node, void *object)
+{
+    ManifestMount *mount = object;
+    if (!shape_find(node, "access")) mount->read_only = true;
+    mount->host = shape_join(r, r->folder, mount->host);
+    return mount->host ? NULL : error_no_memory();
+}
+
+static const Key mount_keys[] = {
+    {"host", &dir_shape, "the directory; a relative one is below the manifest's own",
+     .field = FIELD(ManifestMount, host), .needed = true},
+    {"guest", &dir_shape, "what the function calls it", .field = FIELD(ManifestMount, guest),
+     .needed = true},
+    {"access", &access_shape, "ro: only to be read", .field = FIELD(ManifestMount, read_only),
+     .fallback = "ro"},
+    {.name = NULL}};
+static const Shape mount_shape = {.kind = SHAPE_MAP, .keys = mount_keys, .check = check_mount,
+                                  .expected = "a map of host, guest and access"};
+static const Shape mounts_shape = {.kind = SHAPE_LIST, .item = &mount_shape,
+                                   .size = sizeof(ManifestMount),
+                                   .line = FIELD(ManifestMount, line),
+                                   .expected = "a list of mounts"};
+
+static const Shape variable_shape = {.kind = SHAPE_TEXT, .any_scalar = true,
+                                     .expected = "a variable's name"};
+static const Shape environment_shape = {
+    .kind = SHAPE_NAMES, .ok = policy_variable_ok, .pattern = "^[^=]{1,255}$",
+    .item = &variable_shape, .size = sizeof(ManifestVariable),
+    .line = FIELD(ManifestVariable, line), .expected = "a map of variables to values"};
+_Static_assert(offsetof(ManifestVariable, name) == 0 &&
+                   offsetof(ManifestVariable, value) == sizeof(char *), "as SHAPE_NAMES has them");
+
+/* ---- The whole ---- */
+
+static const Key manifest_keys[] = {
+    {"name", &name_shape, "the function's name", .field = AT(name), .needed = true},
+    {"version", &version_shape, "its version", .field = AT(version), .fallback = "none"},
+    {"module", &file_shape, "the module's file; a relative one is below the manifest's folder",
+     .field = AT(module), .line = AT(module_line), .needed = true},
+    {"policy", &policy_brief, "the policy it runs under: a file, or its keys in place",
+     .field = AT(policy), .fallback = "none"},
+    {"init", &init_shape, "when it counts as started, and may be frozen to an image",
+     .fallback = "none"},
+    {"image", &bool_shape, "whether installing it takes an image; needs init",
+     .field = AT(image)},
+    {"entry", &export_shape, "the export that running it calls", .field = AT(entry),
+     .fallback = "_start"},
+    {"args", &args_shape, "its first arguments", .field = AT(args), .count = AT(nargs),
+     .fallback = "[]"},
+    {"mounts", &mounts_shape, "directories it is given", .field = AT(mounts),
+     .count = AT(nmounts), .fallback = "[]"},
+    {"environment", &environment_shape,
+     "variables it is given; null: the value that fnvm has, if any", .field = AT(env),
+     .count = AT(nenv), .fallback = "{}"},
+    {.name = NULL}};
+
+static fnvm_error *check_manifest(Reading *r, const YamlNode *node, void *object)
+{
+    const Manifest *m = object;
+    if (!m->image || m->init != INIT_NONE) return NULL;
+    return yamldoc_error(r->yaml, shape_find(node, "image"),
+                      "image: an image is taken when the function has started: `init` says when");
+}
+
+const Shape manifest_shape = {.kind = SHAPE_MAP, .keys = manifest_keys, .check = check_manifest,
+                              .expected = "a manifest: a map of name, module and more"};
+
+/* ---- Reading ---- */
+
+/* Where the policy refuses, the message names both lines. */
+static fnvm_error *check_handed(const Manifest *m)
+{
+    for (size_t i = 0; m->policy && i < m->nmounts; i++) {
+        const ManifestMount *mount = &m->mounts[i];
+        fnvm_error *error = policy_check_dir(m->policy, mount->host, mount->read_only);
+        if (error) return fnvm_error_wrap(error, "%s:%u: mounts", m->path, mount->line);
+    }
+    for (size_t i = 0; m->policy && i < m->nenv; i++) {
+        fnvm_error *error = policy_check_env(m->policy, m->env[i].name);
+        if (error) return fnvm_error_wrap(error, "%s:%u: environment", m->path, m->env[i].line);
+    }
+    return NULL;
+}
+
+static fnvm_error *read_manifest(const YamlDocument *doc, const char *folder, Manifest *m)
+{
+    Reading r = {.yaml = doc, .arena = &m->arena, .folder = folder};
+    m->path = shape_copy(&r, yamldoc_name(doc), strlen(yamldoc_name(doc)));
+    if (!m->path) return error_no_memory();
+    fnvm_error *error = shape_read_map(&r, yamldoc_root(doc), &manifest_shape, m);
+    if (error) return error;
+    m->module = shape_join(&r, folder, m->module);
+    return m->module ? check_handed(m) : error_no_memory();
+}
+
+fnvm_error *manifest_load(const char *path, Manifest **out)
+{
+    YamlDocument *doc;
+    fnvm_error *error = yamldoc_load(path, &doc);
+    if (error) return error;
+    Manifest *m = calloc(1, sizeof *m);
+    char *folder = policy_folder(path);
+    error = m && folder ? read_manifest(doc, folder, m) : error_no_memory();
+    free(folder);
+    yamldoc_free(doc);
+    if (error) manifest_free(m);
+    else *out = m;
+    return error;
+}
+
+void manifest_free(Manifest *m)
+{
+    if (!m) return;
+    fnvm_policy_release(m->policy);
+    arena_free(&m->arena);
+    free(m);
+}
