@@ -11,6 +11,7 @@
 #include "cli/keys.h"
 #include "loader/module.h"
 #include "verifier/approval/depot.h"
+#include "verifier/policy/policy.h"
 
 /* ---- fnvm approve ---- */
 
@@ -28,6 +29,7 @@ static fnvm_error *read_policy(Approve *a)
     size_t len = 0;
     fnvm_error *error = file_read(a->policy_file, &a->yaml, &len);
     if (!error) error = fnvm_policy_parse(a->policy_file, a->yaml, len, &a->policy);
+    if (!error) error = policy_check_movable(a->policy);
     a->request.yaml = a->yaml;
     a->request.yaml_len = len;
     return error;

@@ -139,8 +139,8 @@ static fnvm_error *read_policy(Order *o)
 static fnvm_error *check_given(const Order *o)
 {
     const Manifest *m = o->manifest;
-    fnvm_error *error = NULL;
-    if (!m || !o->policy) return NULL;
+    fnvm_error *error = o->policy ? policy_check_movable(o->policy) : NULL;
+    if (!m || !o->policy) return error;
     for (size_t i = 0; i < m->nmounts && !error; i++)
         error = policy_check_dir(o->policy, m->mounts[i].host, m->mounts[i].read_only);
     for (size_t i = 0; i < m->nenv && !error; i++)

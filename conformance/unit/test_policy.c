@@ -111,6 +111,12 @@ static void every_key(void **state)
     snprintf(below, sizeof below, "%s/sub", here);
     assert_string_equal(p->dirs[2].host, below);
     free(here);
+    assert_null(p->dirs[1].relative);
+    fnvm_error *error = policy_check_movable(p);
+    assert_non_null(error);
+    assert_non_null(strstr(fnvm_error_message(error), ":17: wasi.directories: `sub` is relative"));
+    assert_non_null(strstr(fnvm_error_message(error), below));
+    fnvm_error_free(error);
     assert_int_equal(p->nenv, 2);
     assert_true(p->network);
     assert_int_equal(p->network_line, 19);

@@ -46,6 +46,18 @@ fnvm_error *policy_check_dir(const Policy *policy, const char *host, bool read_o
                           " above it", policy->name, policy->dirs_line, path);
 }
 
+fnvm_error *policy_check_movable(const Policy *policy)
+{
+    for (size_t i = 0; i < policy->ndirs; i++) {
+        const PolicyDir *dir = &policy->dirs[i];
+        if (!dir->relative) continue;
+        return fnvm_error_new(FNVM_E_USAGE, "%s:%u: wasi.directories: `%s` is relative to the folder "
+                              "of this file, and the depot keeps a copy in another: write `%s`",
+                              policy->name, dir->line, dir->relative, dir->host);
+    }
+    return NULL;
+}
+
 fnvm_error *policy_check_env(const Policy *policy, const char *name)
 {
     if (policy->any_env) return NULL;

@@ -47,6 +47,7 @@ typedef struct PolicyName { char *text; uint32_t line; } PolicyName;
 
 typedef struct PolicyDir {
     char *host;             /* absolute; this directory and what is below it may be handed in */
+    char *relative;         /* as it was written, if it was relative to the file's folder; or NULL */
     bool read_only;
     uint32_t line;
 } PolicyDir;
@@ -79,6 +80,9 @@ typedef struct fnvm_policy Policy;
  * is a factor, too. */
 enum { POLICY_PATTERN_BYTES = 255 };
 bool pattern_matches(const char *pattern, const char *text, size_t len);
+
+/* FNVM_E_USAGE if the text means something else in another folder: a depot keeps copies. */
+fnvm_error *policy_check_movable(const Policy *);
 
 /* "policy.yaml:12: limits.locals allows 100", for messages about ceilings; cut to size.  Without a line if
  * it is a default. */

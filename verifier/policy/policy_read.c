@@ -191,21 +191,27 @@ static const Shape limits_shape = {.kind = SHAPE_MAP, .keys = limit_keys, .check
 
 /* ---- WASI ---- */
 
+static fnvm_error *set_host(Reading *r, const char *text, PolicyDir *dir)
+{
+    if (text[0] != '/' && !(dir->relative = shape_copy(r, text, strlen(text))))
+        return error_no_memory();
+    dir->host = shape_join(r, r->folder, text);
+    return dir->host ? NULL : error_no_memory();
+}
+
 static fnvm_error *read_dir(Reading *r, const YamlNode *node, void *object)
 {
     PolicyDir *dir = object;
     if (!policy_text_ok(node->text)) return shape_error(r, node, "a directory");
-    dir->host = shape_join(r, r->folder, node->text);
     dir->read_only = true;
-    return dir->host ? NULL : error_no_memory();
+    return set_host(r, node->text, dir);
 }
 
 static fnvm_error *check_dir(Reading *r, const YamlNode *node, void *object)
 {
     PolicyDir *dir = object;
     if (!shape_find(node, "access")) dir->read_only = true;
-    dir->host = shape_join(r, r->folder, dir->host);
-    return dir->host ? NULL : error_no_memory();
+    return set_host(r, dir->host, dir);
 }
 
 static const Shape path_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
