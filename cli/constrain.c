@@ -62,6 +62,19 @@ static void lower(uint64_t *value, uint64_t most)
     if (*value > most) *value = most;
 }
 
+/* The shorter time counts, and whose it is will be said. */
+static int take_time(Session *s)
+{
+    Options *o = &s->options;
+    const uint64_t most = s->policy->ceilings[CEILING_TIME].most;
+    if (o->timeout_ns && o->timeout_ns <= most) return -1;
+    char source[POLICY_SOURCE];
+    policy_print_source(s->policy, CEILING_TIME, source, sizeof source);
+    if (!(s->timeout_of = strdup(source))) return error_report(NULL, "the host is out of memory");
+    o->timeout_ns = most;
+    return -1;
+}
+
 int constrain_options(Session *s)
 {
     if (!s->policy) return -1;
@@ -69,20 +82,27 @@ int constrain_options(Session *s)
     fnvm_error *error = check_options(s);
     if (error) return error_report(error, "the policy does not let the guest have this");
     const Ceiling *ceilings = s->policy->ceilings;
-    if (!o->timeout_ns) o->timeout_ns = UINT64_MAX;
-    lower(&o->timeout_ns, ceilings[CEILING_TIME].most);
-    if (!o->config.fuel) o->fuel = UINT64_MAX;
-    lower(&o->fuel, ceilings[CEILING_FUEL].most);
     lower(&o->max_output, ceilings[CEILING_OUTPUT].most);
     if (o->max_descriptors > ceilings[CEILING_DESCRIPTORS].most)
         o->max_descriptors = (uint32_t)ceilings[CEILING_DESCRIPTORS].most;
     o->config.policy = s->policy;
-    return take_calls(s);
+    int status = take_time(s);
+    return status < 0 ? take_calls(s) : status;
 }
 
 fnvm_error *constrain_wasi(const Session *s)
 {
     return s->policy && !s->policy->any_call ? fnvm_wasi_allow_calls(s->wasi, NULL, 0) : NULL;
+}
+
+fnvm_error *constrain_given(const Session *s, fnvm_error *error)
+{
+    if (fnvm_error_code(error) != FNVM_E_LIMIT || !s->policy ||
+        s->options.max_descriptors != s->policy->ceilings[CEILING_DESCRIPTORS].most)
+        return error;
+    char allowed[POLICY_CEILING];
+    policy_print_ceiling(s->policy, CEILING_DESCRIPTORS, allowed, sizeof allowed);
+    return fnvm_error_wrap(error, "%s", allowed);
 }
 
 bool constrain_passes_env(const Session *s, const char *name)

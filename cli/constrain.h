@@ -15,6 +15,8 @@
 int constrain_options(Session *);
 /* Before the options' calls are allowed: no others are then. */
 fnvm_error *constrain_wasi(const Session *);
+/* An error in handing things to the guest, with the ceiling that it comes from if that is the policy's. */
+fnvm_error *constrain_given(const Session *, fnvm_error *);
 /* Whether the guest may have the host's variable. */
 bool constrain_passes_env(const Session *, const char *name);
 

@@ -13,6 +13,7 @@ static fnvm_engine *volatile loading;
 static fnvm_store *volatile running;
 static volatile sig_atomic_t caught;
 static uint64_t timeout;
+static const char *timeout_of;
 
 static void on_signal(int signal)
 {
@@ -33,15 +34,16 @@ static void handle(int signal, int flags)
     sigaction(signal, &action, NULL);
 }
 
-void interrupt_install(fnvm_engine *engine, uint64_t timeout_ns)
+void interrupt_install(fnvm_engine *engine, uint64_t timeout_ns, const char *whose)
 {
     loading = engine;
     timeout = timeout_ns;
+    timeout_of = whose ? whose : "-W timeout";
     handle(SIGINT, (int)SA_RESETHAND);
     handle(SIGTERM, (int)SA_RESETHAND);
     if (timeout_ns == 0) return;
     handle(SIGALRM, 0);
-    uint64_t us = (timeout_ns + 999) / 1000;
+    uint64_t us = timeout_ns / 1000 + (timeout_ns % 1000 > 0);
     struct itimerval timer = {
         .it_value = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)}};
     setitimer(ITIMER_REAL, &timer, NULL);
@@ -92,7 +94,7 @@ int interrupt_report(fnvm_error *error, const char *doing, const char *file)
         fnvm_error_free(error);
         return STATUS_SIGNAL + caught;
     }
-    error = fnvm_error_wrap(as_trap(error), "the timeout of %gs was hit (-W timeout)",
-                            (double)timeout / 1e9);
+    error = fnvm_error_wrap(as_trap(error), "the timeout of %gs was hit (%s)",
+                            (double)timeout / 1e9, timeout_of);
     return error_report(error, "failed to %s `%s`", doing, file);
 }

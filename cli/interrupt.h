@@ -9,8 +9,9 @@
 
 /* From now on SIGINT and SIGTERM interrupt what the engine loads, verifies and compiles; the second
  * one of a kind does what it does by default.  With a timeout (not 0) that is also interrupted after
- * that time.  One engine at a time. */
-void interrupt_install(fnvm_engine *, uint64_t timeout_ns);
+ * that time.  `whose` says where the timeout comes from, and lives until interrupt_remove: NULL, the
+ * option.  One engine at a time. */
+void interrupt_install(fnvm_engine *, uint64_t timeout_ns, const char *whose);
 /* The guest of this store, too.  To be called again after what clears the store's interrupt. */
 void interrupt_store(fnvm_store *);
 /* Before the engine and the store are freed: signals act by default again. */

@@ -127,7 +127,7 @@ static int link_system(Session *s)
         error_report(error, "failed to limit what WASI does");
         return STATUS_USAGE;
     }
-    if (!error) error = give_system(s);
+    if (!error) error = constrain_given(s, give_system(s));
     if (!error) error = fnvm_linker_define_wasi(s->linker, s->wasi);
     if (error) {
         int status = error_report(error, "failed to set up WASI");
@@ -290,7 +290,7 @@ int session_engine(Session *s)
     choose_cache(s);
     error = fnvm_engine_new(&s->options.config, &s->engine);
     if (!error) error = profile_engine(&s->profile, &s->options, s->engine);
-    if (!error) interrupt_install(s->engine, s->options.timeout_ns);
+    if (!error) interrupt_install(s->engine, s->options.timeout_ns, s->timeout_of);
     return error ? error_report(error, "failed to set up the engine") : -1;
 }
 
@@ -307,6 +307,7 @@ void session_free(Session *s)
     manifest_free(s->manifest);
     if (s->is_installed) depot_release(s->depot, &s->function);
     fnvm_depot_close(s->depot);
+    free(s->timeout_of);
     free(s->args);
     free(s->depot_cache);
     free(s->cache);

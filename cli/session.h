@@ -21,6 +21,7 @@ typedef struct Session { /* zero but `options` before target_resolve; session_fr
     Manifest *manifest;     /* or NULL */
     char **args;            /* options.args, where a manifest has some */
     fnvm_policy *policy;    /* or NULL */
+    char *timeout_of;       /* if the policy's time is the shorter one: what to call it */
     fnvm_engine *engine;
     fnvm_module *module; /* one of the two, by the command */
     fnvm_image *image;

@@ -52,7 +52,7 @@ static int verify_files(const Options *options, int nfiles, char **files, bool q
     fnvm_error *error = fnvm_engine_new(&options->config, &engine);
     if (error) return error_report(error, "failed to set up the engine");
     int worst = STATUS_OK;
-    interrupt_install(engine, options->timeout_ns);
+    interrupt_install(engine, options->timeout_ns, NULL);
     for (int i = 0; i < nfiles; i++) {
         int status = verify_file(engine, files[i], quiet);
         if (worst == STATUS_OK) worst = status;

@@ -308,7 +308,8 @@ FNVM_API void fnvm_store_free(fnvm_store *);
 FNVM_API void fnvm_store_interrupt(fnvm_store *);
 FNVM_API void fnvm_store_clear_interrupt(fnvm_store *);
 /* Only if the engine counts fuel: the guest traps with OUT_OF_FUEL when it is used up.  Compiled
- * code stops at the beginning of a stretch of instructions that it cannot pay for. */
+ * code stops at the beginning of a stretch of instructions that it cannot pay for.  A new store has
+ * all that its engine's policy allows, and never gets more. */
 FNVM_API void fnvm_store_set_fuel(fnvm_store *, uint64_t instructions);
 FNVM_API uint64_t fnvm_store_fuel(const fnvm_store *); /* what is left */
 

@@ -15,35 +15,27 @@ typedef struct LimitRow {
     const char *field;  /* of fnvm_config, or the function that sets it */
     const char *option; /* of the command */
     PolicyCeiling ceiling;
-    const char *key;    /* of the ceiling */
 } LimitRow;
 
 static const LimitRow rows[CONFIG_LIMITS] = {
-    [CONFIG_MEMORY] = {"bytes", "max_memory_bytes", "-W max-memory-size", CEILING_MEMORY, "memory"},
+    [CONFIG_MEMORY] = {"bytes", "max_memory_bytes", "-W max-memory-size", CEILING_MEMORY},
     [CONFIG_TABLE] = {"elements", "max_table_elements", "-W max-table-elements",
-                      CEILING_TABLE_ELEMENTS, "table-elements"},
-    [CONFIG_STACK] = {"bytes", "max_stack_bytes", "-W max-wasm-stack", CEILING_STACK, "stack"},
-    [CONFIG_HEAP] = {"bytes", "max_heap_bytes", "-W max-heap-size", CEILING_HEAP, "heap"},
-    [CONFIG_INSTANCES] = {"instances", "max_instances", "-W max-instances", CEILING_INSTANCES,
-                          "instances"},
-    [CONFIG_FUEL] = {"instructions", "fnvm_store_set_fuel", "-W fuel", CEILING_FUEL, "fuel"}};
+                      CEILING_TABLE_ELEMENTS},
+    [CONFIG_STACK] = {"bytes", "max_stack_bytes", "-W max-wasm-stack", CEILING_STACK},
+    [CONFIG_HEAP] = {"bytes", "max_heap_bytes", "-W max-heap-size", CEILING_HEAP},
+    [CONFIG_INSTANCES] = {"instances", "max_instances", "-W max-instances", CEILING_INSTANCES},
+    [CONFIG_FUEL] = {"instructions", "fnvm_store_set_fuel", "-W fuel", CEILING_FUEL}};
 
 void limit_print(const fnvm_engine *engine, ConfigLimit limit, uint64_t value, char *text,
                  size_t size)
 {
     const LimitRow *row = &rows[limit];
     const fnvm_policy *policy = engine->config.policy;
-    const Ceiling *ceiling = policy ? &policy->ceilings[row->ceiling] : NULL;
-    int at = snprintf(text, size, "%" PRIu64 " %s", value, row->unit);
-    if (at < 0 || (size_t)at >= size) return;
-    text += at;
-    size -= (size_t)at;
-    if (!ceiling || ceiling->most != value)
-        snprintf(text, size, " (%s, %s)", row->field, row->option);
-    else if (ceiling->line)
-        snprintf(text, size, " (limits.%s, %s:%" PRIu32 ")", row->key, policy->name,
-                 ceiling->line);
-    else snprintf(text, size, " (limits.%s, the default of %s)", row->key, policy->name);
+    char source[POLICY_SOURCE];
+    if (policy && policy->ceilings[row->ceiling].most == value)
+        policy_print_source(policy, row->ceiling, source, sizeof source);
+    else snprintf(source, sizeof source, "%s, %s", row->field, row->option);
+    snprintf(text, size, "%" PRIu64 " %s (%s)", value, row->unit, source);
 }
 
 /* "TRAP: WHAT LIMIT". */

@@ -15,7 +15,7 @@ typedef enum ConfigLimit {
     CONFIG_LIMITS
 } ConfigLimit;
 
-enum { LIMIT_TEXT = 320 }; /* bytes that any such text fits into, but for very long file names */
+enum { LIMIT_TEXT = 320 }; /* bytes that any such text fits into */
 
 /* "8388608 bytes (max_stack_bytes, -W max-wasm-stack)"; where the engine's policy has the same
  * value, the line of its file instead.  Cut to `size`. */

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "verifier/policy/policy.h"
 #include "vm/coredump.h"
 #include "vm/heap.h"
 #include "vm/region.h"
@@ -27,11 +28,11 @@ fnvm_error *fnvm_store_new(fnvm_engine *engine, fnvm_store **out)
     }
     s->instances_cap = FIRST_CAPACITY;
     s->ninstances = 1;
-    s->fuel = INT64_MAX;
     atomic_init(&s->interrupt, false);
     atomic_init(&s->interrupt_fd, -1);
     atomic_init(&s->polled, NULL);
     s->engine = engine_retain(engine);
+    fnvm_store_set_fuel(s, UINT64_MAX);
     *out = s;
     return NULL;
 }
@@ -122,8 +123,12 @@ int store_interrupt_fd(Store *s)
     return fd;
 }
 
+/* The policy's ceiling holds wherever fuel comes from: the caller, an image, or nobody at all. */
 void fnvm_store_set_fuel(fnvm_store *s, uint64_t instructions)
 {
+    const fnvm_policy *policy = s->engine->config.policy;
+    const uint64_t most = policy ? policy->ceilings[CEILING_FUEL].most : UINT64_MAX;
+    if (instructions > most) instructions = most;
     s->fuel = instructions > INT64_MAX ? INT64_MAX : (int64_t)instructions;
     s->fuel_given = instructions;
 }

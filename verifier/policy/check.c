@@ -115,7 +115,7 @@ static const struct {
 
 static void note_ceiling(PolicyCheck *c, PolicyCeiling which, uint64_t n, uint64_t offset)
 {
-    char allowed[200];
+    char allowed[POLICY_CEILING];
     policy_print_ceiling(c->policy, which, allowed, sizeof allowed);
     check_note(c, ceiling_rules[which], c->policy->ceilings[which].line, offset,
                "%s%" PRIu64 "%s; %s", ceiling_texts[which].before, n, ceiling_texts[which].after,

@@ -103,6 +103,14 @@ void policy_print_ceiling(const Policy *policy, PolicyCeiling c, char *text, siz
              ceiling->line ? "" : ", the default");
 }
 
+void policy_print_source(const Policy *policy, PolicyCeiling c, char *text, size_t size)
+{
+    const char *key = policy_ceilings[c].key;
+    const uint32_t line = policy->ceilings[c].line;
+    if (line) snprintf(text, size, "limits.%s, %s:%" PRIu32, key, policy->name, line);
+    else snprintf(text, size, "limits.%s, the default of %s", key, policy->name);
+}
+
 static void lower(uint64_t *limit, const Policy *policy, PolicyCeiling c)
 {
     if (*limit > policy->ceilings[c].most) *limit = policy->ceilings[c].most;

@@ -55,7 +55,7 @@ typedef struct PolicyDir {
 struct fnvm_policy {
     atomic_size_t refs;
     Arena arena;            /* has all strings and lists */
-    char *name;             /* for messages: the file's */
+    char *name;             /* for messages: the file's, of a long one the end; POLICY_NAME bytes */
     uint8_t digest[32];     /* BLAKE2b of the YAML's bytes: equal for equal texts */
 
     Ceiling ceilings[CEILINGS];
@@ -84,9 +84,12 @@ bool pattern_matches(const char *pattern, const char *text, size_t len);
 /* FNVM_E_USAGE if the text means something else in another folder: a depot keeps copies. */
 fnvm_error *policy_check_movable(const Policy *);
 
-/* "policy.yaml:12: limits.locals allows 100", for messages about ceilings; cut to size.  Without a line if
- * it is a default. */
+/* "policy.yaml:12: limits.locals allows 100", for messages about ceilings.  Without a line if it is a
+ * default. */
+enum { POLICY_NAME = 160, POLICY_SOURCE = 240, POLICY_CEILING = 320 }; /* bytes that these fit into */
 void policy_print_ceiling(const Policy *, PolicyCeiling, char *text, size_t size);
+/* "limits.time, policy.yaml:12", or "limits.time, the default of policy.yaml". */
+void policy_print_source(const Policy *, PolicyCeiling, char *text, size_t size);
 
 /* Lowers the configuration's limits to the policy's ceilings, and sets engine, verify and compile if the
  * policy says them.  config.features stays: what the policy leaves out is a violation, with its

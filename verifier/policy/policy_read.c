@@ -335,6 +335,18 @@ static fnvm_error *absolute_folder(const char *name, char **out)
     return *out ? NULL : fnvm_error_new(FNVM_E_IO, "%s: the current directory is gone", name);
 }
 
+/* The end of a long name says more than its beginning. */
+static char *short_name(Reading *r, const char *name)
+{
+    size_t len = strlen(name), from = 0;
+    if (len < POLICY_NAME) return shape_copy(r, name, len);
+    from = len - POLICY_NAME + sizeof "...";
+    while (((unsigned char)name[from] & 0xC0) == 0x80) from++; /* whole characters */
+    char *text = shape_copy(r, name + from - 3, len - from + 3);
+    if (text) memcpy(text, "...", 3);
+    return text;
+}
+
 fnvm_error *policy_read(const YamlDocument *doc, const YamlNode *node, Policy **out)
 {
     char *folder = NULL;
@@ -352,7 +364,7 @@ fnvm_error *policy_read(const YamlDocument *doc, const YamlNode *node, Policy **
     const char *text = yamldoc_text(doc, &len);
     crypto_generichash(policy->digest, sizeof policy->digest, (const unsigned char *)text, len,
                        NULL, 0);
-    policy->name = shape_copy(&r, yamldoc_name(doc), strlen(yamldoc_name(doc)));
+    policy->name = short_name(&r, yamldoc_name(doc));
     error = policy->name ? shape_read_map(&r, node, &policy_shape, policy) : error_no_memory();
     free(folder);
     if (error) fnvm_policy_release(policy);
