@@ -598,14 +598,17 @@ static fnvm_error *resolve_all(fnvm_linker *l, const Module *m, fnvm_extern *ext
     return error;
 }
 
+/* What was let in when it was loaded may be needed much later. */
 static fnvm_error *link_module(fnvm_linker *l, Module *m, Instance **out)
 {
+    fnvm_error *error = gate_module_again(&m->gate, m);
+    if (error) return error;
     fnvm_extern *externs = NULL;
     if (m->nimports && !(externs = calloc(m->nimports, sizeof *externs))) {
         return error_no_memory();
     }
     bool has_later = false;
-    fnvm_error *error = resolve_all(l, m, externs, &has_later);
+    error = resolve_all(l, m, externs, &has_later);
     if (!error) {
         if (has_later) l->refs++; /* the instance's */
         error = instance_new(l->store, m, externs, has_later ? l : NULL, out);
@@ -620,8 +623,7 @@ fnvm_error *fnvm_linker_instantiate(fnvm_linker *l, fnvm_module *m, fnvm_instanc
     if (m->engine != l->store->engine) {
         return fnvm_error_new(FNVM_E_USAGE, "the module and the store are of different engines");
     }
-    fnvm_error *error = gate_module_again(&m->gate, m);
-    return error ? error : link_module(l, m, out);
+    return link_module(l, m, out);
 }
 
 /* Imports are numbered in order, so that import `func` of the functions is at or after `func`. */

@@ -318,6 +318,28 @@ static void test_module_path(void **state)
     fnvm_module_release(m);
 }
 
+/* One that was loaded while it was approved, and is needed when it is no more. */
+static void test_provider_revoked(void **state)
+{
+    World *w = *state;
+    fnvm_module *m, *provider;
+    int32_t result;
+    approve(w, asks, "asks");
+    approve(w, other, "other");
+    ok(fnvm_module_new(w->engine, asks, strlen(asks), &m));
+    ok(fnvm_module_new(w->engine, other, strlen(other), &provider));
+    Guest g = guest_new(w->engine);
+    ok(fnvm_linker_define_module(g.linker, "other", provider));
+    ok(depot_revoke(w->depot, "other", NULL, "a test"));
+    fnvm_error *error = fnvm_linker_instantiate(g.linker, m, &g.main);
+    if (!error) error = call_of(g.store, g.main, "run", &result);
+    assert_true(error && says(error, "it is revoked"));
+    fnvm_error_free(error);
+    guest_free(&g);
+    fnvm_module_release(provider);
+    fnvm_module_release(m);
+}
+
 /* ---- Images ---- */
 
 /* Freezes an instance of the module, in an engine that asks nobody. */
@@ -614,7 +636,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_undecoded), TEST(test_modules), TEST(test_revoked_modules), TEST(test_module_path),
-        TEST(test_foreign_image), TEST(test_images),
+        TEST(test_provider_revoked), TEST(test_foreign_image), TEST(test_images),
         TEST(test_policies), TEST(test_signatures),
         TEST(test_hosts_own), TEST(test_threads),
         TEST(test_threads_and_another)};
