@@ -460,6 +460,24 @@ static void test_images(void **state)
     depot_release(w->depot, &f);
 }
 
+/* The module of an image was let in with it; by itself it is a module like any other. */
+static void test_module_of_image(void **state)
+{
+    World *w = *state;
+    fnvm_image *image;
+    Guest g;
+    DepotFunction f = install_counter(w);
+    ok(fnvm_image_open(w->engine, f.image, NULL, &image));
+    ok(restore(image, w->engine, &g));
+    fnvm_module *m = fnvm_instance_module(g.main);
+    ok(instantiate(w->engine, m));
+    ok(depot_revoke(w->depot, "counter", NULL, "a test"));
+    refused(instantiate(w->engine, m), "it is revoked");
+    guest_free(&g);
+    fnvm_image_release(image);
+    depot_release(w->depot, &f);
+}
+
 /* ---- Policies and signatures ---- */
 
 static const char small[] = "limits: {memory: 64KiB}\n", large[] = "limits: {memory: 128KiB}\n";
@@ -637,7 +655,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_undecoded), TEST(test_modules), TEST(test_revoked_modules), TEST(test_module_path),
         TEST(test_provider_revoked), TEST(test_foreign_image), TEST(test_images),
-        TEST(test_policies), TEST(test_signatures),
+        TEST(test_module_of_image), TEST(test_policies), TEST(test_signatures),
         TEST(test_hosts_own), TEST(test_threads),
         TEST(test_threads_and_another)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,6 @@ static fnvm_error *decide(Gate *gate, fnvm_engine *engine, Subject *subject)
     const Policy *policy = engine->config.policy;
     subject->stat = gate->file.st_mode ? &gate->file : NULL;
     subject->policy = policy ? policy->digest : NULL;
-    if (!gate->is_due) gate->is_due = true; /* at first it is nobody else's */
     uint64_t generation = 0;
     fnvm_error *error = depot_decide(engine->config.approvals, subject, &generation);
     if (!error) atomic_store_explicit(&gate->generation, generation, memory_order_relaxed);
@@ -41,7 +40,6 @@ fnvm_error *gate_image(Gate *gate, fnvm_engine *engine, const char *path)
 /* Whether what was decided still stands.  A depot that changes has no generation: 0. */
 static bool stands(const Gate *gate, fnvm_engine *engine)
 {
-    if (!gate->is_due) return true;
     const uint64_t now = depot_generation(engine->config.approvals);
     return now && now == atomic_load_explicit(&gate->generation, memory_order_relaxed);
 }

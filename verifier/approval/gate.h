@@ -12,8 +12,7 @@
 #include "vm/engine.h"
 
 typedef struct Gate {
-    bool is_due;                  /* it was decided on, and is to be again */
-    _Atomic uint64_t generation;  /* of the depot, when it was */
+    _Atomic uint64_t generation;  /* of the depot, when it was decided on; 0: it was not */
     struct stat file;             /* st_mode 0: it came from no file, or from one that is no more */
 } Gate;
 
@@ -25,7 +24,8 @@ fnvm_error *gate_module(Gate *, const struct fnvm_module *, const char *path);
 /* An image counts with the modules that it is of: it is one that the depot installed. */
 fnvm_error *gate_image(Gate *, fnvm_engine *, const char *path);
 
-/* Of what was let through before. */
+/* Of what was let through before.  A module that came with an image was decided on with that; to
+ * instantiate it by itself takes a decision of its own. */
 fnvm_error *gate_module_again(Gate *, const struct fnvm_module *);
 fnvm_error *gate_image_again(Gate *, fnvm_engine *);
 
