@@ -532,6 +532,21 @@ static void test_signatures(void **state)
     fails(fnvm_depot_require_signature(w->depot, NULL, 0), FNVM_E_USAGE, "no key");
 }
 
+/* A key that is trusted no more counts for what was loaded before, too. */
+static void test_signatures_later(void **state)
+{
+    World *w = *state;
+    unsigned char key[1][crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
+    fnvm_module *m;
+    assert_int_equal(crypto_sign_keypair(key[0], secret), 0);
+    approve(w, answer, "unsigned");
+    ok(fnvm_module_new(w->engine, answer, strlen(answer), &m));
+    ok(instantiate(w->engine, m));
+    ok(fnvm_depot_require_signature(w->depot, (const unsigned char(*)[32])key, 1));
+    refused(instantiate(w->engine, m), "not signed by a key that is trusted");
+    fnvm_module_release(m);
+}
+
 /* ---- What the host makes ---- */
 
 static void make_hosts_own(fnvm_engine *engine)
@@ -656,7 +671,7 @@ int main(void)
         TEST(test_undecoded), TEST(test_modules), TEST(test_revoked_modules), TEST(test_module_path),
         TEST(test_provider_revoked), TEST(test_foreign_image), TEST(test_images),
         TEST(test_module_of_image), TEST(test_policies), TEST(test_signatures),
-        TEST(test_hosts_own), TEST(test_threads),
+        TEST(test_signatures_later), TEST(test_hosts_own), TEST(test_threads),
         TEST(test_threads_and_another)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

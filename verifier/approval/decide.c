@@ -55,10 +55,18 @@ void depot_unlock_standing(Depot *d)
     pthread_mutex_unlock(&d->mutex);
 }
 
+/* Changes of the depot alone would take years to reach the bits that are for the keys. */
+uint64_t depot_generation_of(const Depot *d, const StandingHead *head)
+{
+    enum { KEYS_SHIFT = 48 };
+    return head->generation + (atomic_load_explicit(&d->key_sets, memory_order_acquire) << KEYS_SHIFT);
+}
+
 uint64_t depot_generation(Depot *d)
 {
     StandingHead *head = d->watched;
-    return atomic_load_explicit(&head->valid, memory_order_acquire) == 1 ? head->generation : 0;
+    return atomic_load_explicit(&head->valid, memory_order_acquire) == 1 ? depot_generation_of(d, head)
+                                                                         : 0;
 }
 
 /* ---- What stands about a subject ---- */
@@ -245,7 +253,7 @@ static fnvm_error *decide(Depot *d, const Subject *s, const Measurement *m, uint
     *measure = !judge(d, s, m, &v);
     if (!*measure) *logged = log_verdict(d, s, &v, &error);
     if (!*measure && *logged == LOGGED) {
-        *generation = d->standing.head->generation;
+        *generation = depot_generation_of(d, d->standing.head);
         if (!v.allowed) error = refusal(s, &v);
     }
     depot_unlock_standing(d);
@@ -292,6 +300,7 @@ fnvm_error *fnvm_depot_require_signature(fnvm_depot *d, const unsigned char (*ke
     uint8_t (*old)[32] = d->keys;
     d->keys = copy;
     d->nkeys = nkeys;
+    atomic_fetch_add_explicit(&d->key_sets, 1, memory_order_release);
     pthread_mutex_unlock(&d->mutex);
     free(old);
     return NULL;

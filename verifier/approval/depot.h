@@ -35,6 +35,7 @@ struct fnvm_depot {
     int audit;                 /* the log, once something was decided; -1 */
     pid_t audit_pid;           /* who opened it: locks are not shared with a fork */
     uint8_t (*keys)[32]; size_t nkeys; /* fnvm_depot_require_signature */
+    _Atomic uint64_t key_sets; /* that were set so far */
 
     pthread_mutex_t changing;  /* held while a change goes on, over these; taken before `mutex` */
     Database *database;        /* open once it was needed */
@@ -90,7 +91,11 @@ void depot_unlock_standing(Depot *);
  * refused. *generation may be compared with depot_generation later: while that is the same, so
  * is the decision. */
 fnvm_error *depot_decide(Depot *, const Subject *, uint64_t *generation);
-uint64_t depot_generation(Depot *); /* 0: it has changed just now.  No lock, no system call. */
+/* Another after every change of the depot, and of the keys that are trusted; 0: it has changed just
+ * now.  No lock, no system call. */
+uint64_t depot_generation(Depot *);
+/* The same of a standing file; with the mutex held it is that of its decisions. */
+uint64_t depot_generation_of(const Depot *, const StandingHead *);
 
 /* ---- Approvals (approve.c) ---- */
 

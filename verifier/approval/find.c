@@ -24,7 +24,7 @@ static fnvm_error *look_up(Depot *d, const char *name, StandingEntry *out, uint6
     const StandingEntry *found = standing_find(&d->standing, STANDING_NAME, &key);
     if (found) {
         *out = *found;
-        *generation = d->standing.head->generation;
+        *generation = depot_generation_of(d, d->standing.head);
     }
     depot_unlock_standing(d);
     return found ? NULL
