@@ -15,6 +15,7 @@
 #include "vm/heap.h"
 #include "vm/image/pagemap.h"
 #include "vm/image/working_set.h"
+#include "vm/limits.h"
 
 /* ---- Measuring ---- */
 
@@ -256,15 +257,17 @@ static fnvm_error *check_limits(const Image *image)
 {
     const ImageHead *h = image->file.head;
     const fnvm_config *c = &image->engine->config;
-    const struct { const char *what; uint64_t image, engine; } limits[] = {
-        {"bytes of memory", h->max_memory_bytes, c->max_memory_bytes},
-        {"elements of a table", h->max_table_elements, c->max_table_elements},
-        {"bytes of stack", h->max_stack_bytes, c->max_stack_bytes}};
+    const struct { const char *what; ConfigLimit limit; uint64_t image, engine; } limits[] = {
+        {"bytes of memory", CONFIG_MEMORY, h->max_memory_bytes, c->max_memory_bytes},
+        {"elements of a table", CONFIG_TABLE, h->max_table_elements, c->max_table_elements},
+        {"bytes of stack", CONFIG_STACK, h->max_stack_bytes, c->max_stack_bytes}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         if (limits[i].image <= limits[i].engine) continue;
+        char here[LIMIT_TEXT];
+        limit_print(image->engine, limits[i].limit, limits[i].engine, here, sizeof here);
         return fnvm_error_new(FNVM_E_LIMIT, "it was taken with a limit of %" PRIu64 " %s, and here "
-                              "the limit is %" PRIu64 ": take it with that limit, or raise this",
-                              limits[i].image, limits[i].what, limits[i].engine);
+                              "the limit is %s: take it with that limit, or raise this",
+                              limits[i].image, limits[i].what, here);
     }
     return NULL;
 }

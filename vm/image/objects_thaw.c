@@ -9,6 +9,7 @@
 #include "vm/engine.h"
 #include "vm/image/objects.h"
 #include "vm/image/objects_graph.h"
+#include "vm/limits.h"
 
 typedef struct Thaw {
     Store *store;
@@ -70,10 +71,11 @@ static fnvm_error *make_objects(Thaw *t)
         }
     }
     if (!trap) return NULL;
-    return fnvm_error_new(FNVM_E_LIMIT, "the image's %u objects do not fit into the heap of "
-                          "%" PRIu64 " bytes: %s; give it more (max_heap_bytes)",
-                          t->view.head->nobjects, t->store->engine->config.max_heap_bytes,
-                          fnvm_trap_text(trap));
+    const fnvm_engine *engine = t->store->engine;
+    char limit[LIMIT_TEXT];
+    limit_print(engine, CONFIG_HEAP, engine->config.max_heap_bytes, limit, sizeof limit);
+    return fnvm_error_new(FNVM_E_LIMIT, "the image's %u objects do not fit into the heap: %s; the "
+                          "limit is %s", t->view.head->nobjects, fnvm_trap_text(trap), limit);
 }
 
 /* ---- Filling ---- */
