@@ -102,7 +102,7 @@ void decode_import_section(Decoder *d)
     while (m->nimports < n && decode_goes_on(d)) {
         Import *import = &m->imports[m->nimports++];
         decode_import(d, import);
-        if (d->r.check && !d->r.error) check_import(d->r.check, m, import);
+        if (d->r.check && !d->r.error) d->r.error = check_import(d->r.check, m, import);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,7 +206,17 @@ static const Rule rules[] = {
      "(module (import \"env\" \"m\" (memory 1 3)))", false, "imports", AT("\x01m\x02", 1),
      "the import `env` `m` is (memory 1 3); " POLICY ":2: imports allows (memory 1 2)", 0},
 
+    /* Names in messages: nothing in them ends a line, drives a terminal or hides the rest. */
+    {"\nimports: []", NULL, "(module (import \"a\\0ab\" \"c\\00d\\1b[m\\c2\\85\\e2\\80\\ae\" (func)))",
+     false, "imports", AT("c\0d", 0),
+     "the import `a\\x0ab` `c\\x00d\\x1b[m\\xc2\\x85\\xe2\\x80\\xae` (func); " POLICY
+     ":2: imports does not have it", 0},
+
     /* Calls of WASI. */
+    {"wasi:\n  calls: [fd_read]", NULL,
+     "(module (import \"wasi_snapshot_preview1\" \"fd_read\\00\\0a\" (func)))", false, "wasi.calls",
+     AT("fd_read", 0),
+     "the call `fd_read\\x00\\x0a` of WASI; " POLICY ":2: wasi.calls does not have it", 0},
     {"wasi:\n  calls: [fd_read]",
      "(module (import \"wasi_snapshot_preview1\" \"fd_read\" (func))"
      " (import \"env\" \"fd_write\" (func)))",
@@ -479,6 +490,115 @@ static void many_are_counted(void **state)
 }
 
 /* A default has no line. */
+/* A module of many imports, all the same, of a function with many parameters. */
+static uint8_t *many_imports(uint32_t n, uint32_t params, size_t *len)
+{
+    static const uint8_t header[] = {0, 'a', 's', 'm', 1, 0, 0, 0}, import[] = {1, 'a', 1, 'b', 0, 0};
+    enum { LEB = 5, HEAD = 64 };
+    uint8_t *bytes = malloc(HEAD + params + n * sizeof import), *to = bytes;
+    assert_non_null(bytes);
+    const struct { uint32_t value; uint8_t before, with_before; } numbers[] = {
+        {params + 1 + 1 + LEB + 1, 1, 1}, {1, 0, 0}, {params, 0x60, 1},
+        {n * (uint32_t)sizeof import + LEB, 2, 1}, {n, 0, 0}};
+    memcpy(to, header, sizeof header);
+    to += sizeof header;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (numbers[i].with_before) *to++ = numbers[i].before;
+        if (i == 1) {
+            *to++ = 1; /* one type */
+            continue;
+        }
+        for (unsigned k = 0; k < LEB; k++)
+            *to++ = (uint8_t)((numbers[i].value >> (7 * k) & 0x7F) | (k + 1 < LEB ? 0x80 : 0));
+        if (i != 2) continue;
+        memset(to, 0x7F, params);
+        to += params;
+        *to++ = 0; /* no results */
+    }
+    for (uint32_t i = 0; i < n; i++, to += sizeof import) memcpy(to, import, sizeof import);
+    *len = (size_t)(to - bytes);
+    return bytes;
+}
+
+/* "imports:", n entries that nothing fits, and then one more. */
+static fnvm_policy *many_patterns(size_t n, const char *last)
+{
+    char *yaml = NULL;
+    size_t size;
+    FILE *out = open_memstream(&yaml, &size);
+    assert_non_null(out);
+    fputs("imports:\n", out);
+    for (size_t i = 0; i < n; i++) fprintf(out, "- a.c%zu\n", i);
+    fputs(last, out);
+    fclose(out);
+    fnvm_policy *policy = parse(yaml);
+    free(yaml);
+    return policy;
+}
+
+/* The work that a module can make of comparing has an end, and is not done where nobody needs it.
+ * Without that, each of these would take minutes. */
+static void comparing_has_an_end(void **state)
+{
+    (void)state;
+    const struct { uint32_t imports, params; size_t patterns; const char *last, *message; } rows[] = {
+        {1000000, 0, 9999, "- \"a.*\"\n", "comparing more of them with the policy's 10000 patterns"},
+        {1000000, 1000, 0, "- {module: a, type: (memory 1)}\n", "the import `a` `b` is (func (param"},
+        {1000000, 1000, 0, "- b.*\n", "the import `a` `b` (func (param"},
+        {1000000, 1000, 0, "- a.*\n", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fnvm_policy *policy = many_patterns(rows[i].patterns, rows[i].last);
+        size_t len, n;
+        uint8_t *bytes = many_imports(rows[i].imports, rows[i].params, &len);
+        Seen seen = {.n = 0};
+        must(fnvm_policy_check(policy, bytes, len, see, &seen, &n));
+        assert_int_equal(n > 0, rows[i].message != NULL);
+        if (rows[i].message && !strstr(seen.messages[0], rows[i].message))
+            fail_msg("%s", seen.messages[0]);
+        free(bytes);
+        fnvm_policy_release(policy);
+    }
+}
+
+static void *interrupt(void *engine)
+{
+    usleep(50000);
+    fnvm_engine_interrupt(engine);
+    return NULL;
+}
+
+/* Refused for that, whenever it comes; the flag may be there before, too. */
+static void comparing_is_interrupted(void **state)
+{
+    (void)state;
+    size_t len;
+    uint8_t *bytes = many_imports(4000, 0, &len);
+    for (int early = 0; early < 2; early++) {
+        fnvm_policy *policy = many_patterns(9999, "- \"a.*\"\n");
+        fnvm_engine *engine = open_engine(policy, FNVM_ENGINE_INTERPRETER, FNVM_VERIFY_LAZY);
+        fnvm_module *module = NULL;
+        pthread_t thread;
+        if (early) fnvm_engine_interrupt(engine);
+        else assert_int_equal(pthread_create(&thread, NULL, interrupt, engine), 0);
+        fnvm_error *error = fnvm_module_new(engine, bytes, len, &module);
+        if (!early) pthread_join(thread, NULL);
+        if (error) { /* a fast machine may be done before */
+            assert_int_equal(fnvm_error_code(error), FNVM_E_LIMIT);
+            assert_true(says(error, "interrupted while"));
+        } else {
+            assert_false(early);
+            fnvm_module_release(module);
+        }
+        fnvm_error_free(error);
+        fnvm_engine_clear_interrupt(engine);
+        must(fnvm_module_new(engine, bytes, len, &module));
+        fnvm_module_release(module);
+        fnvm_engine_free(engine);
+        fnvm_policy_release(policy);
+    }
+    free(bytes);
+}
+
 static void defaults_hold(void **state)
 {
     (void)state;
@@ -743,6 +863,8 @@ int main(void)
         cmocka_unit_test(eager_compilation_is_no_way_around),
         cmocka_unit_test(all_are_found_in_order),
         cmocka_unit_test(many_are_counted),
+        cmocka_unit_test(comparing_has_an_end),
+        cmocka_unit_test(comparing_is_interrupted),
         cmocka_unit_test(defaults_hold),
         cmocka_unit_test(no_module_is_an_error),
         cmocka_unit_test(the_host_is_free),

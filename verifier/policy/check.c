@@ -166,7 +166,7 @@ void check_feature(PolicyCheck *c, uint32_t features, uint64_t offset, const cha
         char place[24] = "";
         if (p->features_line) snprintf(place, sizeof place, ":%" PRIu32, p->features_line);
         check_note(c, "features", p->features_line, offset,
-                   "%s needs the feature `%s`; %.200s%s: features does not allow it", what,
+                   "%s needs the feature `%s`; %s%s: features does not allow it", what,
                    feature_name(left & -left), p->name, place);
     }
     c->noted |= features;

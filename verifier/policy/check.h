@@ -36,6 +36,7 @@ typedef struct PolicyCheck {
     uint64_t used[CEILINGS];    /* the most there was of each */
     uint64_t reached[CEILINGS]; /* counts that still go up */
     uint64_t over_at[CEILINGS]; /* where each of those left its ceiling behind */
+    uint64_t compared;          /* what comparing imports has taken, in steps of names.c */
 } PolicyCheck;
 enum { CHECK_SECTIONS = UINT32_MAX };
 
@@ -65,7 +66,8 @@ void check_note(PolicyCheck *, const char *rule, uint32_t line, uint64_t offset,
 
 /* ---- Rules of names: names.c ---- */
 
-void check_import(PolicyCheck *, const Module *, const Import *); /* whose type is decoded */
+/* An import whose type is decoded.  An error: the engine is interrupted. */
+fnvm_error *check_import(PolicyCheck *, const Module *, const Import *);
 void check_exports(PolicyCheck *, const Module *);                /* those that it must have */
 /* The entity's type, malloc'd; NULL: out of memory, which is noted. */
 char *check_type_text(PolicyCheck *, const Module *, uint8_t kind, uint32_t index);
