@@ -164,6 +164,18 @@ fnvm_error *source_open_file(Module *m, const char *path)
     return error;
 }
 
+fnvm_error *source_own(Module *m)
+{
+    if (m->source != SOURCE_MAPPED || !m->bytes) return NULL;
+    uint8_t *copy = malloc(m->len);
+    if (!copy) return error_no_memory();
+    memcpy(copy, m->bytes, m->len);
+    const uint32_t len = m->len;
+    source_close(m);
+    source_set(m, copy, len, SOURCE_MALLOC);
+    return NULL;
+}
+
 void source_close(Module *m)
 {
     if (m->bytes && m->source == SOURCE_MAPPED)

@@ -13,6 +13,9 @@ fnvm_error *source_open_file(Module *m, const char *path);
 fnvm_error *source_copy_bytes(Module *m, const void *bytes, size_t len);
 /* The binary module that is all of the open file, of `len` bytes. */
 fnvm_error *source_map_binary(Module *m, int fd, uint64_t len);
+/* Makes bytes that are mapped a copy of the module's own: what somebody writes to the file from now on
+ * does not show in it.  Only before anything points into them. */
+fnvm_error *source_own(Module *m);
 void source_close(Module *m);
 
 #endif

@@ -1,8 +1,9 @@
 /* What is already known comes first: a file that the depot installed and that has not changed since is
- * recognised by its identity, and only others are measured. */
+ * recognised by its identity, and only others are measured.  Those lie anywhere, and whoever may write
+ * them could change them after they were measured: so it is a copy that is measured, and runs. */
 #include "verifier/approval/gate.h"
 
-#include "loader/module.h"
+#include "loader/source.h"
 #include "verifier/approval/depot.h"
 #include "verifier/policy/policy.h"
 
@@ -10,6 +11,12 @@ static fnvm_error *measure(void *env, Measurement *out)
 {
     const Module *m = env;
     return fnvm_measure(m->bytes, m->len, NULL, NULL, out->bytes);
+}
+
+static fnvm_error *measure_copy(void *env, Measurement *out)
+{
+    fnvm_error *error = source_own(env);
+    return error ? error : measure(env, out);
 }
 
 static fnvm_error *decide(Gate *gate, fnvm_engine *engine, Subject *subject)
@@ -23,10 +30,10 @@ static fnvm_error *decide(Gate *gate, fnvm_engine *engine, Subject *subject)
     return error;
 }
 
-fnvm_error *gate_module(Gate *gate, const Module *m, const char *path)
+fnvm_error *gate_module(Gate *gate, Module *m, const char *path)
 {
     if (!m->engine->config.approvals) return NULL;
-    Subject subject = {.what = "module", .file = path, .measure = measure, .env = (void *)m};
+    Subject subject = {.what = "module", .file = path, .measure = measure_copy, .env = m};
     return decide(gate, m->engine, &subject);
 }
 
@@ -44,10 +51,13 @@ static bool stands(const Gate *gate, fnvm_engine *engine)
     return now && now == atomic_load_explicit(&gate->generation, memory_order_relaxed);
 }
 
+/* A module of an image was let through as a part of it.  Whoever took it out of there and makes an
+ * instance of it alone has it decided on. */
 fnvm_error *gate_module_again(Gate *gate, const Module *m)
 {
     if (!m->engine->config.approvals || stands(gate, m->engine)) return NULL;
-    return gate_module(gate, m, m->path);
+    Subject subject = {.what = "module", .file = m->path, .measure = measure, .env = (void *)m};
+    return decide(gate, m->engine, &subject);
 }
 
 fnvm_error *gate_image_again(Gate *gate, fnvm_engine *engine)

@@ -19,8 +19,9 @@ typedef struct Gate {
 struct fnvm_module;
 
 /* NULL, at once, for an engine without approvals; else FNVM_E_POLICY, or what went wrong.  `path` is for
- * the log; it may be NULL.  The file, if there is one, was set in the gate. */
-fnvm_error *gate_module(Gate *, const struct fnvm_module *, const char *path);
+ * the log; it may be NULL.  The file, if there is one, was set in the gate.  The module's bytes may
+ * become a copy: nothing points into them yet. */
+fnvm_error *gate_module(Gate *, struct fnvm_module *, const char *path);
 /* An image counts with the modules that it is of: it is one that the depot installed. */
 fnvm_error *gate_image(Gate *, fnvm_engine *, const char *path);
 
