@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "verifier/approval/installed.h"
@@ -46,18 +47,32 @@ static int hold_folder(const Depot *d, const char *id)
     return fd;
 }
 
-static fnvm_error *fill(const Depot *d, const StandingEntry *e, DepotFunction *out)
+/* The manifest says what the function is given: as with its other files, it is the one that was
+ * installed, or there is no start. */
+static fnvm_error *find_manifest(const Depot *d, const StandingEntry *e, DepotFunction *out)
 {
     struct stat st;
+    if (sodium_is_zero(e->manifest.bytes, sizeof e->manifest)) return NULL;
+    const bool is_there =
+        fstatat(out->hold, VERSION_MANIFEST, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+    const StandingKey found = is_there ? standing_identity(&st) : (StandingKey){{0}};
+    if (memcmp(&found, &e->manifest, sizeof found) != 0)
+        return fnvm_error_new(FNVM_E_POLICY, "the function, %s %s, may not run: its file versions/%s/"
+                              VERSION_MANIFEST " %s; `fnvm repair` writes it again", e->name,
+                              e->version, e->install,
+                              is_there ? "is not as it was installed" : "is missing");
+    out->manifest = version_path(d, e->install, VERSION_MANIFEST);
+    return out->manifest ? NULL : error_no_memory();
+}
+
+static fnvm_error *fill(const Depot *d, const StandingEntry *e, DepotFunction *out)
+{
     memcpy(out->name, e->name, sizeof out->name);
     memcpy(out->version, e->version, sizeof out->version);
+    fnvm_error *error = find_manifest(d, e, out);
+    if (error) return error;
     out->module = object_path(d->dir, e->object);
-    out->manifest = version_path(d, e->install, VERSION_MANIFEST);
-    if (!out->module || !out->manifest) return error_no_memory();
-    if (fstatat(out->hold, VERSION_MANIFEST, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
-        free(out->manifest);
-        out->manifest = NULL;
-    }
+    if (!out->module) return error_no_memory();
     if (e->flags & STANDING_HAS_IMAGE) {
         out->image = version_path(d, e->install, VERSION_IMAGE);
         if (!out->image) return error_no_memory();

@@ -90,6 +90,7 @@ static fnvm_error *add_install(void *env, const Install *i, const Approval *a)
     if (i->image.is_there) e.flags |= STANDING_HAS_IMAGE;
     memcpy(e.install, i->id, sizeof e.install);
     memcpy(e.object, i->object, sizeof e.object);
+    if (i->manifest.is_there) e.manifest = i->manifest.identity;
     bool ok = add_entry(entries, STANDING_FILE, &i->module_identity, &e) != NULL;
     if (i->image.is_there && ok)
         ok = add_entry(entries, STANDING_IMAGE, &i->image.identity, &e) != NULL;

@@ -43,6 +43,7 @@ typedef struct StandingEntry { /* sorted by kind, then key */
     uint8_t policy[32];        /* digest of the policy that it is approved under; zeros: none */
     char install[32];          /* of installed versions: the folder versions/INSTALL */
     uint8_t object[32];        /* likewise: the hash that its module's file is named by */
+    StandingKey manifest;      /* likewise: the identity of its function.yaml; zeros: it has none */
 } StandingEntry;
 
 typedef struct StandingHead {
