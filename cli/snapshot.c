@@ -89,6 +89,9 @@ static int set_option(void *env, Options *options, int option, char *text)
 static int check_options(const Snapshot *p)
 {
     if (!p->session.options.file) return error_usage("snapshot", "which file?");
+    if (p->session.options.approved || p->session.options.depot)
+        return error_usage("snapshot", "it asks no depot: --approved and --depot are for `fnvm run`; "
+                           "`fnvm install` takes images of what it approves");
     if (!p->path && strcmp(p->session.options.file, "-") == 0)
         return error_usage("snapshot", "a module from standard input needs -o FILE");
     bool midway = p->at == AT_CHECKPOINT || p->at == AT_STDIN;

@@ -9,6 +9,7 @@
 #include "cli/constrain.h"
 #include "cli/depot.h"
 #include "cli/errors.h"
+#include "verifier/approval/objects.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -105,13 +106,14 @@ static int take_installed(Session *s, bool *found)
 }
 
 /* Of a file that is not installed: by its measurement, which is taken once more when it is loaded.  What
- * cannot be read or measured, loading it will tell. */
+ * cannot be read or measured, loading it will tell; and what can be read only once, a pipe, is left for
+ * that. */
 static fnvm_error *find_policy(const Session *s, char **path)
 {
     Measurement measurement;
-    char *bytes = NULL;
+    uint8_t *bytes = NULL;
     size_t len = 0;
-    fnvm_error *error = file_read(s->options.file, &bytes, &len);
+    fnvm_error *error = object_read(s->options.file, &bytes, &len);
     if (!error) error = fnvm_measure(bytes, len, NULL, NULL, measurement.bytes);
     free(bytes);
     if (!error) return depot_policy_of(s->depot, &measurement, path);

@@ -113,7 +113,7 @@ static void judge_entries(const Depot *d, const Subject *s, const StandingEntry 
     else if (other) {
         sodium_bin2hex(digest, sizeof digest, other->policy, sizeof other->policy);
         snprintf(v->reason, sizeof v->reason,
-                 "it is approved to run under one policy only, which is "
+                 "it is approved to run under one policy only: give that, "
                  "policies/%s.yaml in the depot",
                  digest);
     } else if (untrusted)
