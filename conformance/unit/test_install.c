@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 #include "conformance/depot_world.h"
 
@@ -144,6 +146,60 @@ static void nothing_is_collected_meanwhile(void **state)
     assert_int_equal(objects(t), 0);
 }
 
+/* Somebody collects all the time: the policy of what is approved meanwhile stays. */
+static void collecting_leaves_policies_that_are_being_approved(void **state)
+{
+    enum { APPROVALS = 60 };
+    Test *t = *state;
+    Version *v = world_new_version(&t->world, "f");
+    const pid_t child = fork();
+    if (child == 0) {
+        Depot *d = world_open(&t->world);
+        while (d && !depot_collect(d)) {}
+        _exit(1);
+    }
+    for (int i = 0; i < APPROVALS; i++) {
+        char version[16], yaml[40], *path;
+        uint8_t digest[32];
+        snprintf(version, sizeof version, "%d", i);
+        snprintf(yaml, sizeof yaml, "limits: {types: %d}\n", i);
+        const ApprovalRequest r = {.name = "f", .version = version, .measurement = v->measurement,
+                                   .yaml = yaml, .yaml_len = strlen(yaml)};
+        assert_null(depot_approve(t->depot, &r));
+        object_hash(yaml, strlen(yaml), digest);
+        path = policy_path(t->depot, digest);
+        if (access(path, R_OK) != 0) fail_msg("the policy of approval %d is gone", i);
+        free(path);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+}
+
+/* Approving again writes what is not there, or is not what it was. */
+static void a_damaged_policy_is_written_again(void **state)
+{
+    static const char yaml[] = "limits: {types: 7}\n", other[] = "limits: {types: 9}\n";
+    Test *t = *state;
+    uint8_t digest[32];
+    FileState now;
+    struct stat st;
+    Version *v = world_new_version(&t->world, "f");
+    const ApprovalRequest r = {.name = "f", .version = "1", .measurement = v->measurement,
+                               .yaml = yaml, .yaml_len = strlen(yaml)};
+    object_hash(yaml, strlen(yaml), digest);
+    char *path = policy_path(t->depot, digest);
+    for (int i = 0; i < 3; i++) {
+        assert_null(depot_approve(t->depot, &r));
+        assert_null(file_compare(path, digest, &now, &st));
+        assert_int_equal(now, FILE_WHOLE);
+        if (i == 0) assert_true(world_write(path, other, strlen(other)));
+        else assert_int_equal(unlink(path), 0);
+    }
+    free(path);
+}
+
 /* ---- What is allowed ---- */
 
 static void a_file_changed_in_place_is_refused_until_repaired(void **state)
@@ -219,6 +275,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_hold_one_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_collected_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(collecting_leaves_policies_that_are_being_approved, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_policy_is_written_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_changed_in_place_is_refused_until_repaired, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(uninstalling_does_not_forget_a_revocation, set_up, tear_down),

@@ -1,15 +1,14 @@
 /* Approving and revoking are changes of rows, each with an event that tells of it; the rest follows
  * from these when the change is committed. */
-#include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
+#include <unistd.h>
 
-#include "verifier/approval/depot.h"
+#include "verifier/approval/installed.h"
+#include "verifier/approval/objects.h"
 #include "verifier/policy/manifest.h"
 #include "vm/error.h"
-#include "vm/image/file.h"
 
 static fnvm_error *add_event(Database *database, const char *what, const Approval *a,
                              const char *reason)
@@ -56,32 +55,12 @@ static fnvm_error *add_wanted(void *env, const Approval *a)
 
 /* ---- The policy ---- */
 
-/* Its file is for those who run under it; one that is there already is the same. */
-static fnvm_error *write_policy(const Depot *d, const uint8_t digest[32], const char *yaml,
-                                size_t len)
-{
-    char hex[65], *path = NULL;
-    struct stat st;
-    sodium_bin2hex(hex, sizeof hex, digest, 32);
-    if (asprintf(&path, "%s/policies/%s.yaml", d->dir, hex) < 0) return error_no_memory();
-    fnvm_error *error = NULL;
-    if (lstat(path, &st) != 0 || (size_t)st.st_size != len) {
-        NewFile file;
-        error = file_begin(path, &file);
-        if (!error) error = file_write_at(&file, yaml, len, 0);
-        if (!error) error = file_finish(&file, true, &st);
-        if (error) file_abandon(&file);
-    }
-    free(path);
-    return error;
-}
-
 static fnvm_error *add_policy(Depot *d, const ApprovalRequest *r, uint8_t digest[32])
 {
     if (!r->yaml) return NULL;
-    crypto_generichash(digest, 32, (const uint8_t *)r->yaml, r->yaml_len, NULL, 0);
+    object_hash(r->yaml, r->yaml_len, digest);
     fnvm_error *error = database_add_policy(d->database, digest, r->yaml, r->yaml_len);
-    return error ? error : write_policy(d, digest, r->yaml, r->yaml_len);
+    return error ? error : policy_put(d, digest, r->yaml, r->yaml_len);
 }
 
 /* ---- Approving ---- */
@@ -179,14 +158,19 @@ fnvm_error *depot_approve_within(Depot *d, const ApprovalRequest *r, int64_t *id
     return error;
 }
 
+/* The policy's file belongs to nothing until the commit: nobody collects meanwhile. */
 fnvm_error *depot_approve(Depot *d, const ApprovalRequest *r)
 {
     int64_t id;
-    fnvm_error *error = depot_begin(d);
-    if (error) return error;
-    error = depot_approve_within(d, r, &id);
-    if (!error) error = depot_commit(d);
-    depot_abandon(d);
+    int pending = -1;
+    fnvm_error *error = r->yaml ? depot_flock(d, "pending", LOCK_SH, &pending) : NULL;
+    if (!error) error = depot_begin(d);
+    if (!error) {
+        error = depot_approve_within(d, r, &id);
+        if (!error) error = depot_commit(d);
+        depot_abandon(d);
+    }
+    if (pending >= 0) close(pending);
     return error;
 }
 

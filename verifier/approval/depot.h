@@ -110,7 +110,8 @@ typedef struct ApprovalRequest {
     bool reinstate;
 } ApprovalRequest;
 fnvm_error *depot_approve(Depot *, const ApprovalRequest *);
-/* In a change that has begun already; *id of the approval. */
+/* In a change that has begun already, by one who holds `pending` if there is a policy; *id of the
+ * approval. */
 fnvm_error *depot_approve_within(Depot *, const ApprovalRequest *, int64_t *id);
 /* `version` NULL: all of the name. */
 fnvm_error *depot_revoke(Depot *, const char *name, const char *version, const char *reason);

@@ -136,21 +136,6 @@ static fnvm_error *read_module(const InstallRequest *r, Fresh *f, uint8_t **byte
     return f->install.origin ? NULL : error_no_memory();
 }
 
-static fnvm_error *put_policy(Depot *d, const InstallRequest *r, const Fresh *f)
-{
-    if (!r->approval.yaml) return NULL;
-    char *folder = depot_path(d, "policies", NULL), *path = policy_path(d, f->approval.policy);
-    FileState state = FILE_MISSING;
-    struct stat st;
-    fnvm_error *error = folder && path ? directory_make(folder) : error_no_memory();
-    if (!error) error = file_compare(path, f->approval.policy, &state, &st);
-    if (!error && state != FILE_WHOLE)
-        error = file_put(path, r->approval.yaml, r->approval.yaml_len, &st);
-    free(folder);
-    free(path);
-    return error;
-}
-
 static fnvm_error *put_manifest(const InstallRequest *r, Fresh *f)
 {
     if (!r->manifest) return NULL;
@@ -174,7 +159,8 @@ static fnvm_error *put_files(Depot *d, const InstallRequest *r, Fresh *f, const 
 {
     Install *i = &f->install;
     fnvm_error *error = object_add(d->dir, bytes, len, &f->object);
-    if (!error) error = put_policy(d, r, f);
+    if (!error && r->approval.yaml)
+        error = policy_put(d, f->approval.policy, r->approval.yaml, r->approval.yaml_len);
     if (!error) error = choose_folder(d, f);
     if (!error) error = put_manifest(r, f);
     if (!error && r->prepare) error = r->prepare(r->env, f->object.path, f->image);

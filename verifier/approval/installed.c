@@ -78,6 +78,19 @@ char *policy_path(const Depot *d, const uint8_t digest[32])
     return asprintf(&path, "%s/policies/%s.yaml", d->dir, hex) < 0 ? NULL : path;
 }
 
+fnvm_error *policy_put(const Depot *d, const uint8_t digest[32], const char *yaml, size_t len)
+{
+    char *folder = depot_path(d, "policies", NULL), *path = policy_path(d, digest);
+    FileState state = FILE_MISSING;
+    struct stat st;
+    fnvm_error *error = folder && path ? directory_make(folder) : error_no_memory();
+    if (!error) error = file_compare(path, digest, &state, &st);
+    if (!error && state != FILE_WHOLE) error = file_put(path, yaml, len, &st);
+    free(folder);
+    free(path);
+    return error;
+}
+
 /* ---- Locks ---- */
 
 bool flock_wait(int fd, int how)

@@ -24,6 +24,8 @@ char *depot_path(const Depot *, const char *folder, const char *name);
 char *version_path(const Depot *, const char *id, const char *file);
 /* DIR/policies/HEX.yaml. */
 char *policy_path(const Depot *, const uint8_t digest[32]);
+/* Its file, for those who run under it: written unless it is there and whole.  Holding `pending`. */
+fnvm_error *policy_put(const Depot *d, const uint8_t digest[32], const char *yaml, size_t len);
 #define VERSION_MANIFEST "function.yaml"
 #define VERSION_IMAGE "image.fnvmi"
 #define VERSION_CODE "image.fnvmc"
