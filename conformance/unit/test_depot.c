@@ -288,6 +288,27 @@ static void test_forged(void **state)
     }
 }
 
+/* What only another program writes into the database approves nothing. */
+static void test_row_that_cannot_be(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE approvals SET policy = x'00'", "UPDATE approvals SET policy = zeroblob(32)",
+        "PRAGMA ignore_check_constraints = ON; UPDATE approvals SET state = 17"};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        World *w = *state;
+        ApprovalRequest r = request("app", "1", 1);
+        r.yaml = "limits: {}\n", r.yaml_len = strlen(r.yaml);
+        ok(depot_approve(w->depot, &r));
+        fails(decide(w->depot, 1), FNVM_E_POLICY, "under one policy only");
+        execute(w, changes[i]); /* with no check of foreign keys */
+        unlink(path_of(w, "standing"));
+        reopen(w);
+        fails(decide(w->depot, 1), FNVM_E_POLICY, "revoked");
+        tear_down(state);
+        assert_int_equal(set_up(state), 0);
+    }
+}
+
 /* ---- Files that are not as they were ---- */
 
 static void expect_as_before(World *w)
@@ -678,6 +699,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_approved),         TEST(test_revoked),           TEST(test_versions),
         TEST(test_policy),           TEST(test_signatures),        TEST(test_forged),
+        TEST(test_row_that_cannot_be),
         TEST(test_standing_damaged), TEST(test_standing_removed),  TEST(test_standing_stale),
         TEST(test_log_not_whole),    TEST(test_log_made_anew),     TEST(test_machine_crashed),
         TEST(test_no_depot),         TEST(test_database_not_ours), TEST(test_threads),

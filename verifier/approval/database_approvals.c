@@ -52,11 +52,16 @@ void sql_approval(sqlite3_stmt *s, int at, Approval *a)
     sql_text(s, at + 1, a->name, sizeof a->name);
     sql_text(s, at + 2, a->version, sizeof a->version);
     sql_bytes(s, at + 3, a->measurement.bytes, sizeof a->measurement.bytes);
-    sql_bytes(s, at + 4, a->policy, sizeof a->policy);
+    const bool has_policy = sql_bytes(s, at + 4, a->policy, sizeof a->policy);
     a->is_signed = sql_bytes(s, at + 5, a->signer, sizeof a->signer) &&
                    sql_bytes(s, at + 6, a->signature, sizeof a->signature);
     const int state = sqlite3_column_int(s, at + 7);
-    a->state = state >= 0 && state <= APPROVAL_REMOVED ? (ApprovalState)state : APPROVAL_REVOKED;
+    /* A row that cannot be, as only other programs make, approves nothing.  A digest of another size
+     * would read as no policy. */
+    const bool can_be = state >= 0 && state <= APPROVAL_REMOVED &&
+                        (has_policy || sqlite3_column_type(s, at + 4) == SQLITE_NULL) &&
+                        !(has_policy && sodium_is_zero(a->policy, sizeof a->policy));
+    a->state = can_be ? (ApprovalState)state : APPROVAL_REVOKED;
     sql_text(s, at + 8, a->time, sizeof a->time);
     sql_text(s, at + 9, a->changed, sizeof a->changed);
     sql_text(s, at + 10, a->reason, sizeof a->reason);
