@@ -603,6 +603,27 @@ static void test_while_it_changes(void **state)
     fnvm_depot_close(other);
 }
 
+/* That locks of fcntl end with any descriptor of the file is a trap: another handle of this process must
+ * not take them away, or a foreign program may write in the midst of a change. */
+static void test_lock_of_the_database(void **state)
+{
+    World *w = *state;
+    approve(w, "app", "1", 1);
+    ok(depot_begin(w->depot));
+    ok(database_set_approval(w->depot->database, 1, APPROVAL_REVOKED, ""));
+    fnvm_depot_close(open_depot(w->dir));
+    const pid_t child = fork();
+    if (child == 0) { /* SQLite would remember its parent's locks; so without it */
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int fd = open(path_of(w, "approvals.db"), O_RDWR);
+        _exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    depot_abandon(w->depot);
+}
+
 /* An abandoned change is none, and one that failed after retiring leaves what there was. */
 static void test_abandoned(void **state)
 {
@@ -699,7 +720,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_approved),         TEST(test_revoked),           TEST(test_versions),
         TEST(test_policy),           TEST(test_signatures),        TEST(test_forged),
-        TEST(test_row_that_cannot_be),
+        TEST(test_row_that_cannot_be), TEST(test_lock_of_the_database),
         TEST(test_standing_damaged), TEST(test_standing_removed),  TEST(test_standing_stale),
         TEST(test_log_not_whole),    TEST(test_log_made_anew),     TEST(test_machine_crashed),
         TEST(test_no_depot),         TEST(test_database_not_ours), TEST(test_threads),

@@ -241,21 +241,21 @@ static fnvm_error *check_directory(int dir, const char *dir_name)
                           dir_name);
 }
 
-/* SQLite would make it for all to read who the umask lets. */
-static fnvm_error *make_file(int dir)
+/* SQLite would make it for all to read who the umask lets.  One that is there is not opened: closing it
+ * would end the locks that this process's other connections have on it (fcntl). */
+fnvm_error *database_make_file(int dir)
 {
-    int fd = openat(dir, file_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fnvm_error_new(FNVM_E_IO, "cannot open `%s`: %s", file_name, strerrordesc_np(errno));
-    close(fd);
-    return NULL;
+    int fd = openat(dir, file_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0) close(fd);
+    if (fd >= 0 || errno == EEXIST) return NULL;
+    return fnvm_error_new(FNVM_E_IO, "cannot make `%s`: %s", file_name, strerrordesc_np(errno));
 }
 
 fnvm_error *database_open(int dir, const char *dir_name, Database **out)
 {
     *out = NULL;
     fnvm_error *error = check_directory(dir, dir_name);
-    if (!error) error = make_file(dir);
+    if (!error) error = database_make_file(dir);
     if (error) return error;
     Database *d = calloc(1, sizeof *d);
     char *path = NULL;

@@ -12,6 +12,7 @@
 typedef struct Database Database;
 
 fnvm_error *database_open(int dir, const char *dir_name, Database **out); /* made if need be */
+fnvm_error *database_make_file(int dir); /* an empty one, 0600; fine if there is one */
 void database_close(Database *);
 fnvm_error *database_begin(Database *);
 fnvm_error *database_commit(Database *);

@@ -86,9 +86,8 @@ static fnvm_error *check_contents(const Depot *d, const char *dir, bool create)
                               "own for the depot",
                               dir);
     if (!create) return NULL;
-    int fd = openat(d->fd, database, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) return system_error("make", database);
-    close(fd);
+    fnvm_error *error = database_make_file(d->fd);
+    if (error) return error;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         if (mkdirat(d->fd, folders[i], 0700) != 0 && errno != EEXIST)
             return system_error("make", folders[i]);
