@@ -249,6 +249,42 @@ static void test_signatures(void **state)
     ok(decide(w->depot, 2));
 }
 
+/* The standing file written by somebody without the key: good sums, and whatever he likes in it. */
+static void test_forged_standing(void **state)
+{
+    World *w = *state;
+    uint8_t key[32], secret[64];
+    Standing s;
+    crypto_sign_keypair(key, secret);
+    ApprovalRequest r = request("app", "1", 1);
+    r.sign_key = secret;
+    ok(depot_approve(w->depot, &r));
+    ok(standing_map(w->depot->fd, &s));
+    assert_int_equal(s.head->count, 1);
+    StandingEntry e[3] = {s.entries[0], s.entries[0], s.entries[0]};
+    const AuditHead head = standing_audit(&s);
+    const uint64_t generation = s.head->generation;
+    standing_unmap(&s);
+    /* Another binary with it: by its measurement, with and without changing what is signed, and by a
+     * file that counts as one that was installed. */
+    const Measurement evil = binary(2), worse = binary(3);
+    struct stat st;
+    assert_int_equal(stat(path_of(w, "approvals.db"), &st), 0);
+    memcpy(e[0].key.bytes, evil.bytes, 32), memcpy(e[0].measurement, evil.bytes, 32);
+    memcpy(e[1].key.bytes, worse.bytes, 32);
+    e[2].kind = STANDING_FILE, e[2].key = standing_identity(&st);
+    ok(standing_write(w->depot->fd, e, 3, generation, &head));
+    reopen(w);
+    ok(decide(w->depot, 2)); /* nobody asks for signatures */
+    ok(fnvm_depot_require_signature(w->depot, (const unsigned char (*)[32])&key, 1));
+    fails(decide(w->depot, 2), FNVM_E_POLICY, "not signed");
+    fails(decide(w->depot, 3), FNVM_E_POLICY, "not signed");
+    uint64_t now;
+    uint8_t n = 4;
+    const Subject file = {.what = "module", .stat = &st, .measure = measure, .env = &n};
+    fails(depot_decide(w->depot, &file, &now), FNVM_E_POLICY, "not approved");
+}
+
 /* Every part that is signed, changed in the database by somebody without the key. */
 static void test_forged(void **state)
 {
@@ -720,6 +756,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_approved),         TEST(test_revoked),           TEST(test_versions),
         TEST(test_policy),           TEST(test_signatures),        TEST(test_forged),
+        TEST(test_forged_standing),
         TEST(test_row_that_cannot_be), TEST(test_lock_of_the_database),
         TEST(test_standing_damaged), TEST(test_standing_removed),  TEST(test_standing_stale),
         TEST(test_log_not_whole),    TEST(test_log_made_anew),     TEST(test_machine_crashed),

@@ -78,12 +78,27 @@ typedef struct Verdict {      /* entries are d->standing's: with the mutex held 
     char reason[200];             /* if it is refused */
 } Verdict;
 
-static bool is_trusted(const Depot *d, const StandingEntry *e)
+/* Where signatures are required, whoever can write the standing file is not believed: what it says was
+ * signed is verified for what has been measured. */
+static bool is_signed_for(const StandingEntry *e, const uint8_t *measurement)
+{
+    Approval a = {.is_signed = true};
+    snprintf(a.name, sizeof a.name, "%.*s", (int)sizeof e->name, e->name);
+    snprintf(a.version, sizeof a.version, "%.*s", (int)sizeof e->version, e->version);
+    memcpy(a.measurement.bytes, measurement, sizeof a.measurement.bytes);
+    memcpy(a.policy, e->policy, sizeof a.policy);
+    memcpy(a.signer, e->signer, sizeof a.signer);
+    memcpy(a.signature, e->signature, sizeof a.signature);
+    return approval_is_genuine(&a);
+}
+
+static bool is_trusted(const Depot *d, const StandingEntry *e, const uint8_t *measurement)
 {
     if (d->nkeys == 0) return true;
     if (!(e->flags & STANDING_SIGNED)) return false;
     for (size_t i = 0; i < d->nkeys; i++)
-        if (memcmp(d->keys[i], e->signer, sizeof e->signer) == 0) return true;
+        if (memcmp(d->keys[i], e->signer, sizeof e->signer) == 0)
+            return is_signed_for(e, measurement);
     return false;
 }
 
@@ -100,12 +115,12 @@ static void judge_entries(const Depot *d, const Subject *s, const StandingEntry 
     const StandingEntry *revoked = NULL, *untrusted = NULL, *other = NULL, *fits = NULL;
     for (const StandingEntry *e = first; e; e = standing_next(&d->standing, e)) {
         if (e->flags & STANDING_REVOKED) revoked = e;
-        else if (!is_trusted(d, e)) untrusted = e;
+        else if (!is_trusted(d, e, v->measurement ? v->measurement : e->measurement)) untrusted = e;
         else if (!has_policy(e, s->policy)) other = e;
         else if (!fits) fits = e;
     }
     v->entry = revoked ? revoked : fits ? fits : other ? other : untrusted;
-    v->measurement = v->entry->measurement;
+    if (!v->measurement) v->measurement = v->entry->measurement;
     v->allowed = !revoked && fits;
     char digest[65];
     if (revoked)
@@ -121,15 +136,16 @@ static void judge_entries(const Depot *d, const Subject *s, const StandingEntry 
                  "it is approved, but not signed by a key that is trusted");
 }
 
-/* False: it is no file of an installed version, so its measurement decides, and is not given. */
+/* False: it is no file of an installed version, so its measurement decides, and is not given.  Modules
+ * that must be signed are always measured, since the signature is of that. */
 static bool judge(const Depot *d, const Subject *s, const Measurement *measurement, Verdict *v)
 {
     *v = (Verdict){.entry = NULL};
     StandingKey key;
     const StandingEntry *first = NULL;
-    if (s->stat) {
+    const bool is_image = strcmp(s->what, "image") == 0;
+    if (s->stat && (is_image || d->nkeys == 0)) {
         key = standing_identity(s->stat);
-        const bool is_image = strcmp(s->what, "image") == 0;
         first = standing_find(&d->standing, is_image ? STANDING_IMAGE : STANDING_FILE, &key);
     }
     if (!first && !measurement && s->measure) return false;

@@ -62,7 +62,10 @@ static StandingEntry entry_of(const Approval *a)
                                 (approval_is_genuine(a) ? STANDING_SIGNED : 0u)};
     snprintf(e.name, sizeof e.name, "%s", a->name);
     snprintf(e.version, sizeof e.version, "%s", a->version);
-    if (e.flags & STANDING_SIGNED) memcpy(e.signer, a->signer, sizeof e.signer);
+    if (e.flags & STANDING_SIGNED) {
+        memcpy(e.signer, a->signer, sizeof e.signer);
+        memcpy(e.signature, a->signature, sizeof e.signature);
+    }
     memcpy(e.measurement, a->measurement.bytes, sizeof e.measurement);
     memcpy(e.policy, a->policy, sizeof e.policy);
     return e;

@@ -18,7 +18,7 @@
 #include "vm/error.h"
 
 enum {
-    STANDING_FORMAT = 2,
+    STANDING_FORMAT = 3,
     HEAD_BYTES = 4096,       /* a page: it is mapped alone, too */
     ENTRIES_MAX = 1 << 20
 };
@@ -26,7 +26,7 @@ static const char file_name[] = "standing", new_name[] = "standing.new";
 static const char magic[8] = "fnvmstd";
 
 _Static_assert(sizeof(StandingHead) <= HEAD_BYTES, "the head's page");
-_Static_assert(sizeof(StandingEntry) == 376, "no padding, which would count in the sum");
+_Static_assert(sizeof(StandingEntry) == 440, "no padding, which would count in the sum");
 
 static fnvm_error *file_error(const char *doing, int number)
 {

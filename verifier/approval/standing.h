@@ -38,7 +38,7 @@ typedef struct StandingEntry { /* sorted by kind, then key */
     StandingKey key;
     uint32_t kind, flags;
     char name[DEPOT_NAME_SIZE], version[DEPOT_NAME_SIZE]; /* NUL-terminated */
-    uint8_t signer[32];        /* if STANDING_SIGNED */
+    uint8_t signer[32], signature[64]; /* if STANDING_SIGNED */
     uint8_t measurement[32];
     uint8_t policy[32];        /* digest of the policy that it is approved under; zeros: none */
     char install[32];          /* of installed versions: the folder versions/INSTALL */
