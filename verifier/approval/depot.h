@@ -159,7 +159,7 @@ typedef struct RepairReport { /* for each file that is not what it should be */
     const char *name, *version, *file, *wrong;
     const char *done;          /* "fetched again from ...", "rebuilt"; NULL: it is not */
 } RepairReport;
-/* Checks every file of every installed version against its hash, fetches modules again from
+/* Checks every file of every installed version and every policy against its hash, fetches modules again from
  * where they came from, has images made anew by `prepare` of the same form; collects orphans;
  * recovers. */
 fnvm_error *depot_repair(Depot *,

@@ -165,6 +165,33 @@ static fnvm_error *repair_policy(Repair *r)
     return error;
 }
 
+/* Those of what is approved and not installed. */
+static fnvm_error *add_approved(void *env, const Approval *approval)
+{
+    InstalledList *list = env;
+    if (approval->state != APPROVAL_APPROVED || sodium_is_zero(approval->policy, 32)) return NULL;
+    Installed *at = reallocarray(list->at, list->n + 1, sizeof *at);
+    if (!at) return error_no_memory();
+    list->at = at;
+    list->at[list->n++] = (Installed){.approval = *approval};
+    return NULL;
+}
+
+static fnvm_error *repair_other_policies(Repair *r)
+{
+    InstalledList approved = {0};
+    fnvm_error *error = depot_read(r->depot);
+    if (error) return error;
+    error = database_each_approval(r->depot->database, NULL, add_approved, &approved);
+    depot_abandon(r->depot);
+    for (size_t i = 0; i < approved.n && !error; i++) {
+        r->version = &approved.at[i];
+        error = repair_policy(r);
+    }
+    installed_free(&approved);
+    return error;
+}
+
 /* ---- The image and its code: made again, both or none ---- */
 
 static fnvm_error *look_at(Repair *r, const char *path, bool is_there, const uint8_t hash[32],
@@ -290,6 +317,7 @@ static fnvm_error *repair_all(Repair *r, InstalledList *list)
         r->version = &list->at[i];
         error = repair_version(r);
     }
+    if (!error) error = repair_other_policies(r);
     bool changed = false;
     for (size_t i = 0; i < list->n; i++) changed |= list->at[i].changed;
     if (error || !changed) return error;
