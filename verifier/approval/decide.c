@@ -158,7 +158,7 @@ static bool judge(const Depot *d, const Subject *s, const Measurement *measureme
     else if (measurement)
         snprintf(v->reason, sizeof v->reason, "it is not approved");
     else
-        snprintf(v->reason, sizeof v->reason, "it is no file of an installed version");
+        snprintf(v->reason, sizeof v->reason, "it is no file of an installed version, or was changed since: then `fnvm repair` helps");
     return true;
 }
 
