@@ -75,6 +75,21 @@ static int take_time(Session *s)
     return -1;
 }
 
+/* What the engine will do in any case: the process is narrowed to that. */
+static int take_choices(Session *s)
+{
+    const Policy *p = s->policy;
+    fnvm_config *config = &s->options.config;
+    if (p->engine_line) config->engine = p->engine;
+    if (p->verify_line) config->verify = p->verify;
+    if (p->compile_line) config->compile = p->compile;
+    if (!s->options.coredump || !p->engine_line || p->engine == FNVM_ENGINE_INTERPRETER) return -1;
+    return error_report(fnvm_error_new(FNVM_E_POLICY, "%s:%u: run.engine has it compiled, and a "
+                                       "core dump is of a guest that is interpreted", p->name,
+                                       p->engine_line),
+                        "the policy does not let the guest have this");
+}
+
 int constrain_options(Session *s)
 {
     if (!s->policy) return -1;
@@ -86,7 +101,8 @@ int constrain_options(Session *s)
     if (o->max_descriptors > ceilings[CEILING_DESCRIPTORS].most)
         o->max_descriptors = (uint32_t)ceilings[CEILING_DESCRIPTORS].most;
     o->config.policy = s->policy;
-    int status = take_time(s);
+    int status = take_choices(s);
+    if (status < 0) status = take_time(s);
     return status < 0 ? take_calls(s) : status;
 }
 

@@ -188,7 +188,10 @@ static fnvm_error *read_number(Reading *r, const YamlNode *node, ShapeKind kind,
         [SHAPE_TIME] = "a time, such as 100ms, 2s or 5m"};
     bool good = false;
     const char *rest;
-    if (node->kind == YAML_SCALAR && (node->plain || kind != SHAPE_COUNT))
+    /* 010 is ten to some who read YAML, and eight to others. */
+    const bool clear = node->kind == YAML_SCALAR && !(node->text[0] == '0' && node->text[1] >= '0' &&
+                                                      node->text[1] <= '9');
+    if (clear && (node->plain || kind != SHAPE_COUNT))
         good = kind == SHAPE_COUNT   ? parse_decimal(node->text, out, &rest) && !*rest
                : kind == SHAPE_BYTES ? parse_size(node->text, out)
                                      : parse_duration(node->text, out);
