@@ -104,14 +104,23 @@ static int status_of(const fnvm_error *error)
     }
 }
 
+/* What is put into a message comes from files, too: their names, and what a manifest calls things. */
+static void print_first(const char *format, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0) text = NULL;
+    fputs("Error: ", stderr);
+    print_escaped(stderr, text ? text : format, strlen(text ? text : format));
+    fputc('\n', stderr);
+    free(text);
+}
+
 int error_report(fnvm_error *error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     fflush(stdout);
-    fputs("Error: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    print_first(format, args);
     va_end(args);
 
     int status = STATUS_FAILED;
@@ -127,10 +136,9 @@ int error_usage(const char *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("Error: ", stderr);
-    vfprintf(stderr, format, args);
+    print_first(format, args);
     va_end(args);
-    fprintf(stderr, "\nTry `fnvm help%s%s`.\n", command ? " " : "", command ? command : "");
+    fprintf(stderr, "Try `fnvm help%s%s`.\n", command ? " " : "", command ? command : "");
     return STATUS_USAGE;
 }
 

@@ -21,11 +21,16 @@ static fnvm_error *load(const char *file, fnvm_policy **policy, Manifest **manif
     return error;
 }
 
+static void print_file(FILE *out, const char *file)
+{
+    print_escaped(out, file, strlen(file));
+}
+
 static void print_violation(void *env, const fnvm_violation *violation)
 {
     const char *file = env;
     fputs("Error: ", stderr);
-    print_escaped(stderr, file, strlen(file));
+    print_file(stderr, file);
     fputs(": ", stderr);
     print_escaped(stderr, violation->message, strlen(violation->message));
     fputc('\n', stderr);
@@ -42,10 +47,12 @@ static int check_module(fnvm_policy *policy, const char *file)
     free(bytes);
     if (error) return error_report(error, "failed to check `%s`", file);
     if (violations == 0) {
-        printf("%s: allowed\n", file);
+        print_file(stdout, file);
+        puts(": allowed");
         return STATUS_OK;
     }
-    fprintf(stderr, "%s: %zu violation%s\n", file, violations, violations == 1 ? "" : "s");
+    print_file(stderr, file);
+    fprintf(stderr, ": %zu violation%s\n", violations, violations == 1 ? "" : "s");
     return STATUS_REFUSED;
 }
 

@@ -227,10 +227,10 @@ static bool imports_checkpoint(const fnvm_module *m)
 
 static int nothing_to_go_by(const Snapshot *p)
 {
-    return error_report(NULL, "when is the snapshot of `%s` to be taken? It has no initializer\n"
+    return error_report(NULL, "when is the snapshot of `%s` to be taken? It has no initializer "
                         "(wizer-initialize, wizer.initialize, _faasm_zygote, _initialize) and does "
-                        "not import\nfnvm:snapshot checkpoint. Name an initializer with -f, or use "
-                        "--at=stdin for a program\nthat starts up and then reads its standard "
+                        "not import fnvm:snapshot checkpoint. Name an initializer with -f, or use "
+                        "--at=stdin for a program that starts up and then reads its standard "
                         "input", p->session.options.file);
 }
 
