@@ -28,12 +28,12 @@ typedef struct Explanation {
 
 static bool is_later_byte(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
-/* Whether YAML has the character as it is.  Of those beyond ASCII it lacks some; none of them is in
+/* Whether YAML has the character as it is, and it stands for no others in a pattern.  Of those beyond ASCII it lacks some; none of them is in
  * letters that names are written in. */
 static bool is_plain(const uint8_t *text, uint32_t len)
 {
     const uint8_t c = text[0];
-    if (len == 1) return c >= ' ' && c != 0x7F && c != '"' && c != '\\';
+    if (len == 1) return c >= ' ' && c != 0x7F && c != '"' && c != '\\' && c != '*';
     return c != 0xC2 && !(c == 0xE2 && text[1] == 0x80) && c != 0xEF;
 }
 
@@ -104,7 +104,8 @@ static void explain_import(Explanation *x, const Import *import, bool by_name)
         if (type && strlen(type) <= TYPE_MOST) fprintf(x->out, ", type: \"%s\"", type);
         free(type);
     }
-    fputs("}\n", x->out);
+    const bool empty = import->module.len == 0 || (by_name && import->name.len == 0);
+    fputs(empty ? "} # a name is empty: no pattern is for that alone\n" : "}\n", x->out);
 }
 
 /* Modules in the order in which they are first named. */
