@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -81,13 +80,13 @@ static fnvm_error *add_path(int ruleset, const Ruleset *handled, const NarrowPat
 {
     int fd = open(p->path, O_PATH | O_CLOEXEC);
     if (fd < 0) return is_out_of_reach(errno) ? NULL : refused("open", p->path);
-    struct stat st;
-    fnvm_error *error = NULL;
     PathRule rule = {granted[p->access] & handled->files, fd};
-    if (fstat(fd, &st) != 0) error = refused("look at", p->path);
-    else if (!S_ISDIR(st.st_mode)) rule.rights &= OF_FILES;
-    if (!error && syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) != 0)
-        error = refused("grant", p->path);
+    long failed = syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
+    if (failed && errno == EINVAL) { /* it may be no directory */
+        rule.rights &= OF_FILES;
+        failed = syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
+    }
+    fnvm_error *error = failed ? refused("grant", p->path) : NULL;
     close(fd);
     return error;
 }

@@ -1,8 +1,10 @@
-/* A classic BPF program made from the table of narrow_calls.def.  Calls with the same rule whose
- * numbers follow each other are a range; the program looks for the range by halves, then says its
- * verdict or checks one argument.  The kernel runs it once per number when it takes it, and
- * remembers the calls that remain whatever their arguments are: these cost next to nothing
- * afterwards.  To take it costs time with each instruction, so they share what they can. */
+/* A classic BPF program made from the table of narrow_calls.def.  What it costs is what a start is
+ * longer: the kernel checks and compiles it, 0.1 us for each instruction, and runs it by an
+ * interpreter of its own for each number that there is, 1 us for each instruction on the way, to
+ * remember the calls that remain whatever their arguments are.  So the program is short, and that
+ * interpreter soon gives up: it can follow to where calls transfer bytes; all others are looked
+ * up in words of 32 bits, by instructions that it does not know.  Those are not remembered, and
+ * run the program each time: 20 ns. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -33,14 +35,14 @@ enum { ARCHITECTURE = 0 };
 #endif
 
 enum {
-    NUMBERS = 512,             /* of system calls; higher ones are as if without a row */
+    WORD = 32,                 /* bits */
+    WORDS = 16,
+    NUMBERS = WORDS * WORD,    /* of system calls; higher ones are as if without a row */
     X32 = 0x40000000,          /* set in numbers of the ABI with 32-bit pointers */
     MOST_INSTRUCTIONS = 256
 };
 static const uint32_t TERMINAL_GET = 0x802C542A, /* TCGETS2: newer C libraries' TCGETS */
                       PAGES_GET = 0xC0606610;    /* PAGEMAP_SCAN, <linux/fs.h> of Linux 6.7 */
-static const uint32_t PASS = SECCOMP_RET_ALLOW, KILL = SECCOMP_RET_KILL_PROCESS,
-                      UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS, REFUSE = SECCOMP_RET_ERRNO | EPERM;
 
 typedef enum Rule {
     ABSENT, /* no row */
@@ -64,14 +66,27 @@ static const uint8_t rules[NUMBERS] = {
 #undef CALL
 };
 
+/* Where a jump leads: verdicts, and what decides on them. */
+typedef enum Label {
+    NEXT,
+    AFTER_NEXT,
+    TEST_BIT,
+    UNKNOWN, /* ENOSYS */
+    REFUSE,  /* EPERM */
+    PASS,
+    KILL,
+    CHECK,   /* of rule 0, and so on */
+    LABELS = CHECK + RULES
+} Label;
+
 /* The lower word of an argument, as the kernel takes each of these: masked, and compared. */
 enum { VALUES_MOST = 5 };
 typedef struct Check {
     unsigned argument;
     uint32_t mask;
-    unsigned nvalues;
+    unsigned nvalues; /* 0: no check */
     uint32_t values[VALUES_MOST];
-    uint32_t if_one, if_none; /* verdicts */
+    Label if_one, if_none;
 } Check;
 
 /* What makes a thread of the process, and what must not be made with it. */
@@ -89,7 +104,6 @@ static void make_checks(const NarrowNeeds *needs, Check checks[RULES])
                           ? (Check){2, both, 1, {both}, KILL, PASS}
                           : (Check){2, PROT_EXEC, 1, {PROT_EXEC}, REFUSE, PASS};
     checks[PROTECTION] = (Check){2, PROT_EXEC, 1, {PROT_EXEC}, KILL, PASS};
-    checks[CODE_FILE] = (Check){0, 0, 1, {0}, needs->compiles ? PASS : UNKNOWN, UNKNOWN};
     checks[DESCRIPTOR] = (Check){
         1, all, 5, {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC}, PASS, REFUSE};
     checks[DEVICE] = (Check){
@@ -102,103 +116,150 @@ static void make_checks(const NarrowNeeds *needs, Check checks[RULES])
 
 /* ---- The program ---- */
 
-typedef struct Range { uint32_t first; Rule rule; } Range; /* up to where the next begins */
+enum { JEQ = BPF_JMP | BPF_JEQ | BPF_K, JGE = BPF_JMP | BPF_JGE | BPF_K,
+       JSET = BPF_JMP | BPF_JSET | BPF_K };
 
 typedef struct Program {
-    struct sock_filter code[MOST_INSTRUCTIONS];
+    struct sock_filter code[MOST_INSTRUCTIONS]; /* jumps have labels, until they are resolved */
     uint32_t n;
-    bool too_far;           /* a jump, or too many instructions */
-    Range ranges[MOST_INSTRUCTIONS];
-    uint32_t nranges;
-    uint32_t end_of[RULES]; /* where what is done by a rule begins, behind the search */
+    uint32_t place[LABELS];     /* forward of all jumps there */
+    uint32_t words[WORDS];      /* a bit for each number, set if the call remains */
+    uint16_t others[NUMBERS];   /* which have another rule, ascending */
+    uint32_t nothers;
 } Program;
 
-/* Jumps on a condition reach no further than their operand of eight bits. */
-static void emit(Program *p, uint16_t code, uint32_t k, uint32_t if_true, uint32_t if_false)
+static void emit_jump(Program *p, uint16_t code, uint32_t k, Label if_true, Label if_false)
 {
-    if (p->n == MOST_INSTRUCTIONS || if_true > UINT8_MAX || if_false > UINT8_MAX) p->too_far = true;
-    else p->code[p->n++] = (struct sock_filter){code, (uint8_t)if_true, (uint8_t)if_false, k};
+    if (p->n < MOST_INSTRUCTIONS)
+        p->code[p->n] = (struct sock_filter){code, (uint8_t)if_true, (uint8_t)if_false, k};
+    p->n++;
 }
+
+static void emit(Program *p, uint16_t code, uint32_t k) { emit_jump(p, code, k, NEXT, NEXT); }
 
 static void emit_load(Program *p, size_t offset)
 {
-    emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+    emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset);
 }
 
-static void emit_end(Program *p, uint32_t verdict) { emit(p, BPF_RET | BPF_K, verdict, 0, 0); }
-
-/* As many instructions as emit_check writes. */
-static uint32_t check_size(const Check *c) { return c->nvalues + (c->mask == UINT32_MAX ? 3 : 4); }
-
-static void emit_check(Program *p, const Check *c)
+static void emit_end(Program *p, Label label, uint32_t verdict)
 {
-    emit_load(p, offsetof(struct seccomp_data, args) + 8 * (size_t)c->argument);
-    if (c->mask != UINT32_MAX) emit(p, BPF_ALU | BPF_AND | BPF_K, c->mask, 0, 0);
-    for (unsigned i = 0; i < c->nvalues; i++)
-        emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->values[i], c->nvalues - i, 0);
-    emit_end(p, c->if_none);
-    emit_end(p, c->if_one);
+    p->place[label] = p->n;
+    emit(p, BPF_RET | BPF_K, verdict);
 }
 
-/* How far from the instruction behind the next to where ranges `from` to `to` are told apart; that
- * begins at `at` if there are several. */
-static uint32_t leap(const Program *p, uint32_t from, uint32_t to, uint32_t at)
+static bool remains(const Program *p, uint32_t number)
 {
-    return (to - from == 1 ? p->end_of[p->ranges[from].rule] : at) - (p->n + 1);
+    return p->words[number / WORD] >> number % WORD & 1;
 }
 
-/* Tells ranges `from` to `to` apart: one instruction less than there are ranges. */
-static void emit_search(Program *p, uint32_t from, uint32_t to)
+/* What transfers bytes, with its neighbours: the kernel can follow these two. */
+static void emit_transfers(Program *p)
 {
-    const uint32_t half = from + (to - from) / 2;
-    if (to - from < 2) return;
-    const uint32_t lower = p->n + 1, upper = lower + (half - from - 1);
-    emit(p, BPF_JMP | BPF_JGE | BPF_K, p->ranges[half].first, leap(p, half, to, upper),
-         leap(p, from, half, lower));
-    emit_search(p, from, half);
-    emit_search(p, half, to);
+    uint32_t first = __NR_writev, end = __NR_writev + 1;
+    while (first > 0 && remains(p, first - 1)) first--;
+    while (end < NUMBERS && remains(p, end)) end++;
+    emit_jump(p, JGE, end, AFTER_NEXT, NEXT);
+    emit_jump(p, JGE, first, PASS, NEXT);
 }
 
-static void add_range(Program *p, uint32_t first, Rule rule)
+/* Finds the number's word and in it its bit.  Words that are alike are one. */
+static void emit_words(Program *p)
 {
-    if (p->nranges == MOST_INSTRUCTIONS) p->too_far = true;
-    else if (p->nranges == 0 || p->ranges[p->nranges - 1].rule != rule)
-        p->ranges[p->nranges++] = (Range){first, rule};
+    for (uint32_t i = 0; i < WORDS; i++) {
+        const uint32_t next = i + 1 < WORDS ? p->words[i + 1] : 0;
+        if (p->words[i] == next) continue;
+        emit(p, BPF_LDX | BPF_W | BPF_IMM, p->words[i]);
+        emit_jump(p, JGE, (i + 1) * WORD, NEXT, TEST_BIT);
+    }
+    emit(p, BPF_LDX | BPF_W | BPF_IMM, 0);
+    p->place[TEST_BIT] = p->n; /* the number in A, the word in X */
+    emit(p, BPF_STX, 0);
+    emit(p, BPF_ALU | BPF_AND | BPF_K, WORD - 1);
+    emit(p, BPF_MISC | BPF_TAX, 0);
+    emit(p, BPF_LD | BPF_W | BPF_MEM, 0);
+    emit(p, BPF_ALU | BPF_RSH | BPF_X, 0);
+    emit_jump(p, JSET, 1, PASS, NEXT);
+    emit_load(p, offsetof(struct seccomp_data, nr));
 }
 
-/* Behind the search lie the verdicts and the checks. */
-static void place_ends(Program *p, uint32_t at, const Check checks[RULES])
+static void emit_checked(Program *p)
 {
-    for (uint32_t rule = 0; rule < RULES; rule++) {
-        p->end_of[rule] = at;
-        at += rule < FIRST_CHECK ? 1 : check_size(&checks[rule]);
+    for (uint32_t i = 0; i < p->nothers; i++) {
+        const uint32_t number = p->others[i];
+        if (rules[number] != KILLED) emit_jump(p, JEQ, number, CHECK + rules[number], NEXT);
     }
 }
 
-static void emit_ends(Program *p, const Check checks[RULES])
+static void emit_killed(Program *p)
 {
-    emit_end(p, UNKNOWN);
-    emit_end(p, PASS);
-    emit_end(p, KILL);
-    for (uint32_t rule = FIRST_CHECK; rule < RULES; rule++) emit_check(p, &checks[rule]);
+    for (uint32_t i = 0; i < p->nothers;) {
+        const uint32_t first = p->others[i++];
+        uint32_t end = first + 1;
+        if (rules[first] != KILLED) continue;
+        for (; i < p->nothers && p->others[i] == end && rules[end] == KILLED; i++) end++;
+        if (end - first > 1) emit_jump(p, JGE, end, AFTER_NEXT, NEXT);
+        emit_jump(p, end - first > 1 ? JGE : JEQ, first, KILL, NEXT);
+    }
+    emit_jump(p, JGE, X32, KILL, NEXT);
 }
 
-/* False: the table has become too long for this form of program. */
-static bool write_program(Program *p, const Check checks[RULES])
+static void emit_check(Program *p, const Check *c)
 {
-    p->n = p->nranges = 0;
-    p->too_far = false;
-    for (uint32_t i = 0; i < NUMBERS; i++) add_range(p, i, (Rule)rules[i]);
-    add_range(p, NUMBERS, ABSENT);
-    add_range(p, X32, KILLED);
+    const bool one_bit = c->nvalues == 1 && c->values[0] == c->mask && !(c->mask & (c->mask - 1));
+    emit_load(p, offsetof(struct seccomp_data, args) + 8 * (size_t)c->argument);
+    if (c->mask != UINT32_MAX && !one_bit) emit(p, BPF_ALU | BPF_AND | BPF_K, c->mask);
+    for (unsigned i = 0; i < c->nvalues; i++)
+        emit_jump(p, one_bit ? JSET : JEQ, c->values[i], c->if_one,
+                  i + 1 < c->nvalues ? NEXT : c->if_none);
+}
+
+static void sort_calls(Program *p, const NarrowNeeds *needs)
+{
+    for (uint32_t i = 0; i < NUMBERS; i++) {
+        if (rules[i] == ABSENT) continue;
+        if (rules[i] == LEFT || (rules[i] == CODE_FILE && needs->compiles))
+            p->words[i / WORD] |= UINT32_C(1) << i % WORD;
+        else if (rules[i] != CODE_FILE) p->others[p->nothers++] = (uint16_t)i;
+    }
+}
+
+static void write_program(Program *p, const Check checks[RULES])
+{
     emit_load(p, offsetof(struct seccomp_data, arch));
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)ARCHITECTURE, 1, 0);
-    emit_end(p, KILL); /* the calls of another architecture have other numbers */
+    /* The calls of another architecture have other numbers. */
+    emit_jump(p, JEQ, (uint32_t)ARCHITECTURE, NEXT, KILL);
     emit_load(p, offsetof(struct seccomp_data, nr));
-    place_ends(p, p->n + p->nranges - 1, checks);
-    emit_search(p, 0, p->nranges);
-    emit_ends(p, checks);
-    return !p->too_far;
+    emit_transfers(p);
+    emit_words(p);
+    emit_checked(p);
+    emit_killed(p);
+    emit_end(p, UNKNOWN, SECCOMP_RET_ERRNO | ENOSYS);
+    for (uint32_t rule = FIRST_CHECK; rule < RULES; rule++) {
+        p->place[CHECK + rule] = p->n;
+        if (checks[rule].nvalues > 0) emit_check(p, &checks[rule]);
+    }
+    emit_end(p, REFUSE, SECCOMP_RET_ERRNO | EPERM);
+    emit_end(p, PASS, SECCOMP_RET_ALLOW);
+    emit_end(p, KILL, SECCOMP_RET_KILL_PROCESS);
+}
+
+static uint32_t distance(const Program *p, uint32_t from, uint32_t to)
+{
+    return to == NEXT ? 0 : to == AFTER_NEXT ? 1 : p->place[to] - (from + 1);
+}
+
+/* False: the table has become too long for jumps, whose operands have eight bits. */
+static bool resolve(Program *p)
+{
+    for (uint32_t i = 0; i < p->n && p->n <= MOST_INSTRUCTIONS; i++) {
+        struct sock_filter *in = &p->code[i];
+        const uint32_t t = distance(p, i, in->jt), f = distance(p, i, in->jf);
+        if (t > UINT8_MAX || f > UINT8_MAX) return false;
+        in->jt = (uint8_t)t;
+        in->jf = (uint8_t)f;
+    }
+    return p->n <= MOST_INSTRUCTIONS;
 }
 
 /* ---- Installing ---- */
@@ -215,9 +276,13 @@ static bool install(Program *p)
 void narrow_seccomp(const NarrowNeeds *needs, NarrowMissing *missing)
 {
     Program p;
+    p.n = p.nothers = 0; /* the rest is written before it is read */
+    memset(p.words, 0, sizeof p.words);
     Check checks[RULES] = {0};
     make_checks(needs, checks);
-    if (ARCHITECTURE == 0 || !write_program(&p, checks))
+    sort_calls(&p, needs);
+    write_program(&p, checks);
+    if (ARCHITECTURE == 0 || !resolve(&p))
         snprintf(missing->text, sizeof missing->text,
                  "there is no list of system calls for this processor");
     else if (!install(&p))
