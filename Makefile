@@ -80,6 +80,8 @@ TOOL_SRC := $(filter-out cli/machine_$(if $(CAPSTONE),bytes,capstone).c,$(TOOL_S
 # A sanitizer's runtime needs what `fnvm run` gives up.
 TOOL_SRC := $(filter-out $(if $(SANITIZE),cli/narrow.c cli/narrow_landlock.c cli/narrow_seccomp.c,\
               cli/narrow_none.c),$(TOOL_SRC))
+# Where it begins: data that is written before it starts comes in one piece.
+START_SRC := $(if $(SANITIZE),,$(wildcard cli/start_$(PROCESSOR).S))
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
 GENERATE_SRC := $(wildcard conformance/generate/*.c)
 UNIT_SRC := $(wildcard conformance/unit/*.c)
@@ -138,9 +140,9 @@ $(filter $(OBJ)/vm/interpreter%,$(LIB_OBJ)): \
     -fomit-frame-pointer -falign-labels=16 -Wno-maybe-uninitialized
 endif
 
-$(BUILD)/fnvm: $(TOOL_OBJ) $(LIB_OBJ)
+$(BUILD)/fnvm: $(TOOL_OBJ) $(START_SRC:%.S=$(OBJ)/%.o) $(LIB_OBJ)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(LDFLAGS) $(PROGRAM_FLAGS) -o $@ $^ $(PROGRAM_LIBS)
+	$(Q)$(CC) $(LDFLAGS) $(PROGRAM_FLAGS) $(START_SRC:%=-Wl,-e,fnvm_start) -o $@ $^ $(PROGRAM_LIBS)
 
 # One object with everything but fnvm_* made local: users of the library cannot collide with it.
 $(OBJ)/fnvm.o: $(LIB_OBJ)
