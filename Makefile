@@ -84,6 +84,7 @@ TOOL_SRC := $(filter-out $(if $(SANITIZE),cli/narrow.c cli/narrow_landlock.c cli
 START_SRC := $(if $(SANITIZE),,$(wildcard cli/start_$(PROCESSOR).S))
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
 GENERATE_SRC := $(wildcard conformance/generate/*.c)
+BOMBS_SRC := $(wildcard conformance/bombs/*.c)
 UNIT_SRC := $(wildcard conformance/unit/*.c)
 ifneq ($(filter jit/none,$(JIT_DIRS)),)
 UNIT_SRC := $(filter-out $(addprefix conformance/unit/test_,segment.c fault.c runtime_rows.c cache.c \
@@ -97,6 +98,7 @@ OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
+BOMBS_OBJ := $(BOMBS_SRC:%.c=$(OBJ)/%.o)
 ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
 UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
 EXAMPLES := $(EXAMPLE_SRC:examples/embed/%.c=$(BUILD)/examples/%)
@@ -194,6 +196,7 @@ $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
 	$(SAY) TEST $@
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) $(LIBS)
 $(BUILD)/differ $(BUILD)/reset: $(GENERATE_OBJ)
+$(BUILD)/bombs: $(BOMBS_OBJ)
 
 # Examples see only the public header and the static library, as any user would.
 examples: $(EXAMPLES)
@@ -267,8 +270,8 @@ uninstall:
 
 # ---- Housekeeping ----
 
-OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) bench/start.c \
-         bench/restore.c bench/measure.c bench/approval.c bench/timed.c
+OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(BOMBS_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
+         $(EXAMPLE_SRC) $(wildcard bench/*.c)
 
 format:
 	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))
@@ -279,4 +282,4 @@ lint:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(BOMBS_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))
