@@ -46,6 +46,9 @@ fnvm_error *session_narrow(const Session *s)
 {
     const Options *o = &s->options;
     if (s->narrow == NARROW_NO) return NULL;
+    /* Modules of the module path are decided on as they are found. */
+    fnvm_error *kept = s->depot && !o->module_paths.n ? depot_give_up(s->depot) : NULL;
+    if (kept) return kept;
     NarrowPath *paths = calloc(o->ndirs + o->module_paths.n + OWN_PATHS, sizeof *paths);
     if (!paths) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
     char *folder = NULL;

@@ -5,6 +5,7 @@
  * The line is what counts: it is written while the log is locked and the standing file is seen
  * to be valid, so before any change that marks it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,10 @@ static fnvm_error *map_standing(Depot *d)
 fnvm_error *depot_lock_standing(Depot *d)
 {
     pthread_mutex_lock(&d->mutex);
+    if (d->given_up) {
+        pthread_mutex_unlock(&d->mutex);
+        return fnvm_error_new(FNVM_E_POLICY, "this process has given up the depot `%s`", d->dir);
+    }
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         if (standing_is_valid(&d->standing)) return NULL;
         fnvm_error *error = map_standing(d);
@@ -48,6 +53,28 @@ fnvm_error *depot_lock_standing(Depot *d)
     }
     pthread_mutex_unlock(&d->mutex);
     return fnvm_error_new(FNVM_E_IO, "the depot `%s` does not stop changing", d->dir);
+}
+
+/* A mapping that can only be read may be made writable if its file was opened for that.  So the page that
+ * is watched is mapped anew, by a descriptor that cannot be written; if the file is another by then, its
+ * generation is, too. */
+fnvm_error *depot_give_up(Depot *d)
+{
+    int fd = openat(d->fd, "standing", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    void *page =
+        fd < 0 ? MAP_FAILED : mmap(d->watched, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+    const char *reason = strerrordesc_np(errno);
+    if (fd >= 0) close(fd);
+    if (page == MAP_FAILED)
+        return fnvm_error_new(FNVM_E_IO, "cannot watch the depot `%s` without being able to write it: %s",
+                              d->dir, reason ? reason : "unknown error");
+    pthread_mutex_lock(&d->mutex);
+    d->given_up = true;
+    standing_unmap(&d->standing);
+    if (d->audit >= 0) close(d->audit);
+    d->audit = -1;
+    pthread_mutex_unlock(&d->mutex);
+    return NULL;
 }
 
 void depot_unlock_standing(Depot *d)

@@ -33,6 +33,7 @@ struct fnvm_depot {
     Standing standing;
     StandingHead *watched;     /* the head of `standing` once more, at an address that stays */
     int audit;                 /* the log, once something was decided; -1 */
+    bool given_up;             /* see depot_give_up */
     pid_t audit_pid;           /* who opened it: locks are not shared with a fork */
     uint8_t (*keys)[32]; size_t nkeys; /* fnvm_depot_require_signature */
     _Atomic uint64_t key_sets; /* that were set so far */
@@ -96,6 +97,10 @@ fnvm_error *depot_decide(Depot *, const Subject *, uint64_t *generation);
 uint64_t depot_generation(Depot *);
 /* The same of a standing file; with the mutex held it is that of its decisions. */
 uint64_t depot_generation_of(const Depot *, const StandingHead *);
+/* For a process that is about to run a guest, and will not trust itself afterwards: no descriptor and no
+ * mapping is left by which the depot could be written.  Nothing more is decided (FNVM_E_POLICY), but
+ * whether what was decided still stands is seen as before. */
+fnvm_error *depot_give_up(Depot *);
 
 /* ---- Approvals (approve.c) ---- */
 
