@@ -1,6 +1,7 @@
 /* Fuzz target for the loader: any bytes are a module or an error, never a crash, leak or hang.
  * Functions are not verified (lazy mode); text is translated, since it may start with anything.
- * What is loaded as it is can be measured as it is, to the same end. */
+ * What is loaded as it is can be measured as it is, to the same end; and the policy that is explained from
+ * a module is one, and lets the module pass. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,23 @@ static void measure(const fnvm_module *module, const uint8_t *bytes, size_t len)
     if (!module || bytes[0] != 0) return;
     error = fnvm_module_measurement(module, of_module);
     if (error || !is_measured || memcmp(of_bytes, of_module, sizeof of_module) != 0) abort();
+}
+
+static void explain(const uint8_t *bytes, size_t len)
+{
+    char *yaml;
+    fnvm_error *error = fnvm_policy_explain(bytes, len, &yaml);
+    if (error) { /* it is no valid module */
+        fnvm_error_free(error);
+        return;
+    }
+    fnvm_policy *policy;
+    size_t violations;
+    if (fnvm_policy_parse("explained.yaml", yaml, strlen(yaml), &policy) ||
+        fnvm_policy_check(policy, bytes, len, NULL, NULL, &violations) || violations > 0)
+        abort();
+    fnvm_policy_release(policy);
+    free(yaml);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -38,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     for (size_t i = 0; !error && i < fnvm_module_exports(module); i++)
         fnvm_module_export_type(module, i, text, sizeof text);
     measure(module, bytes, len);
+    explain(bytes, len);
     fnvm_error_free(error);
     fnvm_module_release(module);
     fnvm_engine_free(engine);
