@@ -350,7 +350,6 @@ static char *short_name(Reading *r, const char *name)
 fnvm_error *policy_read(const YamlDocument *doc, const YamlNode *node, Policy **out)
 {
     char *folder = NULL;
-    if (sodium_init() < 0) return fnvm_error_new(FNVM_E_IO, "libsodium does not start");
     fnvm_error *error = absolute_folder(yamldoc_name(doc), &folder);
     if (error) return error;
     Policy *policy = malloc(sizeof *policy);
