@@ -246,11 +246,14 @@ int command_uninstall(int argc, char **argv)
 
 typedef struct Repairing { Depot *depot; size_t files; } Repairing;
 
-static fnvm_error *prepare_again(void *env, const Install *install, const Approval *approval,
-                                 const char *module, const char *image)
+static fnvm_error *prepare_again(void *env, const char *module, const char *image)
 {
-    (void)install, (void)approval; /* the manifest is beside the image */
     return install_prepare(((const Repairing *)env)->depot, NULL, module, image);
+}
+
+static fnvm_error *misfit(void *env, const char *image)
+{
+    return install_misfit(((const Repairing *)env)->depot, image);
 }
 
 static void print_repaired(void *env, const RepairReport *r)
@@ -266,7 +269,8 @@ static int repair(Order *o)
     if (status >= 0) return status;
     Repairing repairing = {.depot = o->depot};
     size_t broken;
-    fnvm_error *error = depot_repair(o->depot, prepare_again, print_repaired, &repairing, &broken);
+    const RepairMeans means = {&repairing, prepare_again, misfit, print_repaired};
+    fnvm_error *error = depot_repair(o->depot, &means, &broken);
     if (error) return error_report(error, "failed to repair the depot");
     if (broken) {
         printf("%zu file%s could not be repaired: `fnvm update` brings another version\n", broken,

@@ -20,4 +20,7 @@ fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len)
 fnvm_error *install_prepare(const Depot *, const fnvm_policy *policy, const char *module,
                             const char *image);
 
+/* Why a version's image, or the code beside it, is nothing for this engine; NULL: it is. */
+fnvm_error *install_misfit(const Depot *, const char *image);
+
 #endif

@@ -257,3 +257,42 @@ fnvm_error *install_prepare(const Depot *d, const fnvm_policy *policy, const cha
     manifest_free(m);
     return error;
 }
+
+/* ---- Whether it still fits ---- */
+
+static void keep_first(void *env, const char *message)
+{
+    fnvm_error **kept = env;
+    if (!*kept) *kept = fnvm_error_new(FNVM_E_INVALID, "%s", message);
+}
+
+static fnvm_error *open_image(const fnvm_policy *policy, const char *cache, const char *path)
+{
+    fnvm_config config;
+    fnvm_engine *engine;
+    fnvm_config_default(&config);
+    config.policy = (fnvm_policy *)policy; /* the engine retains it */
+    config.code_cache = cache;
+    fnvm_error *error = fnvm_engine_new(&config, &engine), *warned = NULL;
+    if (error) return error;
+    fnvm_image *image = NULL;
+    const fnvm_image_options options = {.warn = keep_first, .warn_env = &warned};
+    error = fnvm_image_open(engine, path, &options, &image);
+    fnvm_image_release(image);
+    fnvm_engine_free(engine);
+    if (!error) return warned;
+    fnvm_error_free(warned);
+    return error;
+}
+
+fnvm_error *install_misfit(const Depot *d, const char *image)
+{
+    Manifest *m;
+    fnvm_error *error = load_beside(image, &m);
+    if (error) return error;
+    char *cache = depot_path(d, "cache", NULL);
+    error = cache ? open_image(m ? m->policy : NULL, cache, image) : no_memory();
+    free(cache);
+    manifest_free(m);
+    return error;
+}

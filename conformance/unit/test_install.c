@@ -219,10 +219,71 @@ static void a_file_changed_in_place_is_refused_until_repaired(void **state)
     } while (memcmp(&before.st_ctim, &now.st_ctim, sizeof now.st_ctim) == 0);
     close(fd);
     assert_int_equal(world_decide_file(&t->world, t->depot, "module", f.module), REFUSED);
-    assert_null(depot_repair(t->depot, NULL, NULL, NULL, &broken));
+    assert_null(depot_repair(t->depot, &(RepairMeans){.env = NULL}, &broken));
     assert_int_equal(broken, 0);
     assert_int_equal(world_decide_file(&t->world, t->depot, "module", f.module), ALLOWED);
     depot_release(t->depot, &f);
+}
+
+/* ---- Another engine ---- */
+
+typedef struct Engine { int number; size_t reports; bool was_rebuilt; } Engine;
+
+/* An "image" that says which engine made it. */
+static fnvm_error *freeze(void *env, const char *module, const char *image)
+{
+    (void)module;
+    FILE *out = fopen(image, "w");
+    assert_non_null(out);
+    fprintf(out, "made by engine %d\n", ((Engine *)env)->number);
+    assert_int_equal(fclose(out), 0);
+    return NULL;
+}
+
+static fnvm_error *made_by_another(void *env, const char *image)
+{
+    int number = 0;
+    FILE *in = fopen(image, "r");
+    assert_non_null(in);
+    assert_int_equal(fscanf(in, "made by engine %d", &number), 1);
+    fclose(in);
+    return number == ((Engine *)env)->number
+               ? NULL
+               : fnvm_error_new(FNVM_E_INVALID, "was made by another engine");
+}
+
+static void hear(void *env, const RepairReport *report)
+{
+    Engine *engine = env;
+    engine->reports++;
+    engine->was_rebuilt = report->done && strcmp(report->done, "rebuilt") == 0 &&
+                          strcmp(report->wrong, "was made by another engine") == 0;
+}
+
+static void images_of_another_engine_are_made_again(void **state)
+{
+    Test *t = *state;
+    Engine engine = {.number = 1};
+    DepotFunction f;
+    size_t broken;
+    Version *v = world_new_version(&t->world, "f");
+    assert_null(depot_install(t->depot,
+                              &(InstallRequest){.approval = {.name = v->name, .version = v->version},
+                                                .module = v->file, .prepare = freeze,
+                                                .env = &engine}));
+    const RepairMeans means = {&engine, freeze, made_by_another, hear};
+    assert_null(depot_repair(t->depot, &means, &broken));
+    assert_int_equal(engine.reports, 0);
+    engine.number = 2;
+    assert_null(depot_repair(t->depot, &means, &broken));
+    assert_int_equal(broken, 0);
+    assert_int_equal(engine.reports, 1);
+    assert_true(engine.was_rebuilt);
+    assert_null(depot_find(t->depot, "f", &f));
+    assert_int_equal(world_decide_file(&t->world, t->depot, "image", f.image), ALLOWED);
+    depot_release(t->depot, &f);
+    assert_null(depot_repair(t->depot, &means, &broken));
+    assert_int_equal(engine.reports, 1);
 }
 
 static void uninstalling_does_not_forget_a_revocation(void **state)
@@ -280,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_policy_is_written_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_changed_in_place_is_refused_until_repaired, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(images_of_another_engine_are_made_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(uninstalling_does_not_forget_a_revocation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_old_version_may_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_shared_module_stays, set_up, tear_down)};

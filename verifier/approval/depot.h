@@ -164,13 +164,17 @@ typedef struct RepairReport { /* for each file that is not what it should be */
     const char *name, *version, *file, *wrong;
     const char *done;          /* "fetched again from ...", "rebuilt"; NULL: it is not */
 } RepairReport;
-/* Checks every file of every installed version and every policy against its hash, fetches modules again from
- * where they came from, has images made anew by `prepare` of the same form; collects orphans;
- * recovers. */
-fnvm_error *depot_repair(Depot *,
-                         fnvm_error *(*prepare)(void *env, const Install *, const Approval *,
-                                                const char *module, const char *image),
-                         void (*report)(void *env, const RepairReport *), void *env,
-                         size_t *broken);
+typedef struct RepairMeans {   /* all zero: only what takes no guest is repaired, and nobody told */
+    void *env;
+    /* As InstallRequest's, for a version that is installed. */
+    fnvm_error *(*prepare)(void *env, const char *module, const char *image);
+    /* Why this engine cannot use a whole image, or its code; NULL: it can. */
+    fnvm_error *(*misfit)(void *env, const char *image);
+    void (*report)(void *env, const RepairReport *);
+} RepairMeans;
+/* Checks every file of every installed version and every policy against its hash, fetches modules
+ * again from where they came from, has images that are damaged or made by another engine made
+ * anew, and others' modules compiled; collects orphans; recovers. */
+fnvm_error *depot_repair(Depot *, const RepairMeans *, size_t *broken);
 
 #endif

@@ -14,14 +14,9 @@
 #include "verifier/approval/objects.h"
 #include "vm/error.h"
 
-typedef fnvm_error *(*Prepare)(void *env, const Install *, const Approval *, const char *module,
-                               const char *image);
-
 typedef struct Repair {
     Depot *depot;
-    Prepare prepare;
-    void (*report)(void *env, const RepairReport *);
-    void *env;
+    const RepairMeans *means;
     size_t broken;
     Installed *version;        /* the one that is looked at */
     bool module_is_good;
@@ -43,7 +38,7 @@ static void tell(Repair *r, const char *file, const char *wrong, const char *don
                                  .version = r->version->approval.version,
                                  .file = file, .wrong = text ? text : wrong, .done = done};
     if (!done) r->broken++;
-    if (r->report) r->report(r->env, &report);
+    if (r->means->report) r->means->report(r->means->env, &report);
     free(text);
     fnvm_error_free(why);
 }
@@ -211,15 +206,30 @@ static fnvm_error *rebuild(Repair *r, const char *module, const char *image, con
     fnvm_error *error = NULL;
     if (!r->module_is_good)
         error = fnvm_error_new(FNVM_E_INVALID, "and without its module it cannot be made again");
-    else if (!r->prepare)
+    else if (!r->means->prepare)
         error = fnvm_error_new(FNVM_E_UNSUPPORTED, "and nobody is here who could make it again");
-    if (!error) error = r->prepare(r->env, i, &r->version->approval, module, image);
+    if (!error) error = r->means->prepare(r->means->env, module, image);
     if (!error)
         error = installed_note(image, &i->image.is_there, i->image.hash, &i->image.identity);
     if (!error && !i->image.is_there)
         error = fnvm_error_new(FNVM_E_NOT_FOUND, "and making it again made no image");
     if (!error) error = installed_note(code, &i->code.is_there, i->code.hash, &i->code.identity);
     return error;
+}
+
+/* What is whole, but was made by another engine, or for another processor. */
+static fnvm_error *repair_misfit(Repair *r, const char *module, const char *image, const char *code)
+{
+    fnvm_error *why = r->means->misfit(r->means->env, image);
+    if (!why) return NULL;
+    Install *i = &r->version->install;
+    const Install before = *i;
+    fnvm_error *error = rebuild(r, module, image, code);
+    if (error) *i = before;
+    else r->version->changed = true;
+    tell(r, image, fnvm_error_message(why), error ? NULL : "rebuilt", error);
+    fnvm_error_free(why);
+    return NULL;
 }
 
 static fnvm_error *repair_both(Repair *r, const char *module, const char *image, const char *code)
@@ -230,7 +240,9 @@ static fnvm_error *repair_both(Repair *r, const char *module, const char *image,
                                 &image_state);
     if (!error)
         error = look_at(r, code, i->code.is_there, i->code.hash, &i->code.identity, &code_state);
-    if (error || (image_state == FILE_WHOLE && code_state == FILE_WHOLE)) return error;
+    if (error) return error;
+    if (image_state == FILE_WHOLE && code_state == FILE_WHOLE)
+        return r->means->misfit ? repair_misfit(r, module, image, code) : NULL;
     const Install before = *i;
     error = rebuild(r, module, image, code);
     if (error && fnvm_error_code(error) == FNVM_E_MEMORY) return error;
@@ -242,13 +254,23 @@ static fnvm_error *repair_both(Repair *r, const char *module, const char *image,
     return NULL;
 }
 
+/* Without an image its code is in the cache, unless that was cleared, or is of another engine. */
+static fnvm_error *compile_again(Repair *r, const char *module, const char *image)
+{
+    if (!r->module_is_good || !r->means->prepare) return NULL;
+    fnvm_error *error = r->means->prepare(r->means->env, module, image);
+    if (error) tell(r, module, "cannot be made ready", NULL, error);
+    return NULL;
+}
+
 static fnvm_error *repair_image(Repair *r, const char *module)
 {
     const Install *i = &r->version->install;
-    if (!i->image.is_there) return NULL;
     char *image = version_path(r->depot, i->id, VERSION_IMAGE);
     char *code = version_path(r->depot, i->id, VERSION_CODE);
-    fnvm_error *error = image && code ? repair_both(r, module, image, code) : error_no_memory();
+    fnvm_error *error = !image || !code      ? error_no_memory()
+                        : i->image.is_there ? repair_both(r, module, image, code)
+                                            : compile_again(r, module, image);
     free(image);
     free(code);
     return error;
@@ -329,11 +351,9 @@ static fnvm_error *repair_all(Repair *r, InstalledList *list)
     return error;
 }
 
-fnvm_error *depot_repair(Depot *d, Prepare prepare,
-                         void (*report)(void *env, const RepairReport *), void *env,
-                         size_t *broken)
+fnvm_error *depot_repair(Depot *d, const RepairMeans *means, size_t *broken)
 {
-    Repair r = {.depot = d, .prepare = prepare, .report = report, .env = env};
+    Repair r = {.depot = d, .means = means};
     InstalledList list = {0};
     int alone = -1, pending = -1;
     *broken = 0;
