@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vm/error.h"
@@ -109,6 +110,21 @@ static fnvm_error *copy_all(int from, int to, const char *name, uint64_t size, u
     return NULL;
 }
 
+/* The kernel seals nothing while anybody else holds one of the pages, as it does itself for a moment when it
+ * moves one.  It waits for that, but not always long enough. */
+static bool seal(int fd)
+{
+    enum { TRIES = 50 };
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int i = 0; i < TRIES; i++) {
+        if (fcntl(fd, F_ADD_SEALS, seals) == 0) return true;
+        if (errno != EBUSY) return false;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 fnvm_error *sealed_copy(int fd, const char *name, uint64_t size, int *out)
 {
     *out = -1;
@@ -118,8 +134,7 @@ fnvm_error *sealed_copy(int fd, const char *name, uint64_t size, int *out)
     fnvm_error *error = NULL;
     if (copy < 0 || ftruncate(copy, (off_t)size) != 0) error = read_error(name);
     if (!error) error = copy_all(fd, copy, name, size, buffer);
-    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    if (!error && fcntl(copy, F_ADD_SEALS, seals) != 0) error = read_error(name);
+    if (!error && !seal(copy)) error = read_error(name);
     free(buffer);
     if (error) {
         if (copy >= 0) close(copy);
