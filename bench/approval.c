@@ -5,11 +5,12 @@
  *
  * The function NAME was installed with an image.  Three kinds of start: an image opened for the first
  * time in an engine; restored once more from the open image; taken from a pool.  Medians, and the median
- * of the differences of pairs. */
+ * of the differences of pairs.  Last, decisions with nothing in between. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "fnvm.h"
@@ -116,6 +117,23 @@ static void compare(const char *name, void (*start)(Way *), Way ways[2], size_t 
     for (int i = 0; i < 3; i++) free(times[i]);
 }
 
+static void decide_alone(size_t rounds)
+{
+    struct stat st;
+    uint64_t generation;
+    if (stat(function.image, &st) != 0) exit(1);
+    const Subject subject = {.what = "image", .file = function.image, .stat = &st};
+    double *times = calloc(rounds, sizeof *times);
+    if (!times) exit(1);
+    for (size_t r = 0; r < rounds; r++) {
+        double from = now();
+        stop(depot_decide(depot, &subject, &generation));
+        times[r] = now() - from;
+    }
+    printf("%-34s %.2f us\n", "a decision after another", median(times, rounds));
+    free(times);
+}
+
 static void way_open(Way *w, bool approved, const char *dir)
 {
     static char cache[4096]; /* where the depot has the records of its images */
@@ -155,6 +173,7 @@ int main(int argc, char **argv)
     compare("image opened, instance restored", open_and_restore, ways, rounds);
     compare("instance of an open image", restore_again, ways, rounds);
     compare("instance taken from a pool", take, ways, rounds * 10);
+    if (!function.policy) decide_alone(rounds * 10);
     for (int i = 0; i < 2; i++) {
         fnvm_pool_free(ways[i].pool);
         fnvm_image_release(ways[i].image);
