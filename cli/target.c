@@ -139,9 +139,7 @@ static int take_approved(Session *s)
     if (status >= 0) return status;
     s->options.config.approvals = s->depot;
     bool found = false;
-    /* A snapshot is taken of a file, and lies beside it: not in the depot. */
-    const bool is_run = strcmp(s->options.command, "run") == 0;
-    if (is_run && !strchr(s->options.file, '/')) status = take_installed(s, &found);
+    if (!strchr(s->options.file, '/')) status = take_installed(s, &found);
     if (status < 0 && !found && is_manifest(s->options.file))
         status = take_manifest(s, s->options.file);
     return status < 0 ? approved_policy(s) : status;
