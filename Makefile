@@ -1,6 +1,6 @@
 # fnvm: GNU make, gcc or clang, no configure step.
 #
-#   make            build/fnvm, build/libfnvm.a, build/libfnvm.so.0
+#   make            build/fnvm, build/fnvm-full, build/libfnvm.a, build/libfnvm.so.0
 #   make demo       install what is missing, build, run real programs and show what happened
 #   make check      install what is missing, build, run every test, also under the sanitizers
 #   make debug      build with ASan and UBSan, in build/debug/
@@ -15,6 +15,7 @@ override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 FUZZ_SECONDS ?= 600
@@ -37,13 +38,15 @@ WERROR ?= -Werror
 FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
          -ffp-contract=off -fno-math-errno -MMD -MP -Iinclude -I.
 # The code cache knows by its build id which engine made a file.
-LIBS := -lgc -lsodium -lyaml -lsqlite3 -lpthread -lm -Wl,--build-id
+LIBS := -lgc -lsodium -lyaml -lsqlite3 -lffi -lpthread -lm -Wl,--build-id
+# Of the program that serves, or loads libraries for guests; it is linked dynamically.
+FULL_LIBS := -lmicrohttpd -lcurl -lhiredis
 
 # The program takes the archives where there are any, and is linked statically where that is
 # possible: loading shared libraries is a fifth of the time an empty guest takes.  The linker's
 # warnings are of getaddrinfo and dlopen, which may want the C library they were linked with.
 archive = $(or $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l$(1))
-ARCHIVES := gc sodium yaml sqlite3
+ARCHIVES := gc sodium yaml sqlite3 ffi
 PROGRAM_LIBS := $(foreach lib,$(ARCHIVES),$(call archive,$(lib))) \
                 $(filter-out $(ARCHIVES:%=-l%),$(LIBS))
 if_it_links = $(shell echo 'int main(void) { return 0; }' | $(CC) -x c -fPIE $(1) -o $(OBJ)/links - \
@@ -66,7 +69,7 @@ JIT_DIRS := $(if $(filter x86_64,$(PROCESSOR)),jit jit/$(PROCESSOR),jit/none)
 
 # In the order the data flows.  A folder or file that appears is picked up.
 LIB_DIRS := vm vm/image loader loader/text verifier verifier/policy verifier/approval $(JIT_DIRS) stdlib
-TOOL_DIRS := cli conformance
+TOOL_DIRS := cli gateway conformance
 LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
 ifndef SANITIZE
 LIB_SRC := $(filter-out %/check_state.c,$(LIB_SRC)) # the compiler checks itself in debug builds
@@ -80,6 +83,9 @@ TOOL_SRC := $(filter-out cli/machine_$(if $(CAPSTONE),bytes,capstone).c,$(TOOL_S
 # A sanitizer's runtime needs what `fnvm run` gives up.
 TOOL_SRC := $(filter-out $(if $(SANITIZE),cli/narrow.c cli/narrow_landlock.c cli/narrow_seccomp.c,\
               cli/narrow_none.c),$(TOOL_SRC))
+# What only the full program has; the other one starts that in its place.
+GATEWAY_SRC := $(wildcard gateway/*.c)
+FULL_SRC := $(filter-out cli/full_exec.c,$(TOOL_SRC)) $(GATEWAY_SRC)
 # Where it begins: data that is written before it starts comes in one piece.
 START_SRC := $(if $(SANITIZE),,$(wildcard cli/start_$(PROCESSOR).S))
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
@@ -93,10 +99,12 @@ endif
 FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/embed/*.c)
 HEADERS := $(wildcard include/*.h include/*.def)
+GUEST_HEADERS := $(wildcard stdlib/include/fnvm/*.h)
 
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
+FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
 BOMBS_OBJ := $(BOMBS_SRC:%.c=$(OBJ)/%.o)
 ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
@@ -119,7 +127,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/fnvm $(BUILD)/libfnvm.a $(BUILD)/libfnvm.so
+all: $(BUILD)/fnvm $(BUILD)/fnvm-full $(BUILD)/libfnvm.a $(BUILD)/libfnvm.so
 
 # ---- Objects, the program, the libraries ----
 
@@ -145,6 +153,10 @@ endif
 $(BUILD)/fnvm: $(TOOL_OBJ) $(START_SRC:%.S=$(OBJ)/%.o) $(LIB_OBJ)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) $(PROGRAM_FLAGS) $(START_SRC:%=-Wl,-e,fnvm_start) -o $@ $^ $(PROGRAM_LIBS)
+
+$(BUILD)/fnvm-full: $(FULL_OBJ) $(LIB_OBJ)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -pie -rdynamic -o $@ $^ $(FULL_LIBS) $(LIBS)
 
 # One object with everything but fnvm_* made local: users of the library cannot collide with it.
 $(OBJ)/fnvm.o: $(LIB_OBJ)
@@ -245,19 +257,20 @@ $(FUZZ): $(BUILD)/%: conformance/fuzz/%.c $(LIB_OBJ)
 
 # ---- Installing ----
 
-INSTALLED := $(BINDIR)/fnvm $(LIBDIR)/libfnvm.a $(LIBDIR)/libfnvm.so.$(SOVERSION) \
+INSTALLED := $(BINDIR)/fnvm $(LIBEXECDIR)/fnvm/fnvm-full $(LIBDIR)/libfnvm.a $(LIBDIR)/libfnvm.so.$(SOVERSION) \
              $(LIBDIR)/libfnvm.so $(LIBDIR)/pkgconfig/fnvm.pc $(DATADIR)/man/man1/fnvm.1 \
              $(DATADIR)/bash-completion/completions/fnvm $(HEADERS:include/%=$(INCLUDEDIR)/%) \
-             $(INCLUDEDIR)/fnvm/snapshot.h
+             $(GUEST_HEADERS:stdlib/include/%=$(INCLUDEDIR)/%)
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	install -m 755 $(BUILD)/fnvm $(DESTDIR)$(BINDIR)/fnvm
+	install -m 755 $(BUILD)/fnvm-full $(DESTDIR)$(LIBEXECDIR)/fnvm/fnvm-full
 	install -m 644 $(BUILD)/libfnvm.a $(DESTDIR)$(LIBDIR)/libfnvm.a
 	install -m 755 $(BUILD)/libfnvm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libfnvm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libfnvm.so
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/
-	install -m 644 stdlib/include/fnvm/snapshot.h $(DESTDIR)$(INCLUDEDIR)/fnvm/snapshot.h
+	install -m 644 $(GUEST_HEADERS) $(DESTDIR)$(INCLUDEDIR)/fnvm/
 	sed -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' scripts/fnvm.pc.in > $(BUILD)/fnvm.pc
 	install -m 644 $(BUILD)/fnvm.pc $(DESTDIR)$(LIBDIR)/pkgconfig/fnvm.pc
@@ -270,7 +283,7 @@ uninstall:
 
 # ---- Housekeeping ----
 
-OWN_C := $(LIB_SRC) $(TOOL_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(BOMBS_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
+OWN_C := $(LIB_SRC) $(TOOL_SRC) $(GATEWAY_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(BOMBS_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
          $(EXAMPLE_SRC) $(wildcard bench/*.c)
 
 format:
@@ -282,4 +295,4 @@ lint:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(BOMBS_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(FULL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(BOMBS_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))

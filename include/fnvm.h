@@ -54,7 +54,8 @@ typedef enum fnvm_code {
     FNVM_E_NOT_FOUND,   /* no such file, export or name */
     FNVM_E_IO,          /* the operating system refused; the message carries its reason */
     FNVM_E_MEMORY,      /* the host is out of memory */
-    FNVM_E_USAGE        /* the embedder's call was wrong: a value of another type, say */
+    FNVM_E_USAGE,       /* the embedder's call was wrong: a value of another type, say */
+    FNVM_E_SUSPENDED    /* no failure: the guest waits in a host function, see fnvm_caller_suspend */
 } fnvm_code;
 
 /* Why a guest trapped.  The texts are the standard's own (vm/traps.def). */
@@ -369,6 +370,32 @@ FNVM_API bool fnvm_caller_memory(fnvm_caller *, uint8_t **base, uint64_t *size);
 FNVM_API bool fnvm_caller_interrupted(fnvm_caller *);
 FNVM_API int fnvm_caller_interrupt_fd(fnvm_caller *); /* -1 where none could be made */
 
+/* ---- Suspension ------------------------------------------------------------------------------ */
+
+/* A guest can be left waiting in a host function while its thread does other things: its frames lie on its
+ * own stack.  One thread can hold any number of such guests, and another may go on with them (one thread
+ * at a time, as ever).  Images are taken of waiting guests in the same way: fnvm_caller_freeze. */
+
+typedef enum fnvm_wake {
+    FNVM_WAKE_RETURN, /* the host function returns what the embedder gives */
+    FNVM_WAKE_REPEAT  /* it is called again, with the same arguments */
+} fnvm_wake;
+
+/* What a host function returns to leave its guest waiting.  The embedder's call into the store then returns
+ * FNVM_E_SUSPENDED, an error that needs no freeing (fnvm_error_free does nothing) and allocated nothing.
+ * FNVM_E_USAGE instead, to be returned as well, where a host function had called back into the guest: its
+ * own frames cannot be left. */
+FNVM_API fnvm_error *fnvm_caller_suspend(fnvm_caller *, fnvm_wake);
+FNVM_API bool fnvm_store_suspended(const fnvm_store *);
+/* fnvm_store_resume (below, with images) lets it go on after FNVM_WAKE_REPEAT.  This one gives the results of
+ * the host function after FNVM_WAKE_RETURN: as many slots as its type has.  Both return like the call that
+ * was suspended, and may return FNVM_E_SUSPENDED again.  An interrupt ends a guest when it is resumed.  Other
+ * calls into a suspended store are FNVM_E_USAGE. */
+FNVM_API fnvm_error *fnvm_store_resume_with(fnvm_store *, const fnvm_slot *answer, fnvm_val *results,
+                                            size_t nresults);
+/* Gives the waiting guest's call up, as if it had trapped.  fnvm_store_reset and fnvm_store_free, too. */
+FNVM_API void fnvm_store_abandon(fnvm_store *);
+
 /* ---- Linking and instances ------------------------------------------------------------------- */
 
 typedef struct fnvm_extern { /* a function, table, memory, global or tag of a store */
@@ -419,6 +446,11 @@ FNVM_API size_t fnvm_func_results(fnvm_store *, fnvm_extern, fnvm_valtype *types
 FNVM_API fnvm_error *fnvm_func_call(fnvm_store *, fnvm_extern func, const fnvm_val *args,
                                     size_t nargs, fnvm_val *results, size_t nresults);
 
+/* The same without values: arguments and results in slots as host functions have them, slots[] with room
+ * for the more of the two.  Only for types of numbers and vectors, FNVM_E_USAGE else.  Nothing is allocated
+ * unless it fails. */
+FNVM_API fnvm_error *fnvm_func_call_slots(fnvm_store *, fnvm_extern func, fnvm_slot *slots);
+
 FNVM_API fnvm_error *fnvm_global_get(fnvm_store *, fnvm_extern, fnvm_val *out);
 FNVM_API fnvm_error *fnvm_global_set(fnvm_store *, fnvm_extern, const fnvm_val *);
 /* Copies between guest and host; false, and nothing done, if it is not all within the memory. */
@@ -452,6 +484,24 @@ FNVM_API fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *); /* descriptors 0, 1 a
 FNVM_API fnvm_error *fnvm_wasi_stdio(fnvm_wasi *, int guest_fd, int host_fd); /* dup'd */
 FNVM_API fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *, const char *host, const char *guest,
                                            fnvm_dir_access);
+/* A stream that is the embedder's own, for one of the descriptors 0 to 2; no descriptor of the host's is
+ * involved.  `read` and `write` move what they can and set *done; `read` with *done 0 is the end of the input.
+ * Where nothing can be moved yet they return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT).  Another error ends
+ * the guest.  NULL: reading is at its end, writing goes nowhere.  Fields are copied; `env` outlives its use. */
+typedef struct fnvm_stream {
+    void *env;
+    fnvm_error *(*read)(void *env, fnvm_caller *, void *to, size_t size, size_t *done);
+    fnvm_error *(*write)(void *env, fnvm_caller *, const void *from, size_t size, size_t *done);
+} fnvm_stream;
+FNVM_API fnvm_error *fnvm_wasi_stream(fnvm_wasi *, int guest_fd, const fnvm_stream *);
+/* Called where the guest is about to do nothing but wait until `deadline_ns` of CLOCK_MONOTONIC (poll_oneoff
+ * without descriptors that could make it wait, sched_yield with 0): it may suspend the guest, which then asks
+ * again.  NULL lets it wait on its thread. */
+FNVM_API void fnvm_wasi_at_sleep(fnvm_wasi *, fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
+                                 void *env);
+/* Between requests: what fnvm_wasi_arg and fnvm_wasi_env have given is gone. */
+FNVM_API void fnvm_wasi_clear_args(fnvm_wasi *);
+FNVM_API void fnvm_wasi_clear_env(fnvm_wasi *);
 /* A listening or connected socket, handed to the guest as its next descriptor; ownership moves. */
 FNVM_API fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *, int host_fd);
 /* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree).  A function of
@@ -488,11 +538,6 @@ FNVM_API void fnvm_wasi_at_stdin(fnvm_wasi *, fnvm_error *(*fn)(void *env, fnvm_
  * reference-counted; any thread. */
 typedef struct fnvm_image fnvm_image;
 
-typedef enum fnvm_wake {
-    FNVM_WAKE_RETURN, /* the host function that froze the store returns `value` */
-    FNVM_WAKE_REPEAT  /* it is called again, with the same arguments */
-} fnvm_wake;
-
 typedef struct fnvm_freeze {   /* zero is a good default but for the first two and `linker` */
     const char *path;          /* written under another name beside it, then renamed */
     fnvm_instance *main;       /* whose exports are the image's */
@@ -503,7 +548,7 @@ typedef struct fnvm_freeze {   /* zero is a good default but for the first two a
     bool strict;               /* refuse if fnvm_wasi_note_draws has anything to report */
     bool no_sync;              /* do not wait for the disk: for tests */
     const unsigned char *sign_key; /* 64 bytes, Ed25519 as libsodium has it; NULL: not signed */
-    fnvm_wake wake;            /* fnvm_caller_freeze only */
+    fnvm_wake wake;            /* fnvm_caller_freeze only: the host function returns `value`, or is called again */
     uint64_t value;
 } fnvm_freeze;
 
@@ -542,8 +587,8 @@ FNVM_API fnvm_error *fnvm_image_restore(fnvm_image *, fnvm_linker *, fnvm_wasi *
 /* For a restored store whose guest is about to run, once: brings in at once what the image was
  * trained to know that its first requests write (fnvm snapshot --train); else does nothing. */
 FNVM_API void fnvm_store_prefault(fnvm_store *);
-/* Lets the suspended call go on; like fnvm_func_call of what the embedder had called then.  Once
- * after fnvm_image_restore or fnvm_store_reset. */
+/* Lets the suspended call go on; like fnvm_func_call of what the embedder had called then.  Of an image:
+ * once after fnvm_image_restore or fnvm_store_reset.  Of fnvm_caller_suspend: once for each. */
 FNVM_API fnvm_error *fnvm_store_resume(fnvm_store *, fnvm_val *results, size_t nresults);
 /* Makes a restored store what it was after fnvm_image_restore: memory, tables, globals, stack,
  * objects, descriptors, fuel.  Handles (fnvm_ref) are given up.  Nothing is left of what was done to
@@ -586,6 +631,132 @@ FNVM_API fnvm_error *fnvm_pool_take(fnvm_pool *, fnvm_store **, fnvm_instance **
 /* Resets it, so that the next one to take it finds it ready; one that cannot be reset is freed.  Not
  * while its guest runs. */
 FNVM_API void fnvm_pool_give(fnvm_pool *, fnvm_store *);
+
+/* ---- Native functions ------------------------------------------------------------------------ */
+
+/* Functions of shared libraries as guests' imports, and guests' exports as C function pointers, through libffi.
+ * A native function can do all that the host process can, so a policy refuses it unless it says
+ * `native: [LIBRARY...]`.  Signatures, pointers into memory and their bounds: docs/native.md. */
+typedef struct fnvm_native fnvm_native;
+
+/* Opens a library, by dlopen's rules; NULL: the program itself.  FNVM_E_POLICY unless the engine's policy has it. */
+FNVM_API fnvm_error *fnvm_native_open(fnvm_engine *, const char *library, fnvm_native **out);
+FNVM_API void fnvm_native_close(fnvm_native *); /* after the stores that use it; NULL is fine */
+/* Defines `symbol` as the import module.name.  `signature` is C's, "f64(f64)", "i32(cstring, bytes, out i64)":
+ * the guest's type follows from it.  FNVM_E_USAGE says where it is wrong. */
+FNVM_API fnvm_error *fnvm_linker_define_native(fnvm_linker *, const char *module, const char *name,
+                                               fnvm_native *, const char *symbol, const char *signature);
+
+/* A guest's function as a C function pointer of the type that `signature` says, numbers only.  Calls come on
+ * the store's thread, or from a native function that it called.  A trap cannot come back as a value: the
+ * pointer then returns zero, and *failed (not NULL) has the error until fnvm_pointer_free.  The pointer is
+ * the caller's to free, before the store. */
+typedef struct fnvm_pointer fnvm_pointer;
+FNVM_API fnvm_error *fnvm_func_as_pointer(fnvm_store *, fnvm_extern func, const char *signature,
+                                          fnvm_pointer **out, void (**code)(void));
+FNVM_API fnvm_error *fnvm_pointer_failed(fnvm_pointer *); /* takes the first error since, or NULL */
+FNVM_API void fnvm_pointer_free(fnvm_pointer *);
+
+/* ---- Host interfaces: fnvm:log, kv, call, http, random, time --------------------------------- */
+
+/* What guests may import besides WASI, docs/interfaces.md.  A fnvm_services says what one guest is given; it is
+ * for one store at a time, like fnvm_wasi, and what it has open outlives it.  Every call of the guest's is
+ * bounded in bytes, items and time. */
+typedef struct fnvm_services fnvm_services;
+
+typedef enum fnvm_service_status {  /* what guests see; also the results of the functions below */
+    FNVM_SERVICE_OK = 0,
+    FNVM_SERVICE_NOT_FOUND = -1,
+    FNVM_SERVICE_TOO_LARGE = -2,    /* a name, value, answer or list beyond its bound */
+    FNVM_SERVICE_CHANGED = -3,      /* compare-and-swap: it was another value */
+    FNVM_SERVICE_DENIED = -4,       /* not allowed: another function, an address that is not on the list */
+    FNVM_SERVICE_TIMEOUT = -5,
+    FNVM_SERVICE_UNAVAILABLE = -6,  /* the embedder gave none, or what is behind it does not answer */
+    FNVM_SERVICE_FAILED = -7,       /* the called function failed: trap, timeout, status */
+    FNVM_SERVICE_FAULT = -8,        /* an address outside of the guest's memory */
+    FNVM_SERVICE_INVALID = -9,      /* arguments that make no sense: a bad handle, an empty key */
+    FNVM_SERVICE_LIMIT = -10        /* too many calls or requests open at once */
+} fnvm_service_status;
+
+FNVM_API fnvm_error *fnvm_services_new(fnvm_services **out);
+FNVM_API void fnvm_services_free(fnvm_services *); /* after the stores that use it; NULL is fine */
+/* Between requests: handles are closed, counters of bounds start anew, calls not awaited are dropped. */
+FNVM_API void fnvm_services_reset(fnvm_services *);
+/* Defines fnvm:log, kv, call, http, random, time, request, and the host interface of Faasm
+ * (`env`.`__faasm_*`) on top of them.  `services` outlives the linker. */
+FNVM_API fnvm_error *fnvm_linker_define_services(fnvm_linker *, fnvm_services *);
+
+/* fnvm:log: called for each line; `fields` is a JSON object or empty.  NULL: standard error, as text. */
+typedef enum fnvm_log_level { FNVM_LOG_DEBUG, FNVM_LOG_INFO, FNVM_LOG_WARN, FNVM_LOG_ERROR } fnvm_log_level;
+FNVM_API void fnvm_services_log(fnvm_services *, void (*fn)(void *env, fnvm_log_level, const char *text, size_t len,
+                                                            const char *fields, size_t fields_len), void *env);
+
+/* fnvm:kv.  A store of keys and values; reference-counted, any thread, several processes. */
+typedef struct fnvm_kv fnvm_kv;
+typedef struct fnvm_kv_backend { /* all but `close` from any thread; *value is malloc'd */
+    void *env;
+    int (*get)(void *env, const char *key, size_t key_len, char **value, size_t *len);
+    int (*set)(void *env, const char *key, size_t key_len, const char *value, size_t len);
+    int (*remove)(void *env, const char *key, size_t key_len);
+    /* `was` NULL: it must not exist.  FNVM_SERVICE_CHANGED if it is another. */
+    int (*swap)(void *env, const char *key, size_t key_len, const char *was, size_t was_len, const char *value,
+                size_t len);
+    int (*append)(void *env, const char *key, size_t key_len, const char *value, size_t len);
+    /* Keys that begin with `prefix` and come after `after` (len 0: from the first), in order, NUL-terminated back
+     * to back, at most `most`. */
+    int (*list)(void *env, const char *prefix, size_t prefix_len, const char *after, size_t after_len, size_t most,
+                char **keys, size_t *len);
+    void (*close)(void *env);
+} fnvm_kv_backend;
+FNVM_API fnvm_error *fnvm_kv_open(const char *path, fnvm_kv **out);  /* a file, made if need be (SQLite) */
+FNVM_API fnvm_error *fnvm_kv_new(const fnvm_kv_backend *, fnvm_kv **out);
+FNVM_API fnvm_kv *fnvm_kv_retain(fnvm_kv *);
+FNVM_API void fnvm_kv_release(fnvm_kv *); /* NULL is fine */
+/* The guest's keys are those of `kv` that begin with `prefix`, which it does not see. */
+FNVM_API fnvm_error *fnvm_services_kv(fnvm_services *, fnvm_kv *, const char *prefix);
+
+/* fnvm:call and fnvm:http: what the embedder does for the guest.  `start` begins something and returns an id
+ * above 0, or a status; the bytes are the embedder's to copy.  `poll` says whether it has ended: true, with its
+ * status (FNVM_SERVICE_OK: *answer and *len, valid until `drop`).  If it has not and `wait` is set, the embedder may
+ * return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) through *error, or wait itself until `deadline_ns` of
+ * CLOCK_MONOTONIC. */
+typedef struct fnvm_task_backend {
+    void *env;
+    int64_t (*start)(void *env, fnvm_caller *, const char *name, size_t name_len, const void *input, size_t len);
+    bool (*poll)(void *env, fnvm_caller *, int64_t id, bool wait, uint64_t deadline_ns, int *status, const void **answer,
+                 size_t *len, fnvm_error **error);
+    void (*drop)(void *env, int64_t id);
+} fnvm_task_backend;
+/* `name` is the function's; the input and answer are bytes. */
+FNVM_API void fnvm_services_calls(fnvm_services *, const fnvm_task_backend *);
+/* `name` is "METHOD URL"; the input is a header and a body as on the wire ("Name: value\r\n...\r\n\r\nbody"), and so is the
+ * answer, after a line "HTTP STATUS\r\n".  Whatever is not on the list ("https://host[:port]/path*") is denied
+ * before `start`. */
+FNVM_API fnvm_error *fnvm_services_http(fnvm_services *, const fnvm_task_backend *, const char *const *allow, size_t n);
+
+/* fnvm:request, for functions that are called once per request (their export `fnvm_handle`): what they ask and
+ * answer with.  Texts are valid until the call ends.  `read` and `write` are as for fnvm_stream.  Without it
+ * the guest's calls are FNVM_SERVICE_UNAVAILABLE. */
+typedef enum fnvm_request_part {
+    FNVM_REQUEST_METHOD, FNVM_REQUEST_TARGET, FNVM_REQUEST_PATH, /* behind what the route names */
+    FNVM_REQUEST_QUERY, FNVM_REQUEST_HOST, FNVM_REQUEST_PEER, FNVM_REQUEST_ID,
+    FNVM_REQUEST_FIELDS,  /* all: "name: value\r\n" */
+    FNVM_REQUEST_FIELD,   /* the header's field `name` */
+    FNVM_REQUEST_SECRET   /* the secret `name` */
+} fnvm_request_part;
+typedef struct fnvm_request_backend {
+    void *env;
+    bool (*part)(void *env, fnvm_request_part, const char *name, size_t name_len, const char **at, size_t *len);
+    fnvm_error *(*read)(void *env, fnvm_caller *, void *to, size_t size, size_t *done);
+    int (*status)(void *env, unsigned status);
+    int (*field)(void *env, const char *name, size_t name_len, const char *value, size_t value_len);
+    fnvm_error *(*write)(void *env, fnvm_caller *, const void *from, size_t size, size_t *done);
+} fnvm_request_backend;
+FNVM_API void fnvm_services_request(fnvm_services *, const fnvm_request_backend *);
+
+/* The input and output of a function in the manner of Faasm; what it writes is fnvm_services_output's. */
+FNVM_API void fnvm_services_input(fnvm_services *, const void *bytes, size_t len); /* not copied */
+FNVM_API void fnvm_services_output(fnvm_services *, const void **bytes, size_t *len);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,89 @@
+/* What `fnvm serve` serves: the gateway's YAML file, and the functions' manifests with it, as one
+ * structure.  Immutable once it is made; strings are its own.  The format is in docs/gateway.md. */
+#ifndef FNVM_GATEWAY_CONFIG_H
+#define FNVM_GATEWAY_CONFIG_H
+
+#include "gateway/http.h"
+
+typedef enum Protocol {  /* how a function is given a request, and how it answers */
+    PROTOCOL_CGI,        /* metadata in the environment, the body on standard input; the answer on standard
+                          * output: fields, an empty line, a body (RFC 3875 section 6) */
+    PROTOCOL_HTTP,       /* the whole request on standard input, head included, as sent on the wire but never chunked;
+                          * the answer as in CGI, or beginning with a status line.  For programs that were frozen
+                          * after they had read their environment */
+    PROTOCOL_HANDLER     /* the export `fnvm_handle` is called, and uses the imports of fnvm:request */
+} Protocol;
+
+typedef struct ConfigPair { char *name, *value; } ConfigPair;
+typedef struct ConfigMount { char *host, *guest; bool read_only; } ConfigMount;
+
+typedef struct Route {
+    char *method;        /* NULL: any */
+    char *host;          /* NULL: any; "*.example.org" */
+    char *path;          /* "/a/b" exactly that; "/a/*" everything below, and "/a" itself */
+    uint32_t function;   /* index in Config.functions */
+} Route;
+
+typedef struct Function {
+    char *name, *version;
+    uint32_t slot;       /* its place in the metrics, for as long as the gateway runs: docs of metrics.h */
+    Protocol protocol;
+    char *image;         /* absolute; every function is an image when it is served */
+    char *policy;        /* absolute path of its policy's file, or NULL */
+    char *tenant;        /* never NULL: "default" */
+    char **args; size_t nargs;
+    ConfigMount *mounts; size_t nmounts;
+    ConfigPair *env; size_t nenv;
+    ConfigPair *secrets; size_t nsecrets; /* the value is a file's path; read by workers when they open the function */
+    uint64_t timeout_ms;     /* from arrival to the end of the answer: 504 */
+    uint64_t body_bytes;     /* 413 */
+    uint64_t answer_bytes;   /* cut off there */
+    uint64_t log_bytes;      /* of one request's standard error and fnvm:log; the rest is dropped, and said so */
+    uint64_t memory_bytes;   /* what one instance may grow to, for the tenant's ceiling */
+    uint32_t concurrency;    /* instances at work, over all workers */
+    uint32_t queue;          /* requests that wait for one, over all workers; more: 429 */
+    uint32_t ready;          /* instances kept ready in each worker */
+    char **calls; size_t ncalls;   /* functions that it may call; "*": all */
+    char **http_allow; size_t nhttp_allow; /* where it may send requests: "https://api.example.org/v1/*" */
+    char *kv_prefix;         /* what its keys are kept under, or NULL: it has no store */
+} Function;
+
+typedef struct Tenant {
+    char *name;
+    uint32_t concurrency;    /* over all its functions and workers; UINT32_MAX: none but theirs */
+    uint64_t memory_bytes;   /* sum of memory_bytes of what is at work; UINT64_MAX: none */
+} Tenant;
+
+typedef struct Config {
+    char *listen;            /* "127.0.0.1:8080", "[::1]:8080", "unix:/path" */
+    char *status;            /* the same for the status page and /metrics, or NULL */
+    char *admin;             /* path of the admin socket */
+    char *state;             /* directory: depot, deployed folders, key-value store, calls' results */
+    char *access_log;        /* a file, "-" for standard output, or NULL */
+    char *kv;                /* NULL: the store in `state`; "redis://host:port/db" */
+    uint32_t workers;        /* processes; 0 was replaced by the number of processors */
+    uint32_t grace_ms;       /* how long draining may take */
+    HttpLimits http;
+    Tenant *tenants; size_t ntenants;
+    Function *functions; size_t nfunctions;
+    Route *routes; size_t nroutes; /* most specific first; config_route takes the first that fits */
+    uint64_t generation;     /* counts up with every change */
+    void *arena;             /* has all of it */
+} Config;
+
+/* FNVM_E_MALFORMED with file, line, column and what was expected, as policies say it. */
+fnvm_error *config_load(const char *path, Config **out);
+/* `name` is for messages; relative paths are relative to its folder. */
+fnvm_error *config_parse(const char *name, const char *yaml, size_t len, Config **out);
+/* Everything resolved, as YAML that config_parse reads back to an equal Config: what workers are given. */
+fnvm_error *config_print(const Config *, char **text, size_t *len);
+void config_free(Config *); /* NULL is fine */
+
+/* The route of a request, or NULL.  `path` is decoded.  *rest is what is behind the part that the route
+ * names: "/x" of "/a/x" for "/a/*", "" where it is all. */
+const Route *config_route(const Config *, HttpText method, HttpText host, HttpText path, HttpText *rest);
+/* Whether some route fits but for the method: then it is 405, and not 404. */
+bool config_other_method(const Config *, HttpText host, HttpText path);
+const Function *config_function(const Config *, const char *name, size_t len); /* or NULL */
+
+#endif
