@@ -145,9 +145,10 @@ static RunExit enter_code(Run *run)
         fuel_give_back(run, (fnvm_trap)cpu->trap);
         return run_trap(run, (fnvm_trap)cpu->trap);
     case JIT_ERROR:
-        fuel_give_back(run, FNVM_TRAP_NONE);
         run->error = cpu->error;
         cpu->error = NULL;
+        if (run->error->code == FNVM_E_SUSPENDED) return RUN_WAITING;
+        fuel_give_back(run, FNVM_TRAP_NONE);
         if (run->error->nframes == 0) backtrace_attach(run->store, run->error);
         return RUN_FAILED;
     case JIT_THROW:
@@ -220,6 +221,13 @@ void jit_prepare_landing(Run *run, const FrameView *f, uint32_t clause)
     cpu->instance = f->instance;
     cpu->resume = segment_pad(f->instance->module->segment, f->func, clause);
     run->stack->context->stack.compiled = 1;
+}
+
+void jit_prepare_waking(Run *run)
+{
+    GuestCpu *cpu = &run->store->cpu;
+    cpu->resume = jit_resume;
+    cpu->top = 0;
 }
 
 /* ---- Called by the stubs ---- */
@@ -302,6 +310,7 @@ static uint32_t call_host(Instance *caller, FuncRef ref, const Type *type)
     move_args(type, args, cpu, true);
     cpu->top = slot_number(store->stack_owner, args) + slots;
     fnvm_error *error = run_host(store, caller, ref, type, args);
+    if (error && error->code == FNVM_E_SUSPENDED) return fail_with(cpu, error); /* cpu->top stays */
     cpu->top = 0;
     if (!error)
         return store_interrupted(store) ? trap_with(cpu, FNVM_TRAP_INTERRUPTED) : CALL_DONE;

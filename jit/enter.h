@@ -38,8 +38,8 @@ fnvm_error *jit_compile_all(Module *);
 bool jit_wants(const Module *, uint32_t func);
 
 /* Each enters compiled code and says what the dispatcher is to do next.  jit_call: the call of
- * run->callee; jit_return: the return to the innermost frame, a FRAME_COMPILED marker; jit_land: a
- * handler that unwinding has found, at the cpu's `resume`. */
+ * run->callee; jit_return: the return to the innermost frame, a FRAME_COMPILED marker; jit_land: where
+ * the cpu's `resume` is, which one of the two below has set. */
 RunExit jit_call(Run *);
 RunExit jit_return(Run *);
 RunExit jit_land(Run *);
@@ -47,6 +47,10 @@ RunExit jit_land(Run *);
 /* Makes a handler in the compiled frame at offset `at` of the stack the place where jit_land goes
  * on. */
 void jit_prepare_landing(Run *, const FrameView *, uint32_t clause);
+
+/* The same for the innermost compiled frame, which waits for a host function whose results are at
+ * home. */
+void jit_prepare_waking(Run *);
 
 /* ---- Rebuilding stacks ---- */
 

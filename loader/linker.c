@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "vm/hash.h"
+#include "vm/waiting.h"
 
 enum {
     FIRST_CAPACITY = 64,   /* definitions */
@@ -623,6 +624,7 @@ fnvm_error *fnvm_linker_instantiate(fnvm_linker *l, fnvm_module *m, fnvm_instanc
     if (m->engine != l->store->engine) {
         return fnvm_error_new(FNVM_E_USAGE, "the module and the store are of different engines");
     }
+    if (l->store->waiting.owner) return waiting_refuses("a module is instantiated");
     return link_module(l, m, out);
 }
 

@@ -9,6 +9,7 @@
 #include "vm/image/image.h"
 #include "vm/image/working_set.h"
 #include "vm/run.h"
+#include "vm/waiting.h"
 
 /* ---- Freezing ---- */
 
@@ -48,7 +49,12 @@ fnvm_error *fnvm_store_freeze(fnvm_store *s, const fnvm_freeze *f)
     if (s->host_depth)
         return fnvm_error_new(FNVM_E_USAGE, "the guest is running: a host function freezes it with "
                               "fnvm_caller_freeze");
-    return freeze(s, f);
+    fnvm_freeze waits = *f; /* a guest that waits is woken in its copies as it would be here */
+    if (s->waiting.owner) waits.wake = (fnvm_wake)(s->waiting.call.wake - 1);
+    waiting_expose(s);
+    fnvm_error *error = freeze(s, &waits);
+    waiting_conceal(s);
+    return error;
 }
 
 fnvm_error *fnvm_caller_freeze(fnvm_caller *caller, const fnvm_freeze *f)
@@ -107,6 +113,7 @@ fnvm_error *fnvm_store_reset(fnvm_store *s)
 
 fnvm_error *fnvm_store_resume(fnvm_store *s, fnvm_val *results, size_t nresults)
 {
+    if (s->waiting.owner) return waiting_repeat(s, results, nresults);
     if (!s->resumable)
         return fnvm_error_new(FNVM_E_USAGE,
                               "the store has no suspended call, or it went on already");
@@ -121,8 +128,7 @@ fnvm_error *fnvm_store_resume(fnvm_store *s, fnvm_val *results, size_t nresults)
     heap_enter(s); /* until the results have handles */
     fnvm_error *error = stack_resume(s, call, image_part(image, IMAGE_FRAMES),
                                      (uint32_t)image_count(image, IMAGE_FRAMES), slots);
-    for (uint32_t i = 0, at = 0; !error && i < t->nresults; at += type_slots(t->results[i]), i++)
-        error = store_value_from_slots(s, slots + at, t->results[i], &results[i]);
+    if (!error) error = results_from_slots(s, t, slots, results);
     heap_leave(s);
     return error;
 }

@@ -4,6 +4,7 @@
 
 #include "vm/heap.h"
 #include "vm/run.h"
+#include "vm/waiting.h"
 
 /* ---- Values ---- */
 
@@ -129,17 +130,6 @@ static fnvm_error *args_to_slots(Store *s, const Type *t, const fnvm_val *args, 
     return NULL;
 }
 
-static fnvm_error *results_from_slots(Store *s, const Type *t, const Slot *slots,
-                                      fnvm_val *results)
-{
-    for (uint32_t i = 0; i < t->nresults; i++) {
-        fnvm_error *error = store_value_from_slots(s, slots, t->results[i], &results[i]);
-        if (error) return error;
-        slots += type_slots(t->results[i]);
-    }
-    return NULL;
-}
-
 fnvm_error *fnvm_func_call(fnvm_store *s, fnvm_extern func, const fnvm_val *args, size_t nargs,
                            fnvm_val *results, size_t nresults)
 {
@@ -159,6 +149,28 @@ fnvm_error *fnvm_func_call(fnvm_store *s, fnvm_extern func, const fnvm_val *args
     if (!error) error = results_from_slots(s, t, slots, results);
     heap_leave(s);
     return error;
+}
+
+/* Whether all are numbers or vectors; an i32 gets an upper half of zero, if there are slots. */
+static bool plain(const ValType *types, uint32_t n, Slot *slots)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (type_is_ref(types[i])) return false;
+        if (!slots) continue;
+        if (types[i] == TYPE_I32) slots->i64 = slots->i32;
+        slots += type_slots(types[i]);
+    }
+    return true;
+}
+
+fnvm_error *fnvm_func_call_slots(fnvm_store *s, fnvm_extern func, fnvm_slot *slots)
+{
+    const Type *t = func_type(s, func);
+    if (!t) return fnvm_error_new(FNVM_E_USAGE, "not a function of this store");
+    if (!plain(t->results, t->nresults, NULL) || !plain(t->params, t->nparams, slots))
+        return fnvm_error_new(FNVM_E_USAGE, "the function takes or gives references, which slots have "
+                              "no room to check: use fnvm_func_call");
+    return run_call(s, func.of[0], slots);
 }
 
 fnvm_error *fnvm_ref_from_func(fnvm_store *s, fnvm_extern func, fnvm_ref *out)

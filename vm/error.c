@@ -1,6 +1,6 @@
 /* Errors are small heap objects that form a chain through `cause`.  When not even that much memory
- * is left, the one static out-of-memory error stands in: it is constant and freeing it does
- * nothing. */
+ * is left, a static out-of-memory error stands in: it is constant and freeing it does nothing.  So is
+ * the one that says that a guest waits, which is no failure and must cost nothing. */
 #include "vm/error.h"
 
 #include <inttypes.h>
@@ -10,6 +10,13 @@
 
 static const fnvm_error no_memory = {
     .code = FNVM_E_MEMORY, .message = (char *)"the host is out of memory", .is_static = true};
+
+static const fnvm_error suspended = {
+    .code = FNVM_E_SUSPENDED,
+    .message = (char *)"the guest waits in a host function; fnvm_store_resume lets it go on",
+    .is_static = true};
+
+fnvm_error *error_suspended(void) { return (fnvm_error *)&suspended; }
 
 fnvm_error *error_no_memory(void)
 {

@@ -15,11 +15,13 @@ struct fnvm_error {
     size_t nframes;
     char *names;
     uint64_t trap_record; /* number of the TrapRecord made of it, 0 if there is none */
-    bool is_static; /* the out-of-memory error, which is never freed */
+    bool is_static; /* one of the constant errors below, which are never freed */
 };
 
 /* The error for a failed allocation; needs no memory itself. */
 fnvm_error *error_no_memory(void);
+/* What fnvm_caller_suspend returns. */
+fnvm_error *error_suspended(void);
 
 /* A MALFORMED or INVALID error at a byte of a module: "0x1f: expected ..., found ...". */
 fnvm_error *error_at(fnvm_code, uint64_t offset, const char *format, ...)

@@ -56,7 +56,8 @@ static uint64_t stack_end_at_rest(const Store *store, const Instance *owner)
     const FuncCode *code = frame_view_code(&w.frame);
     if (!code) return owner->context->stack.size;
     uint64_t end = slot_number(owner, w.frame.fp) + (uint64_t)code->frame_slots;
-    return (w.compiled && top > end ? top : end) * sizeof(Slot);
+    const bool beyond = w.compiled || store->host_call.func || store->waiting.owner; /* arguments */
+    return (beyond && top > end ? top : end) * sizeof(Slot);
 }
 
 /* The same while the guest may be anywhere.  In compiled code nothing tells where it is; around
@@ -78,8 +79,8 @@ static void push_stack(const Store *store, const Instance *owner)
     if (!owner->stack_base || !owner->context) return;
     const Stack *stack = &owner->context->stack;
     if (stack->frames >= stack->size && !stack->compiled) return; /* nothing runs on it */
-    uint64_t end = store->heap->at_rest ? stack_end_at_rest(store, owner)
-                                        : stack_end_in_motion(store, owner);
+    const bool at_rest = store->heap->at_rest || store->waiting.owner;
+    uint64_t end = at_rest ? stack_end_at_rest(store, owner) : stack_end_in_motion(store, owner);
     uint64_t limit = stack->compiled ? stack->size : stack->frames;
     push_slots(owner->stack_base, owner->stack_base + (end < limit ? end : limit));
 }

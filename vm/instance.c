@@ -361,7 +361,13 @@ static fnvm_error *run_start(Instance *inst)
     FuncRef start;
     fnvm_error *error = instance_link_func(inst, inst->module->start, &start);
     Slot none = {0};
-    return error ? error : run_call(inst->store, start, &none);
+    Store *s = inst->store;
+    const bool starting = s->starting;
+    if (error) return error;
+    s->starting = true;
+    error = run_call(s, start, &none);
+    s->starting = starting;
+    return error;
 }
 
 static fnvm_error *check_imports(Store *s, const Module *m, const fnvm_extern *imports,

@@ -537,14 +537,15 @@ tail_call: { /* the arguments take the place of this frame's locals */
     SAVE();
     if (id == 0) {
         const Type *type = types_get(&store->engine->types, run_func_type(store, callee_ref));
-        Slot *args = sp - type->param_slots;
-        if (type->result_slots > type->param_slots)
-            stack->top = (uint32_t)(args - base) + type->result_slots;
-        TRAP_IF((uint8_t *)(base + stack->top) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
+        const uint32_t slots = type->param_slots > type->result_slots ? type->param_slots
+                                                                      : type->result_slots;
+        TRAP_IF((uint8_t *)(fp + slots) > (uint8_t *)cur.frame, STACK_EXHAUSTED);
+        memmove(fp, sp - type->param_slots, type->param_slots * sizeof *fp);
         stack->frames = frame_offset(run->stack, cur.frame + 1); /* this frame is gone */
-        run->error = run_host(store, cur.inst, callee_ref, type, args);
+        stack->top = (uint32_t)(fp - base) + slots;
+        run->error = run_host(store, cur.inst, callee_ref, type, fp);
         if (unlikely(run->error)) goto host_failed;
-        sp = args + type->result_slots;
+        sp = fp + type->result_slots;
         goto L_return_;
     }
     target = store->instances[id];

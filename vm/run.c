@@ -1,6 +1,7 @@
 /* The dispatcher: a call from the host pushes a marker on the guest's stack and then lets the
  * engines run, each as far as it can, until the marker is reached again, or something traps or
- * throws.  Whatever happens, the stack is afterwards as it was before the call. */
+ * throws.  Whatever happens, the stack is afterwards as it was before the call; unless the guest was
+ * left waiting in a host function, when it stays as it is (vm/waiting.c). */
 #include "vm/run.h"
 
 #include "jit/enter.h"
@@ -9,6 +10,7 @@
 #include "vm/heap.h"
 #include "vm/limits.h"
 #include "vm/tunables.h"
+#include "vm/waiting.h"
 
 /* ---- What both engines need ---- */
 
@@ -49,14 +51,29 @@ static void normalise_results(const Type *t, Slot *slots)
         if (t->results[i] == TYPE_I32) slots[s].i64 = slots[s].i32;
 }
 
+/* A host function has returned FNVM_E_SUSPENDED: of its own guest, perhaps wrapped, or of a guest of
+ * another store, which means nothing here. */
+static fnvm_error *waits(const HostCall *call, fnvm_error *error)
+{
+    if (call->wake && error->is_static) return error;
+    fnvm_error_free(error);
+    if (call->wake) return error_suspended();
+    return fnvm_error_new(FNVM_E_USAGE, "a host function returned FNVM_E_SUSPENDED, and "
+                          "fnvm_caller_suspend had not left its guest waiting");
+}
+
 fnvm_error *run_host(Store *store, Instance *caller_instance, FuncRef ref, const Type *type,
                      Slot *args)
 {
     HostFunc *h = &store->host_funcs[funcref_func(ref)];
     fnvm_caller caller = {store, caller_instance};
     store->exception = 0; /* only what this call throws is thrown on */
-    store->host_call = (HostCall){ref, caller_instance, args}; /* run_pushed keeps the outer one */
+    store->host_call = (HostCall){ref, caller_instance, args, 0}; /* run_pushed keeps the outer one */
     fnvm_error *error = h->fn(&caller, h->env, args);
+    if (__builtin_expect(error && error->code == FNVM_E_SUSPENDED, 0)) {
+        error = waits(&store->host_call, error);
+        if (error->code == FNVM_E_SUSPENDED) return error; /* host_call stays */
+    }
     store->host_call.func = 0;
     if (!error) normalise_results(type, args);
     return error;
@@ -65,6 +82,7 @@ fnvm_error *run_host(Store *store, Instance *caller_instance, FuncRef ref, const
 RunExit run_host_failed(Run *run)
 {
     Store *store = run->store;
+    if (run->error->code == FNVM_E_SUSPENDED) return RUN_WAITING;
     if (run->error->code == FNVM_E_EXCEPTION && store->exception) {
         run->exception = store->exception;
         store->exception = 0;
@@ -74,6 +92,19 @@ RunExit run_host_failed(Run *run)
     }
     if (run->error->nframes == 0) backtrace_attach(store, run->error);
     return RUN_FAILED;
+}
+
+RunExit run_host_returned(Run *run, const Type *type, uint32_t at)
+{
+    Stack *stack = &run->stack->context->stack;
+    if (store_interrupted(run->store)) return run_trap(run, FNVM_TRAP_INTERRUPTED);
+    if (stack->compiled) {
+        jit_prepare_waking(run);
+        return RUN_LAND;
+    }
+    stack->top = at + type->result_slots;
+    const uint32_t flags = stack_top_frame(run->stack)->flags;
+    return flags & FRAME_ENTRY ? RUN_DONE : flags & FRAME_COMPILED ? RUN_RETURN : RUN_RESUME;
 }
 
 RunExit run_trap(Run *run, fnvm_trap trap)
@@ -106,7 +137,7 @@ static fnvm_error *call_host(Store *store, FuncRef func, Slot *slots)
     store->host_depth++;
     fnvm_error *error = h->fn(&caller, h->env, slots);
     store->host_depth--;
-    return error;
+    return error && error->code == FNVM_E_SUSPENDED ? waits(&(HostCall){0}, error) : error;
 }
 
 static fnvm_error *exhausted(const Store *store)
@@ -196,18 +227,17 @@ static RunExit run_engines(Run *run, RunExit next)
         case RUN_LAND: next = jit_land(run); break;
         case RUN_DONE:
         case RUN_FAILED:
-        case RUN_THROW: return next;
+        case RUN_THROW:
+        case RUN_WAITING: return next;
         }
     }
 }
 
-/* Frames that a trap or an exception has ended leave references behind, in slots that later frames
- * may cover without writing to them: they would keep garbage alive. */
-static void forget_frames(Run *run, uint32_t from)
+void run_forget_frames(Store *store, Instance *owner, uint32_t from)
 {
     uint32_t top;
-    if (!run->store->heap || !frames_top(run->store, run->stack, &top) || top <= from) return;
-    memset(stack_slot(run->stack, from), 0, (top - from) * sizeof(Slot));
+    if (!store->heap || !frames_top(store, owner, &top) || top <= from) return;
+    memset(stack_slot(owner, from), 0, (top - from) * sizeof(Slot));
 }
 
 static fnvm_error *run_frames(Run *run, RunExit next)
@@ -222,6 +252,7 @@ static fnvm_error *run_frames(Run *run, RunExit next)
     case RUN_FAILED:
         coredump_record(run);
         return run->error;
+    case RUN_WAITING: return run->error;
     default: return NULL;
     }
 }
@@ -238,19 +269,36 @@ static fnvm_error *run_entered(Run *run, FuncRef func, RunPush *push, void *env,
     fnvm_error *error = push(run, func, env, &results, &next);
     if (!error) {
         error = run_frames(run, next);
+        const uint32_t first = slot_number(run->stack, results);
         if (!error) memcpy(slots, results, result_slots * sizeof *slots);
-        else forget_frames(run, slot_number(run->stack, results));
+        else if (error->code == FNVM_E_SUSPENDED) store->waiting.results = first;
+        else run_forget_frames(store, run->stack, first);
     }
     if (store->engine->code_space) fault_run_end(before);
     if (before && before != store) heap_know_code(before);
     return error;
 }
 
+/* The outermost call is left with its frames where they are.  For the collector, which from now on
+ * takes them to be at rest, the innermost one's end has to be known. */
+static void leave_waiting(Store *store, Instance *owner, const Stack *before)
+{
+    uint32_t top;
+    if (store->heap) frames_top(store, owner, &top);
+    store->waiting.call = store->host_call;
+    store->waiting.before = *before;
+    store->waiting.owner = owner;
+    store->host_call = (HostCall){0};
+    store->host_depth--;
+    store->stack_owner = NULL;
+    heap_leave(store);
+}
+
 fnvm_error *run_pushed(Store *store, FuncRef func, RunPush *push, void *env, Slot *slots)
 {
     Instance *inst = store->instances[funcref_instance(func)];
     Instance *outer = store->stack_owner, *owner = outer ? outer : inst;
-    const Stack saved = owner->context->stack;
+    const Stack saved = store->waiting.owner ? store->waiting.before : owner->context->stack;
     const HostCall host_call = store->host_call;
     GuestCpu *cpu = &store->cpu;
     uint8_t *const sp = cpu->sp, *const fp = cpu->fp;
@@ -267,12 +315,17 @@ fnvm_error *run_pushed(Store *store, FuncRef func, RunPush *push, void *env, Slo
     store->host_call.func = 0;
     store->host_depth++;
     fnvm_error *error = run_entered(&run, func, push, env, slots);
+    if (error && error->code == FNVM_E_SUSPENDED) {
+        leave_waiting(store, owner, &saved);
+        return error;
+    }
     store->host_depth--;
     store->host_call = host_call;
     store->stack_owner = outer;
     owner->context->stack = saved;
     cpu->sp = sp, cpu->fp = fp, cpu->instance = instance, cpu->top = top;
     if (!outer) {
+        cpu->top = 0; /* it may have waited */
         store->exception = 0; /* nobody is left who could catch it */
         heap_leave(store);
     }
@@ -282,6 +335,7 @@ fnvm_error *run_pushed(Store *store, FuncRef func, RunPush *push, void *env, Slo
 fnvm_error *run_call(Store *store, FuncRef func, Slot *slots)
 {
     if (!func) return fnvm_error_new(FNVM_E_USAGE, "the function is a null reference");
+    if (store->waiting.owner) return waiting_refuses("a function is called");
     if (store->host_depth >= TUNE_HOST_CALL_DEPTH) return nested_too_deep();
     if (funcref_instance(func) == 0) return call_host(store, func, slots);
     return run_pushed(store, func, push_entry, slots, slots);

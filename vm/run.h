@@ -25,7 +25,8 @@ typedef enum RunExit {
     RUN_RESUME,   /* the innermost frame is the interpreter's: go on with it */
     RUN_CALL,     /* call `callee`, whose code is compiled; the arguments are the topmost slots */
     RUN_RETURN,   /* back to the compiled code that the innermost frame, a marker, stands for */
-    RUN_LAND      /* go on in a handler of compiled code */
+    RUN_LAND,     /* go on in compiled code, in a handler or behind a call */
+    RUN_WAITING   /* the innermost frame waits in a host function, which `error` says */
 } RunExit;
 
 typedef struct Run {
@@ -41,8 +42,14 @@ typedef struct Run {
 typedef fnvm_error *RunPush(Run *, FuncRef func, void *env, const Slot **results, RunExit *next);
 
 /* Has a call of a function of an instance pushed and runs it to its end, nested in what runs
- * already; its results are copied to `slots`, and the stack is as it was before. */
+ * already; its results are copied to `slots`, and the stack is as it was before.  With
+ * FNVM_E_SUSPENDED all is in store->waiting instead. */
 fnvm_error *run_pushed(Store *, FuncRef func, RunPush *, void *env, Slot *slots);
+
+/* Frames that a trap or an exception has ended leave references behind, in slots that later frames
+ * may cover without writing to them: they would keep garbage alive.  `from` is the first slot of
+ * these frames, which are still there. */
+void run_forget_frames(Store *, Instance *owner, uint32_t from);
 
 /* Runs the innermost frame of run->stack, and those it calls, as far as the interpreter can. */
 RunExit interpreter_run(Run *);
@@ -55,8 +62,11 @@ RunExit run_throw(Run *);
 
 /* Calls a host function on behalf of guest code; `type` is its type. */
 fnvm_error *run_host(Store *, Instance *caller, FuncRef, const Type *type, Slot *args);
-/* What comes after that has failed with run->error, for an innermost frame that is a Frame. */
+/* What comes after that has failed with run->error, or left its guest waiting. */
 RunExit run_host_failed(Run *);
+/* What comes after that has returned, for a guest that had waited in it; `at` is the slot of its
+ * results. */
+RunExit run_host_returned(Run *, const Type *, uint32_t at);
 
 TypeId run_func_type(const Store *, FuncRef); /* of a reference that is not null */
 

@@ -17,7 +17,17 @@ typedef struct HostCall {
     FuncRef func;             /* 0: none */
     Instance *caller;
     Slot *args;               /* on the stack of stack_owner */
+    uint8_t wake;             /* 1 + the fnvm_wake that fnvm_caller_suspend was asked for; 0: it was not */
 } HostCall;
+
+/* A guest that was left waiting in a host function.  Its frames are on its stack as they were in that
+ * call; where compiled code waits, the store's GuestCpu is as it was, too. */
+typedef struct Waiting {
+    Instance *owner;          /* of the stack; NULL: no guest waits */
+    HostCall call;            /* what it waits in */
+    Stack before;             /* the stack's registers before the embedder's call */
+    uint32_t results;         /* the slot where the results of that will be */
+} Waiting;
 
 /* How many page faults a thread had had when the store was clean last.  Valid while nothing was done
  * to the store on another thread: see store_touch. */
@@ -45,6 +55,8 @@ struct fnvm_store {
     uint32_t host_depth;       /* calls by the host nested in one another */
     FuncRef entry;             /* what the outermost of them called */
     HostCall host_call;        /* the innermost one */
+    Waiting waiting;           /* then nothing runs: the four above are as if it had never */
+    bool starting;             /* a start function runs: it cannot be left waiting */
 
     uint32_t constant_slots;   /* operand slots that constant expressions being evaluated hold */
     uint64_t exception;        /* thrown through a host function: an exnref, else 0 */

@@ -47,6 +47,8 @@ void jit_prepare_landing(Run *run, const FrameView *f, uint32_t clause)
     (void)run, (void)f, (void)clause;
 }
 
+void jit_prepare_waking(Run *run) { (void)run; }
+
 ReturnKind jit_return_kind(const void *address)
 {
     (void)address;

@@ -203,6 +203,7 @@ static void forget_run(Store *s)
     s->exception = 0;
     s->entry = 0;
     s->host_call = (HostCall){0};
+    s->waiting = (Waiting){0}; /* its stack is in a region */
     memset(s->cpu.ints, 0, sizeof s->cpu.ints);
     memset(s->cpu.floats, 0, sizeof s->cpu.floats);
     s->cpu.exception = 0;

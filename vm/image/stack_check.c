@@ -109,7 +109,7 @@ static fnvm_error *check_chain(Check *c, const ImageCall *call, uint32_t n)
     const Type *host = store_func_type(c->store, call->host);
     if (!results_match(types, host, expected))
         return invalid("the host function has other results than its caller expects");
-    if (call->args < args || /* above, where the interpreter has made a tail call */
+    if (call->args != args ||
         !suspended_has_room(c->owner, (uint64_t)call->args + host_slots(host), n))
         return invalid("the host function's arguments are not where they can be");
     for (uint32_t p = 0, slot = call->args; p < host->nparams; p++) {

@@ -111,19 +111,7 @@ static void put_value(const ImageCall *call, const Type *type, Slot *results)
     results->i64 = t == TYPE_I32 || t == TYPE_F32 ? (uint32_t)call->value : call->value;
 }
 
-/* The results go where the innermost frame expects them.  There they are already, unless the
- * interpreter had made a tail call. */
-static RunExit host_returned(Run *run, const Resume *r, const Type *type, const Slot *results)
-{
-    Stack *stack = &run->stack->context->stack;
-    const uint32_t at = r->n ? r->frames[r->n - 1].fp + r->going[r->n - 1].args : 0;
-    memmove(stack_slot(run->stack, at), results, type->result_slots * sizeof *results);
-    stack->top = at + type->result_slots;
-    if (store_interrupted(run->store)) return run_trap(run, FNVM_TRAP_INTERRUPTED);
-    const uint32_t flags = stack_top_frame(run->stack)->flags;
-    return flags & FRAME_ENTRY ? RUN_DONE : flags & FRAME_COMPILED ? RUN_RETURN : RUN_RESUME;
-}
-
+/* The host function's slots are where the innermost frame expects its results. */
 static RunExit wake(Run *run, const Resume *r)
 {
     Store *store = run->store;
@@ -132,7 +120,7 @@ static RunExit wake(Run *run, const Resume *r)
     Slot *args = stack_slot(run->stack, call->args);
     if (call->wake == FNVM_WAKE_RETURN) put_value(call, type, args);
     else run->error = run_host(store, store->instances[call->caller], call->host, type, args);
-    return run->error ? run_host_failed(run) : host_returned(run, r, type, args);
+    return run->error ? run_host_failed(run) : run_host_returned(run, type, call->args);
 }
 
 /* RunPush; `env` is a Resume. */

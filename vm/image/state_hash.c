@@ -414,7 +414,7 @@ static fnvm_error *put_store(Walk *w)
 
 static fnvm_error *hash_store(Store *s, bool everything, ImageHash *out)
 {
-    if (s->stack_owner || s->host_depth)
+    if (s->stack_owner || s->host_depth || s->waiting.owner)
         return fnvm_error_new(FNVM_E_USAGE, "the state of a store has a hash while nothing runs in "
                               "it; wait for the call to return");
     Walk w = {.store = s, .everything = everything};
