@@ -372,28 +372,39 @@ FNVM_API int fnvm_caller_interrupt_fd(fnvm_caller *); /* -1 where none could be 
 
 /* ---- Suspension ------------------------------------------------------------------------------ */
 
-/* A guest can be left waiting in a host function while its thread does other things: its frames lie on its
- * own stack.  One thread can hold any number of such guests, and another may go on with them (one thread
- * at a time, as ever).  Images are taken of waiting guests in the same way: fnvm_caller_freeze. */
+/* A guest can be left waiting in a host function while its thread does other things: its frames lie
+ * on its own stack.  One thread can hold any number of such guests, and another may go on with them
+ * (one thread at a time, as ever).  It costs about as much as a call of a host function.  Images are
+ * taken of waiting guests in the same way: fnvm_caller_freeze. */
 
 typedef enum fnvm_wake {
     FNVM_WAKE_RETURN, /* the host function returns what the embedder gives */
     FNVM_WAKE_REPEAT  /* it is called again, with the same arguments */
 } fnvm_wake;
 
-/* What a host function returns to leave its guest waiting.  The embedder's call into the store then returns
- * FNVM_E_SUSPENDED, an error that needs no freeing (fnvm_error_free does nothing) and allocated nothing.
- * FNVM_E_USAGE instead, to be returned as well, where a host function had called back into the guest: its
- * own frames cannot be left. */
+/* What a host function returns to leave its guest waiting; nothing happens if it returns something
+ * else.  The embedder's call into the store then returns FNVM_E_SUSPENDED, an error that needs no
+ * freeing (fnvm_error_free does nothing) and allocated nothing.  FNVM_E_USAGE instead, to be
+ * returned as well or acted upon, where there are frames on the host's stack that cannot be left: a
+ * host function has called back into the guest; a module's start function runs; no guest has called
+ * the host function. */
 FNVM_API fnvm_error *fnvm_caller_suspend(fnvm_caller *, fnvm_wake);
+/* Whether a guest of the store waits like this; one that an image brought does so once it has gone
+ * on and was left again. */
 FNVM_API bool fnvm_store_suspended(const fnvm_store *);
-/* fnvm_store_resume (below, with images) lets it go on after FNVM_WAKE_REPEAT.  This one gives the results of
- * the host function after FNVM_WAKE_RETURN: as many slots as its type has.  Both return like the call that
- * was suspended, and may return FNVM_E_SUSPENDED again.  An interrupt ends a guest when it is resumed.  Other
- * calls into a suspended store are FNVM_E_USAGE. */
-FNVM_API fnvm_error *fnvm_store_resume_with(fnvm_store *, const fnvm_slot *answer, fnvm_val *results,
-                                            size_t nresults);
-/* Gives the waiting guest's call up, as if it had trapped.  fnvm_store_reset and fnvm_store_free, too. */
+/* fnvm_store_resume (below, with images) lets it go on after FNVM_WAKE_REPEAT.  This one gives the
+ * results of the host function after FNVM_WAKE_RETURN: in as many slots as its type has, references
+ * as handles, whose types are checked; NULL for none.  Both return like the call that was suspended,
+ * with its `results`, and may return FNVM_E_SUSPENDED again.  FNVM_E_USAGE if the guest does not wait
+ * like that: it still waits then.  An interrupt ends it when it is resumed, with INTERRUPTED, and the
+ * host function is not called again.  Meanwhile calls of the store's functions, instantiating and
+ * fnvm_store_hash are FNVM_E_USAGE; memories, globals, fuel and handles can be used.
+ * fnvm_store_freeze takes an image in which the guest waits likewise; after FNVM_WAKE_RETURN its
+ * `value` is returned there. */
+FNVM_API fnvm_error *fnvm_store_resume_with(fnvm_store *, const fnvm_slot *answer,
+                                            fnvm_val *results, size_t nresults);
+/* Gives the waiting guest's call up, as if it had trapped; does nothing where none waits.
+ * fnvm_store_reset, fnvm_pool_give and fnvm_store_free do so, too. */
 FNVM_API void fnvm_store_abandon(fnvm_store *);
 
 /* ---- Linking and instances ------------------------------------------------------------------- */
@@ -484,22 +495,38 @@ FNVM_API fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *); /* descriptors 0, 1 a
 FNVM_API fnvm_error *fnvm_wasi_stdio(fnvm_wasi *, int guest_fd, int host_fd); /* dup'd */
 FNVM_API fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *, const char *host, const char *guest,
                                            fnvm_dir_access);
-/* A stream that is the embedder's own, for one of the descriptors 0 to 2; no descriptor of the host's is
- * involved.  `read` and `write` move what they can and set *done; `read` with *done 0 is the end of the input.
- * Where nothing can be moved yet they return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT).  Another error ends
- * the guest.  NULL: reading is at its end, writing goes nowhere.  Fields are copied; `env` outlives its use. */
+/* A stream that is the embedder's own, for one of the descriptors 0 to 2; no descriptor of the host's
+ * is involved.  To the guest it is a pipe.  `read` and `write` move what they can and set *done (0
+ * before the call); *done 0 is the end: of the input, or errno pipe for who writes.  Where nothing
+ * can be moved yet they return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) and are called again,
+ * with the same bytes, when the guest is resumed.  What they return is not always followed: a write
+ * of which a part was taken before is a short one, and a guest that does not wait (fdflags nonblock)
+ * gets errno again; only FNVM_E_SUSPENDED from the embedder's call says that a guest waits.  With
+ * `size` 0 (and no bytes) they are asked whether they would have to wait: poll_oneoff does so.
+ * Another error ends the guest.  A function that is NULL: reading is at its end, writing goes
+ * nowhere.  `stream` NULL: both are.  Fields are copied; `env` outlives its use.
+ *
+ * Given again, for a guest that runs anew (fnvm_pool_take), a stream changes what it does and nothing
+ * else: a guest that had closed its descriptor does not get it back.  fnvm_store_reset leaves that
+ * as it is.  Images hold no streams, only that there were some; any of the ways to give descriptors
+ * will do where one is restored. */
 typedef struct fnvm_stream {
     void *env;
     fnvm_error *(*read)(void *env, fnvm_caller *, void *to, size_t size, size_t *done);
     fnvm_error *(*write)(void *env, fnvm_caller *, const void *from, size_t size, size_t *done);
 } fnvm_stream;
-FNVM_API fnvm_error *fnvm_wasi_stream(fnvm_wasi *, int guest_fd, const fnvm_stream *);
-/* Called where the guest is about to do nothing but wait until `deadline_ns` of CLOCK_MONOTONIC (poll_oneoff
- * without descriptors that could make it wait, sched_yield with 0): it may suspend the guest, which then asks
- * again.  NULL lets it wait on its thread. */
-FNVM_API void fnvm_wasi_at_sleep(fnvm_wasi *, fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
+FNVM_API fnvm_error *fnvm_wasi_stream(fnvm_wasi *, int guest_fd, const fnvm_stream *stream);
+/* Called where the guest is about to do nothing but wait until `deadline_ns` of CLOCK_MONOTONIC
+ * (UINT64_MAX: for ever): in poll_oneoff without descriptors of the host's that could make it wait,
+ * and in sched_yield with 0.  It may suspend the guest with FNVM_WAKE_REPEAT; if that is resumed
+ * before its time it asks again, with the same deadline.  NULL, as `fn` or from it, lets it wait on
+ * its thread.  A guest that waits for streams of the embedder's, too, has asked these before; where
+ * they would wait it is suspended in any case. */
+FNVM_API void fnvm_wasi_at_sleep(fnvm_wasi *,
+                                 fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
                                  void *env);
-/* Between requests: what fnvm_wasi_arg and fnvm_wasi_env have given is gone. */
+/* Between requests: what fnvm_wasi_arg and fnvm_wasi_env have given is gone, and its space is kept for
+ * what is given next.  A reset leaves arguments and environment alone. */
 FNVM_API void fnvm_wasi_clear_args(fnvm_wasi *);
 FNVM_API void fnvm_wasi_clear_env(fnvm_wasi *);
 /* A listening or connected socket, handed to the guest as its next descriptor; ownership moves. */

@@ -136,16 +136,21 @@ static fnvm_error *strings_add(StringList *list, const char *first, const char *
     size_t len = list->len_bytes + first_len + second_len + 1;
     if (len > UINT32_MAX / 2)
         return fnvm_error_new(FNVM_E_LIMIT, "arguments and environment are limited to 2 GiB");
-    char *bytes = realloc(list->bytes, len);
-    if (!bytes) return out_of_memory();
-    char *end = bytes + list->len_bytes;
+    if (len > list->room_bytes) {
+        char *bytes = realloc(list->bytes, 2 * len);
+        if (!bytes) return out_of_memory();
+        list->bytes = bytes;
+        list->room_bytes = 2 * len;
+    }
+    char *end = list->bytes + list->len_bytes;
     memcpy(end, first, first_len);
     if (second) {
         end[first_len] = '=';
         memcpy(end + first_len + 1, second, second_len - 1);
     }
-    bytes[len - 1] = '\0';
-    *list = (StringList){bytes, len, list->count + 1};
+    list->bytes[len - 1] = '\0';
+    list->len_bytes = len;
+    list->count++;
     return NULL;
 }
 
@@ -160,6 +165,12 @@ fnvm_error *fnvm_wasi_env(fnvm_wasi *wasi, const char *name, const char *value)
         return fnvm_error_new(FNVM_E_USAGE, "\"%s\" is no name of an environment variable", name);
     return strings_add(&wasi->environ, name, value);
 }
+
+/* What was allocated is kept, for the next ones. */
+static void strings_clear(StringList *list) { list->len_bytes = list->count = 0; }
+
+void fnvm_wasi_clear_args(fnvm_wasi *wasi) { strings_clear(&wasi->args); }
+void fnvm_wasi_clear_env(fnvm_wasi *wasi) { strings_clear(&wasi->environ); }
 
 /* ---- Descriptors ----------------------------------------------------------------------------- */
 
@@ -198,7 +209,7 @@ void descriptor_set(Wasi *wasi, uint32_t fd, const Descriptor *d)
 void descriptor_release(Descriptor *d)
 {
     if (!d->kept) {
-        if (d->host >= 0 && d->origin != ORIGIN_DIR) close(d->host);
+        if (d->host >= 0 && d->origin != ORIGIN_DIR && !descriptor_is_embedded(d)) close(d->host);
         free(d->path);
     }
     *d = (Descriptor){.host = -1};
@@ -299,11 +310,19 @@ WasiErrno descriptor_classify_stream(int host, uint8_t *filetype, uint64_t *righ
 
 /* ---- What the embedder hands in -------------------------------------------------------------- */
 
+fnvm_error *wasi_set_stream(Wasi *wasi, const Descriptor *d)
+{
+    if (!descriptors_grow(wasi, WASI_FIRST_DESCRIPTOR)) return out_of_memory();
+    descriptor_close(wasi, &wasi->descriptors[d->of]);
+    descriptor_set(wasi, d->of, d);
+    wasi->streams |= (uint8_t)(1 << d->of);
+    return NULL;
+}
+
 fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
 {
     if (guest_fd < 0 || guest_fd >= WASI_FIRST_DESCRIPTOR)
         return fnvm_error_new(FNVM_E_USAGE, "%d is none of the descriptors 0, 1 and 2", guest_fd);
-    if (!descriptors_grow(wasi, WASI_FIRST_DESCRIPTOR)) return out_of_memory();
     Descriptor d = {.origin = ORIGIN_STREAM, .of = (uint32_t)guest_fd, .shared = true};
     int status = fcntl(host_fd, F_GETFL);
     d.host = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
@@ -314,10 +333,10 @@ fnvm_error *fnvm_wasi_stdio(fnvm_wasi *wasi, int guest_fd, int host_fd)
         return error;
     }
     if (status & O_APPEND) d.flags |= WASI_FDFLAG_APPEND;
-    descriptor_close(wasi, &wasi->descriptors[guest_fd]);
-    descriptor_set(wasi, (uint32_t)guest_fd, &d);
-    wasi->streams |= (uint8_t)(1 << guest_fd);
-    return NULL;
+    fnvm_error *error = wasi_set_stream(wasi, &d);
+    if (error) descriptor_release(&d);
+    else wasi->is_embedded &= (uint8_t)~(1 << guest_fd);
+    return error;
 }
 
 fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *wasi)
@@ -654,9 +673,10 @@ WasiErrno wasi_proc_raise(WasiCall *call, const fnvm_slot *args)
 
 WasiErrno wasi_sched_yield(WasiCall *call, const fnvm_slot *args)
 {
-    (void)call;
     (void)args;
-    sched_yield();
+    const Wasi *wasi = call->wasi;
+    if (!wasi->at_sleep) sched_yield();
+    else if (!wasi_call_repeats(call)) call->error = wasi->at_sleep(wasi->at_sleep_env, call->caller, 0);
     return WASI_SUCCESS;
 }
 

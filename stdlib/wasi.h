@@ -10,6 +10,7 @@
 #ifndef FNVM_STDLIB_WASI_H
 #define FNVM_STDLIB_WASI_H
 
+#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -17,6 +18,7 @@
 
 #include "fnvm.h"
 #include "stdlib/wasi_abi.h"
+#include "vm/store.h"
 #include "vm/wasi_functions.h"
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
@@ -48,8 +50,11 @@ typedef enum Origin {
     ORIGIN_ACCEPTED /* by a socket */
 } Origin;
 
+enum { WASI_EMBEDDED = INT_MAX }; /* no host has so many: what is done with it by mistake is badf */
+
 typedef struct Descriptor {
-    int host;         /* -1: this descriptor is not open */
+    int host;         /* -1: this descriptor is not open; WASI_EMBEDDED: it is no descriptor of the
+                       * host's, but the embedder's stream `of` */
     uint8_t filetype; /* WASI_FILETYPE_*, as it was when opened */
     uint8_t origin;   /* Origin */
     bool shared;      /* the host's open file is the embedder's too: its status flags stay alone */
@@ -73,7 +78,7 @@ typedef struct GivenDir {
 
 typedef struct StringList { /* args and environ: NUL-terminated strings, back to back */
     char *bytes;
-    size_t len_bytes;
+    size_t len_bytes, room_bytes; /* in use; allocated */
     size_t count;
 } StringList;
 
@@ -99,9 +104,16 @@ struct fnvm_wasi {
     Draws *draws;           /* NULL until there are any */
     fnvm_error *(*at_stdin)(void *env, fnvm_caller *); /* NULL: nothing is waiting for it */
     void *at_stdin_env;
+    fnvm_stream embedded[WASI_FIRST_DESCRIPTOR]; /* by stream */
+    uint8_t is_embedded;    /* bit k: the standard stream k is the embedder's */
+    fnvm_error *(*at_sleep)(void *env, fnvm_caller *, uint64_t deadline_ns); /* or NULL */
+    void *at_sleep_env;
+    uint64_t waits_since;   /* when the poll_oneoff began that the guest is left waiting in */
     WasiBinding *bindings; /* one per function: what the linker passes back as `env` */
 };
 typedef struct fnvm_wasi Wasi;
+
+static inline bool descriptor_is_embedded(const Descriptor *d) { return d->host == WASI_EMBEDDED; }
 
 /* Pipes, terminals and sockets: what can make a caller wait.  Those that we opened are nonblocking
  * on the host's side whatever the guest asked for; the wait is ours, so that it can be
@@ -233,6 +245,25 @@ WasiErrno wasi_wait(WasiCall *, const Descriptor *, short events);
 
 uint64_t wasi_nanoseconds(const struct timespec *); /* saturates; 0 before 1970 */
 WasiErrno wasi_clock_now(uint32_t clock_id, uint64_t *nanoseconds);
+
+/* Whether this call is not the guest's, but the repetition of one that it was left waiting in. */
+static inline bool wasi_call_repeats(const WasiCall *call)
+{
+    const Store *s = call->caller->store;
+    return s->repeating && s->host_depth == 1;
+}
+
+/* ---- The embedder's streams ------------------------------------------------------------------ */
+
+uint64_t wasi_embedded_rights(const Wasi *, uint32_t stream);
+/* The descriptor of a standard stream becomes `d`, under the stream's own number. */
+fnvm_error *wasi_set_stream(Wasi *, const Descriptor *d);
+/* Of at least one byte.  What ends the guest, or leaves it waiting, is in call->error: then nothing
+ * was moved.  A write that could go on only by waiting is a short one. */
+WasiErrno wasi_embedded_read(WasiCall *, const Descriptor *, const GuestVectors *, size_t *done);
+WasiErrno wasi_embedded_write(WasiCall *, const Descriptor *, const GuestVectors *, size_t *done);
+/* NULL: reading or writing would not wait. */
+fnvm_error *wasi_embedded_ready(WasiCall *, const Descriptor *, bool reads);
 
 /* ---- Images ---------------------------------------------------------------------------------- */
 

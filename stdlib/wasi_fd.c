@@ -145,6 +145,14 @@ static WasiErrno file_transfer(WasiCall *call, const Descriptor *d, GuestVectors
     return WASI_SUCCESS;
 }
 
+static WasiErrno embedded_transfer(WasiCall *call, const Descriptor *d, const GuestVectors *vectors,
+                                   bool writes, size_t *done)
+{
+    if (!vectors->count) return WASI_SUCCESS;
+    return writes ? wasi_embedded_write(call, d, vectors, done)
+                  : wasi_embedded_read(call, d, vectors, done);
+}
+
 /* fd_read, fd_write, fd_pread and fd_pwrite.  `offset` is -1 for the first two. */
 static WasiErrno transfer(WasiCall *call, const fnvm_slot *args, bool writes, int64_t offset,
                           uint32_t done_address)
@@ -170,6 +178,8 @@ static WasiErrno transfer(WasiCall *call, const fnvm_slot *args, bool writes, in
         if (!error) error = wasi_output_cut(call->wasi, &vectors);
     }
     if (error) done = 0;
+    else if (descriptor_is_embedded(d))
+        error = embedded_transfer(call, d, &vectors, writes, &done);
     else if (is_file) error = file_transfer(call, d, &vectors, writes, offset, &done);
     else if (writes)
         error = stream_write(call, d, &vectors, &done);
@@ -179,6 +189,7 @@ static WasiErrno transfer(WasiCall *call, const fnvm_slot *args, bool writes, in
         call->wasi->output = output;
         return error;
     }
+    if (call->error) return WASI_SUCCESS;
     if (writes) wasi_output_wrote(call->wasi, done);
     uint32_t total = (uint32_t)done;
     memcpy(done_at, &total, sizeof total);
@@ -287,6 +298,7 @@ WasiErrno wasi_fd_datasync(WasiCall *call, const fnvm_slot *args)
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_DATASYNC, &d);
+    if (!error && descriptor_is_embedded(d)) return WASI_EINVAL; /* as of a pipe */
     return error ? error : errno_unless(fdatasync(d->host) == 0);
 }
 
@@ -294,6 +306,7 @@ WasiErrno wasi_fd_sync(WasiCall *call, const fnvm_slot *args)
 {
     Descriptor *d;
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_SYNC, &d);
+    if (!error && descriptor_is_embedded(d)) return WASI_EINVAL;
     return error ? error : errno_unless(fsync(d->host) == 0);
 }
 
@@ -371,7 +384,8 @@ WasiErrno wasi_fd_filestat_get(WasiCall *call, const fnvm_slot *args)
     WasiErrno error = descriptor_get(call->wasi, args[0].i32, WASI_RIGHT_FD_FILESTAT_GET, &d);
     if (error) return error;
     if (!out) return WASI_EFAULT;
-    if (fstat(d->host, &st) < 0) return wasi_errno(errno);
+    if (descriptor_is_embedded(d)) st = (struct stat){.st_nlink = 1};
+    else if (fstat(d->host, &st) < 0) return wasi_errno(errno);
     wasi_filestat(&st, &filestat);
     filestat.filetype = d->filetype;
     memcpy(out, &filestat, sizeof filestat);

@@ -189,7 +189,8 @@ static void freeze_stream(Freezing *f, const Descriptor *d, StateEntry *e)
 {
     uint8_t filetype;
     uint64_t rights = 0;
-    if (descriptor_classify_stream(d->host, &filetype, &rights)) {
+    if (descriptor_is_embedded(d)) rights = wasi_embedded_rights(f->wasi, d->of);
+    else if (descriptor_classify_stream(d->host, &filetype, &rights)) {
         report_line(&f->report, FNVM_E_IO);
         report_text(&f->report, "descriptor %u: %s", (unsigned)e->number, strerror(errno));
     }
@@ -385,6 +386,7 @@ struct WasiBaseline {
     Descriptor *descriptors; /* [count]; owns what they own */
     uint32_t count;
     uint32_t ndirs;
+    uint8_t is_embedded;
     FileOffset *offsets; /* [noffsets], of the regular files among them */
     uint32_t noffsets;
 };
@@ -640,6 +642,7 @@ static void commit(Thawing *t)
     memcpy(b->descriptors, t->table, t->count * sizeof *t->table);
     b->count = t->count;
     b->ndirs = wasi->ndirs;
+    b->is_embedded = wasi->is_embedded;
     wasi->descriptors = t->table;
     wasi->count = t->count;
     wasi->streams |= (uint8_t)t->state.head.closed_streams;
@@ -716,6 +719,7 @@ static bool restore_table(Wasi *wasi)
         close(dir->host);
         free(dir->name);
     }
+    wasi->is_embedded = b->is_embedded;
     wasi->changed = false;
     return ok;
 }

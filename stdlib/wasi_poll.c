@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "vm/error.h"
+
 /* How often to look for an interrupt where the store has no descriptor for it. */
 #define POLL_SLICE_NS UINT64_C(50000000)
 
@@ -82,6 +84,8 @@ typedef struct Poll {
     struct pollfd *fds; /* [0] is the interrupt */
     uint32_t fds_count;
     uint32_t *entry_of; /* [wasi->count]: a descriptor's place in fds, or 0 */
+    uint64_t since;     /* what relative times count from, on the monotonic clock */
+    fnvm_error *waits;  /* a stream of the embedder's would leave the guest waiting; or NULL */
 } Poll;
 
 static void poll_free(Poll *poll)
@@ -89,6 +93,7 @@ static void poll_free(Poll *poll)
     free(poll->subscriptions);
     free(poll->fds);
     free(poll->entry_of);
+    fnvm_error_free(poll->waits);
 }
 
 static WasiErrno poll_allocate(Poll *poll, const Wasi *wasi, uint32_t count)
@@ -102,7 +107,7 @@ static WasiErrno poll_allocate(Poll *poll, const Wasi *wasi, uint32_t count)
     return poll->subscriptions && poll->fds && poll->entry_of ? WASI_SUCCESS : WASI_ENOMEM;
 }
 
-static WasiErrno subscribe_clock(Subscription *sub, const AbiSubscription *abi)
+static WasiErrno subscribe_clock(const Poll *poll, Subscription *sub, const AbiSubscription *abi)
 {
     uint64_t now;
     if (abi->of.clock.flags & ~WASI_SUBCLOCK_ABSTIME) return WASI_EINVAL;
@@ -112,25 +117,41 @@ static WasiErrno subscribe_clock(Subscription *sub, const AbiSubscription *abi)
     /* CPU time stands still while we wait: such a sleep would never end. */
     if (sub->clock_id != WASI_CLOCK_REALTIME && sub->clock_id != WASI_CLOCK_MONOTONIC)
         return WASI_ENOTSUP;
-    bool absolute = abi->of.clock.flags & WASI_SUBCLOCK_ABSTIME;
-    if (!absolute && sub->clock_id == WASI_CLOCK_REALTIME) {
-        /* A relative time is a distance: setting the clock meanwhile must not change it. */
+    if (abi->of.clock.flags & WASI_SUBCLOCK_ABSTIME) {
+        sub->deadline_ns = abi->of.clock.timeout;
+    } else { /* a distance: setting the clock meanwhile must not change it */
         sub->clock_id = WASI_CLOCK_MONOTONIC;
-        error = monotonic_now(&now);
+        sub->deadline_ns = add_saturated(poll->since, abi->of.clock.timeout);
     }
-    sub->deadline_ns = absolute ? abi->of.clock.timeout : add_saturated(now, abi->of.clock.timeout);
-    return error;
+    return WASI_SUCCESS;
 }
 
-static WasiErrno subscribe_file(Poll *poll, Wasi *wasi, Subscription *sub, uint32_t fd)
+/* Ready unless it would wait.  Any other error ends the guest. */
+static WasiErrno subscribe_embedded(WasiCall *call, Poll *poll, Subscription *sub,
+                                    const Descriptor *d)
+{
+    fnvm_error *error = wasi_embedded_ready(call, d, sub->type == WASI_EVENT_FD_READ);
+    sub->ready = !error;
+    if (error && error->code != FNVM_E_SUSPENDED) {
+        fnvm_error_free(call->error);
+        call->error = error;
+    } else if (error) {
+        fnvm_error_free(poll->waits);
+        poll->waits = error;
+    }
+    return WASI_SUCCESS;
+}
+
+static WasiErrno subscribe_file(WasiCall *call, Poll *poll, Subscription *sub, uint32_t fd)
 {
     bool reads = sub->type == WASI_EVENT_FD_READ;
     Descriptor *d;
-    WasiErrno error = descriptor_get(wasi, fd, 0, &d);
+    WasiErrno error = descriptor_get(call->wasi, fd, 0, &d);
     if (error) return error;
     uint64_t rights =
         WASI_RIGHT_POLL_FD_READWRITE | (reads ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE);
     if (rights & ~d->base) return WASI_ENOTCAPABLE;
+    if (descriptor_is_embedded(d)) return subscribe_embedded(call, poll, sub, d);
     if (!descriptor_is_stream(d)) {
         struct stat st;
         off_t at = lseek(d->host, 0, SEEK_CUR);
@@ -149,14 +170,14 @@ static WasiErrno subscribe_file(Poll *poll, Wasi *wasi, Subscription *sub, uint3
     return WASI_SUCCESS;
 }
 
-static void subscribe(Poll *poll, Wasi *wasi, Subscription *sub, const AbiSubscription *abi)
+static void subscribe(WasiCall *call, Poll *poll, Subscription *sub, const AbiSubscription *abi)
 {
     sub->userdata = abi->userdata;
     sub->type = abi->tag;
     if (abi->tag == WASI_EVENT_CLOCK)
-        sub->error = subscribe_clock(sub, abi);
+        sub->error = subscribe_clock(poll, sub, abi);
     else if (abi->tag == WASI_EVENT_FD_READ || abi->tag == WASI_EVENT_FD_WRITE)
-        sub->error = subscribe_file(poll, wasi, sub, abi->of.readwrite.fd);
+        sub->error = subscribe_file(call, poll, sub, abi->of.readwrite.fd);
     else
         sub->error = WASI_EINVAL;
     if (sub->error) sub->ready = true;
@@ -173,6 +194,7 @@ static bool collect(const Poll *poll, const Subscription *sub, AbiEvent *event)
         event->error = wasi_clock_now(sub->clock_id, &now);
         return event->error || now >= sub->deadline_ns;
     }
+    if (!sub->entry) return false; /* the embedder's stream, which would wait */
     const struct pollfd *fd = &poll->fds[sub->entry];
     bool reads = sub->type == WASI_EVENT_FD_READ;
     if (!(fd->revents & ((reads ? POLLIN : POLLOUT) | POLLHUP | POLLERR | POLLNVAL))) return false;
@@ -200,11 +222,34 @@ static uint64_t time_left(const Poll *poll)
     return left;
 }
 
+/* Whether the embedder does the waiting, which call->error then says: where there are streams of his,
+ * or nothing but time to wait for.  The host's descriptors beside his streams were looked at, and are
+ * again when the guest goes on. */
+static bool is_left_waiting(WasiCall *call, Poll *poll, uint64_t left)
+{
+    Wasi *wasi = call->wasi;
+    uint64_t now;
+    if (poll->fds_count > 1 && !poll->waits) return false;
+    if (wasi->at_sleep && monotonic_now(&now) == WASI_SUCCESS)
+        call->error = wasi->at_sleep(wasi->at_sleep_env, call->caller, add_saturated(now, left));
+    if (!call->error) {
+        call->error = poll->waits;
+        poll->waits = NULL;
+    }
+    wasi->waits_since = poll->since;
+    return call->error != NULL;
+}
+
 static WasiErrno poll_run(WasiCall *call, Poll *poll, uint8_t *events, uint32_t *count)
 {
+    bool looked = false; /* at the host's descriptors */
     *count = 0;
     while (*count == 0) {
-        WasiErrno error = wasi_poll(call, poll->fds, poll->fds_count, time_left(poll));
+        uint64_t left = time_left(poll);
+        const bool look = poll->waits && poll->fds_count > 1 && !looked;
+        if (left && !look && is_left_waiting(call, poll, left)) return WASI_SUCCESS;
+        WasiErrno error = wasi_poll(call, poll->fds, poll->fds_count, look ? 0 : left);
+        looked = true;
         if (error && error != WASI_EAGAIN) return error;
         for (uint32_t i = 0; i < poll->count; i++) {
             AbiEvent event;
@@ -243,13 +288,15 @@ WasiErrno wasi_poll_oneoff(WasiCall *call, const fnvm_slot *args)
         return WASI_SUCCESS;
     Poll poll = {0};
     WasiErrno error = poll_allocate(&poll, call->wasi, count);
+    if (wasi_call_repeats(call)) poll.since = call->wasi->waits_since;
+    else if (!error) error = monotonic_now(&poll.since);
     for (uint32_t i = 0; !error && i < count; i++) {
         AbiSubscription abi;
         memcpy(&abi, in + (size_t)i * sizeof abi, sizeof abi);
-        subscribe(&poll, call->wasi, &poll.subscriptions[i], &abi);
+        subscribe(call, &poll, &poll.subscriptions[i], &abi);
     }
-    if (!error) error = poll_run(call, &poll, events, &events_count);
-    if (!error) memcpy(count_at, &events_count, sizeof events_count);
+    if (!error && !call->error) error = poll_run(call, &poll, events, &events_count);
+    if (!error && !call->error) memcpy(count_at, &events_count, sizeof events_count);
     poll_free(&poll);
     return error;
 }

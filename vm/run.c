@@ -68,7 +68,7 @@ fnvm_error *run_host(Store *store, Instance *caller_instance, FuncRef ref, const
     HostFunc *h = &store->host_funcs[funcref_func(ref)];
     fnvm_caller caller = {store, caller_instance};
     store->exception = 0; /* only what this call throws is thrown on */
-    store->host_call = (HostCall){ref, caller_instance, args, 0}; /* run_pushed keeps the outer one */
+    store->host_call = (HostCall){ref, caller_instance, args, 0}; /* run_pushed keeps outer ones */
     fnvm_error *error = h->fn(&caller, h->env, args);
     if (__builtin_expect(error && error->code == FNVM_E_SUSPENDED, 0)) {
         error = waits(&store->host_call, error);

@@ -17,11 +17,11 @@ typedef struct HostCall {
     FuncRef func;             /* 0: none */
     Instance *caller;
     Slot *args;               /* on the stack of stack_owner */
-    uint8_t wake;             /* 1 + the fnvm_wake that fnvm_caller_suspend was asked for; 0: it was not */
+    uint8_t wake;             /* 1 + what fnvm_caller_suspend was asked for; 0: it was not */
 } HostCall;
 
-/* A guest that was left waiting in a host function.  Its frames are on its stack as they were in that
- * call; where compiled code waits, the store's GuestCpu is as it was, too. */
+/* A guest that was left waiting in a host function.  Its frames are on its stack as they were in
+ * that call; where compiled code waits, the store's GuestCpu is as it was, too. */
 typedef struct Waiting {
     Instance *owner;          /* of the stack; NULL: no guest waits */
     HostCall call;            /* what it waits in */
@@ -57,6 +57,7 @@ struct fnvm_store {
     HostCall host_call;        /* the innermost one */
     Waiting waiting;           /* then nothing runs: the four above are as if it had never */
     bool starting;             /* a start function runs: it cannot be left waiting */
+    bool repeating;            /* the host function in which the guest waited is called again */
 
     uint32_t constant_slots;   /* operand slots that constant expressions being evaluated hold */
     uint64_t exception;        /* thrown through a host function: an exnref, else 0 */

@@ -39,6 +39,14 @@ bool fnvm_store_suspended(const fnvm_store *s) { return s->waiting.owner != NULL
 
 /* ---- Going on ---- */
 
+static fnvm_error *call_again(Store *s, const HostCall *call, const Type *type)
+{
+    s->repeating = true;
+    fnvm_error *error = run_host(s, call->caller, call->func, type, call->args);
+    s->repeating = false;
+    return error;
+}
+
 /* RunPush of a call that waits: all of it is there.  `env` is the host function's results in their
  * slots; NULL: it is called again. */
 static fnvm_error *push_waiting(Run *run, FuncRef func, void *env, const Slot **results,
@@ -56,7 +64,7 @@ static fnvm_error *push_waiting(Run *run, FuncRef func, void *env, const Slot **
         return NULL;
     }
     if (answer) memcpy(w.call.args, answer, type->result_slots * sizeof *answer);
-    else run->error = run_host(s, w.call.caller, w.call.func, type, w.call.args);
+    else run->error = call_again(s, &w.call, type);
     *next = run->error ? run_host_failed(run)
                        : run_host_returned(run, type, slot_number(run->stack, w.call.args));
     return NULL;
