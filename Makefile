@@ -220,7 +220,7 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 
 # ---- Measuring ----
 
-bench: all $(addprefix $(BUILD)/bench/,start restore measure approval)
+bench: all $(addprefix $(BUILD)/bench/,start restore measure approval suspend)
 	BUILD=$(BUILD) bench/run --all
 	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/fnvm snapshot --at=stdin --quiet -o $(BUILD)/bench/python.fnvmi \
@@ -229,8 +229,9 @@ bench: all $(addprefix $(BUILD)/bench/,start restore measure approval)
 	BUILD=$(BUILD) bench/approved
 	$(BUILD)/bench/measure "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/bench/measure
+	$(BUILD)/bench/suspend
 
-$(BUILD)/bench/start $(BUILD)/bench/measure: $(BUILD)/bench/%: bench/%.c $(BUILD)/libfnvm.a
+$(BUILD)/bench/start $(BUILD)/bench/measure $(BUILD)/bench/suspend: $(BUILD)/bench/%: bench/%.c $(BUILD)/libfnvm.a
 	$(SAY) BENCH $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(BUILD)/libfnvm.a $(LIBS)
