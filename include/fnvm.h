@@ -468,10 +468,25 @@ FNVM_API fnvm_error *fnvm_global_set(fnvm_store *, fnvm_extern, const fnvm_val *
 FNVM_API bool fnvm_memory_read(fnvm_store *, fnvm_extern, uint64_t at, void *out, size_t size);
 FNVM_API bool fnvm_memory_write(fnvm_store *, fnvm_extern, uint64_t at, const void *bytes,
                                 size_t size);
-/* The base never moves while the store lives; the size grows.  A store whose base was asked for, here
- * or by fnvm_caller_memory, takes a few microseconds more for each reset from then on. */
+/* The base never moves while the store lives, however the memory grows: a view of [base, base + size)
+ * stays good, also while the guest runs, but for a reset that makes the memory smaller.  NULL if it
+ * is no memory of the store.  A store whose base was asked for, here or by fnvm_caller_memory, takes
+ * a few microseconds more for each reset from then on. */
 FNVM_API uint8_t *fnvm_memory_base(fnvm_store *, fnvm_extern);
-FNVM_API uint64_t fnvm_memory_size(fnvm_store *, fnvm_extern);
+FNVM_API uint64_t fnvm_memory_size(fnvm_store *, fnvm_extern);      /* bytes; 0 if it is none */
+FNVM_API uint32_t fnvm_memory_page_size(fnvm_store *, fnvm_extern); /* bytes: 65,536 or 1 */
+/* As memory.grow: false, and nothing done, beyond the memory's maximum or the configuration's.
+ * *old_pages (may be NULL) is the size before. */
+FNVM_API bool fnvm_memory_grow(fnvm_store *, fnvm_extern, uint64_t pages, uint64_t *old_pages);
+
+/* Tables.  Elements are handles, whose types are checked: FNVM_E_USAGE for another type, an index
+ * that the table has not, or what is no table of the store. */
+FNVM_API uint64_t fnvm_table_size(fnvm_store *, fnvm_extern); /* elements; 0 if it is none */
+FNVM_API fnvm_error *fnvm_table_get(fnvm_store *, fnvm_extern, uint64_t at, fnvm_ref *out);
+FNVM_API fnvm_error *fnvm_table_set(fnvm_store *, fnvm_extern, uint64_t at, fnvm_ref);
+/* New elements are `ref`; *old_size may be NULL.  FNVM_E_LIMIT, and nothing done, beyond its maximum. */
+FNVM_API fnvm_error *fnvm_table_grow(fnvm_store *, fnvm_extern, uint64_t by, fnvm_ref ref,
+                                     uint64_t *old_size);
 
 /* From now on traps leave a copy of the guest's frames in the store: fnvm_store_coredump.  Of compiled
  * code it has the locals as they last were in memory; interpret where they are to be exact. */

@@ -224,16 +224,10 @@ bool fnvm_instance_export(fnvm_instance *inst, const char *name, size_t name_len
     return out->kind != FNVM_EXTERN_FUNC || out->of[0] != 0; /* an import that failed to link */
 }
 
-static Instance *extern_instance(Store *s, fnvm_extern e, fnvm_externkind kind)
-{
-    Instance *inst = (Instance *)(uintptr_t)e.of[0];
-    return e.kind == kind && inst && inst->store == s ? inst : NULL;
-}
-
 /* Externs name the owner, so that the global is one of its own. */
 static Slot *extern_global(Store *s, fnvm_extern e, GlobalType *type)
 {
-    const Instance *inst = extern_instance(s, e, FNVM_EXTERN_GLOBAL);
+    const Instance *inst = store_extern_instance(s, e, FNVM_EXTERN_GLOBAL);
     if (!inst) return NULL;
     const Module *m = inst->module;
     if (e.of[1] < m->n_imported_globals || e.of[1] >= m->nglobals) return NULL;
@@ -257,45 +251,4 @@ fnvm_error *fnvm_global_set(fnvm_store *s, fnvm_extern e, const fnvm_val *v)
     if (!type.is_mutable) return fnvm_error_new(FNVM_E_USAGE, "the global is immutable");
     store_touch(s);
     return store_value_to_slots(s, v, type.type, value);
-}
-
-static const MemoryRef *extern_memory(Store *s, fnvm_extern e)
-{
-    const Instance *inst = extern_instance(s, e, FNVM_EXTERN_MEMORY);
-    return inst && e.of[1] < inst->module->nmemories ? &inst->memories[e.of[1]] : NULL;
-}
-
-uint8_t *fnvm_memory_base(fnvm_store *s, fnvm_extern e)
-{
-    const MemoryRef *memory = extern_memory(s, e);
-    s->memory_exposed = true;
-    return memory ? memory->base : NULL;
-}
-
-static bool lies_within(const MemoryRef *memory, uint64_t at, size_t size)
-{
-    return memory && at <= memory->state->size && size <= memory->state->size - at;
-}
-
-bool fnvm_memory_read(fnvm_store *s, fnvm_extern e, uint64_t at, void *out, size_t size)
-{
-    const MemoryRef *memory = extern_memory(s, e);
-    if (!lies_within(memory, at, size)) return false;
-    if (size) memcpy(out, memory->base + at, size);
-    return true;
-}
-
-bool fnvm_memory_write(fnvm_store *s, fnvm_extern e, uint64_t at, const void *bytes, size_t size)
-{
-    const MemoryRef *memory = extern_memory(s, e);
-    if (!lies_within(memory, at, size)) return false;
-    store_touch(s);
-    if (size) memcpy(memory->base + at, bytes, size);
-    return true;
-}
-
-uint64_t fnvm_memory_size(fnvm_store *s, fnvm_extern e)
-{
-    const MemoryRef *memory = extern_memory(s, e);
-    return memory ? memory->state->size : 0;
 }

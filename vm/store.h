@@ -113,6 +113,13 @@ fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const 
                                 FuncRef *out);
 const Type *store_func_type(Store *, FuncRef);
 
+/* The instance that owns what `e` refers to, or NULL if that is of another kind or store. */
+static inline Instance *store_extern_instance(const Store *s, fnvm_extern e, fnvm_externkind kind)
+{
+    Instance *inst = e.kind == kind ? (Instance *)(uintptr_t)e.of[0] : NULL;
+    return inst && inst->store == s ? inst : NULL;
+}
+
 /* fnvm_ref handles and the bits that slots hold. */
 fnvm_error *store_ref_handle(Store *, HeapType top, uint64_t bits, fnvm_ref *out);
 bool store_ref_bits(Store *, fnvm_ref, HeapType *top, uint64_t *bits);
