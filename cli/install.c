@@ -140,6 +140,7 @@ static fnvm_error *check_given(const Order *o)
 {
     const Manifest *m = o->manifest;
     fnvm_error *error = o->policy ? policy_check_movable(o->policy) : NULL;
+    if (m && !error) error = manifest_check_native(m, o->policy);
     if (!m || !o->policy) return error;
     for (size_t i = 0; i < m->nmounts && !error; i++)
         error = policy_check_dir(o->policy, m->mounts[i].host, m->mounts[i].read_only);

@@ -99,6 +99,34 @@ static bool print_mounts(FILE *out, const Manifest *m)
     return ok;
 }
 
+/* What is in the manifest's folder now is named by its whole path; other names are the loader's. */
+static bool print_library(FILE *out, const char *library)
+{
+    return strchr(library, '/') ? print_path(out, library) : print_text(out, library);
+}
+
+static bool print_native(FILE *out, const Manifest *m)
+{
+    bool ok = true;
+    if (m->nnative) fputs("native:\n", out);
+    for (size_t i = 0; i < m->nnative; i++) {
+        const ManifestLibrary *l = &m->native[i];
+        fputs("  - library: ", out);
+        ok &= print_library(out, l->library);
+        fputs("\n    module: ", out);
+        ok &= print_text(out, l->module);
+        fputs(l->nfunctions ? "\n    functions:\n" : "\n    functions: {}\n", out);
+        for (size_t k = 0; k < l->nfunctions; k++) {
+            fputs("      ", out);
+            ok &= print_text(out, l->functions[k].name);
+            fputs(": ", out);
+            ok &= print_text(out, l->functions[k].signature);
+            fputc('\n', out);
+        }
+    }
+    return ok;
+}
+
 static bool print_lists(FILE *out, const Manifest *m)
 {
     bool ok = true;
@@ -133,7 +161,7 @@ fnvm_error *manifest_print(const Manifest *m, const char *name, const char *vers
     ok &= print_key(out, "policy", policy) && print_init(out, m) &&
           print_key(out, "entry", m->entry);
     fprintf(out, "image: %s\n", m->image ? "true" : "false");
-    ok &= print_lists(out, m) && print_mounts(out, m);
+    ok &= print_lists(out, m) && print_mounts(out, m) && print_native(out, m);
     const bool written = !ferror(out);
     if (fclose(out) == 0 && written && ok) return NULL;
     free(*text);

@@ -159,6 +159,7 @@ static fnvm_error *make_arguments(Arguments *a, const Manifest *m, const char *p
     add_option(a, "-o", image);
     add_option(a, "--argv0", m->name); /* the module's own name is a hash */
     if (policy) add_option(a, "--policy", policy);
+    if (m->nnative) add_option(a, "--natives", m->path);
     fnvm_error *error = add_moment(a, m);
     if (!error) error = add_given(a, m);
     add_text(a, module);

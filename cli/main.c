@@ -39,6 +39,8 @@ static const Command commands[] = {
      "  --jit-verify               check compiled code before it is used (to test the compiler)\n"
      "  --cache DIR|none           keep compiled code there; default ~/.cache/fnvm (fnvm help cache)\n"
      "  --policy FILE              what the module may be and use (fnvm help policy)\n"
+     "  --natives MANIFEST         the functions of libraries that this manifest names, if the policy\n"
+     "                             has the libraries; for images, which have no manifest\n"
      "  --approved                 only what the depot approves; FILE may be an installed function's\n"
      "                             name (fnvm help approve, fnvm help install)\n"
      "  --depot DIR                the depot; default ~/.local/share/fnvm/depot\n"

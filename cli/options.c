@@ -264,6 +264,7 @@ enum {
     OPTION_CACHE,
     OPTION_PROFILE,
     OPTION_POLICY,
+    OPTION_NATIVES,
     OPTION_DEPOT,
     OPTION_APPROVED
 };
@@ -282,6 +283,7 @@ static const struct option shared_options[] = {
     {"jit-verify", no_argument, NULL, OPTION_JIT_VERIFY},
     {"profile", required_argument, NULL, OPTION_PROFILE},
     {"policy", required_argument, NULL, OPTION_POLICY},
+    {"natives", required_argument, NULL, OPTION_NATIVES},
     {"depot", required_argument, NULL, OPTION_DEPOT},
     {"approved", no_argument, NULL, OPTION_APPROVED},
     {"wasm", required_argument, NULL, 'W'},
@@ -475,6 +477,7 @@ static int shared_option(Options *options, int option, char *text)
     case OPTION_CACHE: options->cache = text; return -1;
     case OPTION_PROFILE: return option_profile(options, text);
     case OPTION_POLICY: options->policy = text; return -1;
+    case OPTION_NATIVES: options->natives = text; return -1;
     case OPTION_DEPOT: options->depot = text; return -1;
     case OPTION_APPROVED: options->approved = true; return -1;
     default: return -1;
@@ -522,6 +525,23 @@ int options_parse(Options *options, const OwnOptions *own, int argc, char **argv
     options->args = argv + optind + 1;
     options->nargs = argc - optind - 1;
     return -1;
+}
+
+void words_free(int n, char **words)
+{
+    for (int i = 0; words && i < n; i++) free(words[i]);
+    free(words);
+}
+
+char **words_copy(int n, char *const *words)
+{
+    char **copy = calloc((size_t)n + 1, sizeof *copy);
+    for (int i = 0; copy && i < n; i++) {
+        if ((copy[i] = strdup(words[i]))) continue;
+        words_free(i, copy);
+        copy = NULL;
+    }
+    return copy;
 }
 
 void options_init(Options *options, const char *command)

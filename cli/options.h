@@ -50,6 +50,7 @@ typedef struct Options {
     const char *argv0;
     const char *cache;  /* as given, or NULL */
     const char *policy; /* a file, or NULL */
+    const char *natives; /* likewise */
     const char *depot;  /* as given, or NULL */
     bool approved;
     ProfileKind profile;
@@ -87,6 +88,10 @@ int options_compile(Options *, const char *when);
 
 /* Appends; returns as options_parse. */
 int pairs_add(Pairs *, const char *name, const char *value);
+
+/* A command's words, before options_parse cuts them: NULL without memory. */
+char **words_copy(int n, char *const *words);
+void words_free(int n, char **words);
 
 void options_init(Options *, const char *command);
 void options_free(Options *);

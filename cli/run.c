@@ -309,9 +309,10 @@ static int require_signature(Run *r)
 
 /* ---- The command ---- */
 
-static int run(int argc, char **argv)
+/* `words` are the same, as they were given. */
+static int run(int argc, char **argv, char **words)
 {
-    Run r = {.session.narrow = NARROW_AUTO};
+    Run r = {.session = {.narrow = NARROW_AUTO, .words = words, .nwords = argc}};
     options_init(&r.session.options, "run");
     int status = parse(&r, argc, argv);
     if (status < 0) status = target_resolve(&r.session);
@@ -324,23 +325,6 @@ static int run(int argc, char **argv)
     return status;
 }
 
-static void words_free(int n, char **words)
-{
-    for (int i = 0; words && i < n; i++) free(words[i]);
-    free(words);
-}
-
-static char **words_copy(int n, char *const *words)
-{
-    char **copy = calloc((size_t)n + 1, sizeof *copy);
-    for (int i = 0; copy && i < n; i++) {
-        if ((copy[i] = strdup(words[i]))) continue;
-        words_free(i, copy);
-        copy = NULL;
-    }
-    return copy;
-}
-
 /* An installed function that was updated just when it was to start is looked up again. */
 int command_run(int argc, char **argv)
 {
@@ -348,7 +332,7 @@ int command_run(int argc, char **argv)
     int status = STATUS_OVERTAKEN;
     for (int i = 0; i < TRIES && status == STATUS_OVERTAKEN; i++) {
         char **words = words_copy(argc, argv); /* options are cut in place */
-        status = words ? run(argc, words) : error_report(NULL, "the host is out of memory");
+        status = words ? run(argc, words, argv) : error_report(NULL, "the host is out of memory");
         words_free(argc, words);
     }
     return status == STATUS_OVERTAKEN ? error_report(NULL, "the depot does not stop changing") : status;

@@ -138,6 +138,20 @@ static int link_system(Session *s)
     return error ? error_report(error, "failed to set up fnvm:snapshot") : -1;
 }
 
+/* The functions of libraries that the manifest names, under the policy that the engine has. */
+static int link_natives(Session *s)
+{
+    const Manifest *m = s->natives_of ? s->natives_of : s->manifest;
+    if (!m || !m->nnative) return -1;
+    fnvm_error *error = manifest_check_native(m, s->policy);
+    if (!error) error = natives_open(s->engine, m, &s->natives);
+    if (!error) error = natives_define(s->natives, s->linker);
+    if (!error) return -1;
+    int status = error_report(error, "failed to set up native functions");
+    /* A library that is not there is not FILE. */
+    return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+}
+
 int session_link(Session *s)
 {
     const Options *o = &s->options;
@@ -148,6 +162,7 @@ int session_link(Session *s)
     if (o->coredump) fnvm_store_keep_trap_state(s->store, true);
 
     int status = link_system(s);
+    if (status < 0) status = link_natives(s);
     for (size_t i = 0; status < 0 && i < o->preloads.n; i++)
         status = preload(s, &o->preloads.items[i]);
     if (status >= 0) return status;
@@ -300,11 +315,13 @@ void session_free(Session *s)
     if (s->linker) fnvm_linker_free(s->linker);
     if (s->store) fnvm_store_free(s->store);
     if (s->wasi) fnvm_wasi_free(s->wasi);
+    natives_close(s->natives);
     if (s->image) fnvm_image_release(s->image);
     if (s->module) fnvm_module_release(s->module);
     if (s->engine) fnvm_engine_free(s->engine);
     fnvm_policy_release(s->policy);
     manifest_free(s->manifest);
+    manifest_free(s->natives_of);
     if (s->is_installed) depot_release(s->depot, &s->function);
     fnvm_depot_close(s->depot);
     free(s->timeout_of);

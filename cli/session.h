@@ -7,24 +7,29 @@
 #define FNVM_CLI_SESSION_H
 
 #include "cli/narrow.h"
+#include "cli/natives.h"
 #include "cli/options.h"
 #include "cli/profile.h"
 #include "verifier/approval/depot.h"
 #include "verifier/policy/manifest.h"
 
-typedef struct Session { /* zero but `options` before target_resolve; session_free() in any case */
+typedef struct Session { /* zero but `options` and `words` before target_resolve; session_free() in any case */
     Options options;
+    char **words;           /* the command's, as they were: for the full program */
+    int nwords;
     fnvm_depot *depot;      /* if only what is approved may run */
     DepotFunction function; /* if is_installed */
     bool is_installed;
     char *depot_cache;      /* options.cache, if is_installed */
     Manifest *manifest;     /* or NULL */
+    Manifest *natives_of;   /* --natives, or NULL */
     char **args;            /* options.args, where a manifest has some */
     fnvm_policy *policy;    /* or NULL */
     char *timeout_of;       /* if the policy's time is the shorter one: what to call it */
     fnvm_engine *engine;
     fnvm_module *module; /* one of the two, by the command */
     fnvm_image *image;
+    Natives *natives;       /* or NULL */
     fnvm_store *store;
     fnvm_wasi *wasi;
     fnvm_linker *linker;

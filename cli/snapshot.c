@@ -377,7 +377,11 @@ int command_snapshot(int argc, char **argv)
     Snapshot p = {0};
     options_init(&p.session.options, "snapshot");
     options_compile(&p.session.options, "eager"); /* unless it is asked for otherwise */
-    int status = parse(&p, argc, argv);
+    char **words = words_copy(argc, argv); /* options are cut in place */
+    if (!words) return error_report(NULL, "the host is out of memory");
+    p.session.words = argv;
+    p.session.nwords = argc;
+    int status = parse(&p, argc, words);
     p.compile_rest = p.session.options.config.compile == FNVM_COMPILE_EAGER;
     p.session.options.config.compile = FNVM_COMPILE_LAZY;
     if (status < 0) status = take(&p);
@@ -385,5 +389,6 @@ int command_snapshot(int argc, char **argv)
     session_free(&p.session);
     free(p.draws);
     free(p.own_path);
+    words_free(argc, words);
     return status;
 }

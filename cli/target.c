@@ -9,6 +9,7 @@
 #include "cli/constrain.h"
 #include "cli/depot.h"
 #include "cli/errors.h"
+#include "cli/full.h"
 #include "verifier/approval/objects.h"
 
 static bool ends_with(const char *text, const char *end)
@@ -145,6 +146,35 @@ static int take_approved(Session *s)
     return status < 0 ? approved_policy(s) : status;
 }
 
+/* The manifest of --natives: its native functions, and its policy where there is no other. */
+static int take_natives(Session *s)
+{
+    const char *path = s->options.natives;
+    fnvm_error *error = path ? manifest_load(path, &s->natives_of) : NULL;
+    if (error) {
+        error_report(error, "cannot use the manifest `%s`", path);
+        return STATUS_FAILED; /* also where it is not there: that is not FILE */
+    }
+    if (s->natives_of && s->natives_of->policy && !s->policy)
+        s->policy = fnvm_policy_retain(s->natives_of->policy);
+    return -1;
+}
+
+/* Only the full program loads libraries.  It is told the command by name, which may have been left out. */
+static int need_full(const Session *s)
+{
+    const Manifest *m = s->natives_of ? s->natives_of : s->manifest;
+    if (!m || !m->nnative) return -1;
+    char **words = calloc((size_t)s->nwords + 2, sizeof *words);
+    if (!words) return error_report(NULL, "the host is out of memory");
+    words[0] = (char *)"fnvm";
+    words[1] = (char *)s->options.command;
+    for (int i = 1; i < s->nwords; i++) words[i + 1] = s->words[i];
+    const int status = full_exec(s->nwords + 1, words);
+    free(words);
+    return status;
+}
+
 int target_resolve(Session *s)
 {
     Options *o = &s->options;
@@ -159,5 +189,8 @@ int target_resolve(Session *s)
             return STATUS_FAILED; /* also where it is not there: that is not FILE */
         }
     }
+    status = take_natives(s);
+    if (status < 0) status = need_full(s);
+    if (status >= 0) return status;
     return constrain_options(s);
 }

@@ -681,23 +681,31 @@ FNVM_API void fnvm_pool_give(fnvm_pool *, fnvm_store *);
  * `native: [LIBRARY...]`.  Signatures, pointers into memory and their bounds: docs/native.md. */
 typedef struct fnvm_native fnvm_native;
 
-/* Opens a library, by dlopen's rules; NULL: the program itself.  FNVM_E_POLICY unless the engine's policy has it. */
+/* Opens a library by dlopen's rules, where a path is taken as what it really is; NULL: the program itself, which
+ * policies call `program`.  FNVM_E_POLICY unless the engine's policy has it, FNVM_E_UNSUPPORTED in a program
+ * that is linked statically.  Immutable; any thread. */
 FNVM_API fnvm_error *fnvm_native_open(fnvm_engine *, const char *library, fnvm_native **out);
 FNVM_API void fnvm_native_close(fnvm_native *); /* after the stores that use it; NULL is fine */
-/* Defines `symbol` as the import module.name.  `signature` is C's, "f64(f64)", "i32(cstring, bytes, out i64)":
- * the guest's type follows from it.  FNVM_E_USAGE says where it is wrong. */
+/* Defines `symbol` as the import module.name, in a linker of a store of the same engine.  `signature` is C's,
+ * "f64(f64)", "i32(cstring, bytes, out i64)": the guest's type follows from it.  `symbol` NULL: the one in the
+ * signature ("f64 cos(f64)"), else `name`.  FNVM_E_USAGE says where the signature is wrong, FNVM_E_NOT_FOUND
+ * that the library has no such symbol.  A guest's argument that is not what the signature says (bounds, a
+ * handle) traps before anything is called. */
 FNVM_API fnvm_error *fnvm_linker_define_native(fnvm_linker *, const char *module, const char *name,
                                                fnvm_native *, const char *symbol, const char *signature);
 
-/* A guest's function as a C function pointer of the type that `signature` says, numbers only.  Calls come on
- * the store's thread, or from a native function that it called.  A trap cannot come back as a value: the
- * pointer then returns zero, and *failed (not NULL) has the error until fnvm_pointer_free.  The pointer is
- * the caller's to free, before the store. */
+/* A guest's function as a C function pointer of the type that `signature` says: numbers and bool only, and
+ * FNVM_E_USAGE unless the guest's function has that type.  Calls come on the store's thread: from the
+ * embedder, or from a native function that the store's guest called.  A trap cannot come back as a value: the
+ * pointer then returns zero.  Called by the embedder, the first error since is fnvm_pointer_failed's.  Called
+ * by a native function of fnvm_linker_define_native, the error ends the guest's call of that, once it returns;
+ * until then every pointer of the store returns zero at once.  The pointer is the caller's to free, before
+ * the store, and not while it is called. */
 typedef struct fnvm_pointer fnvm_pointer;
 FNVM_API fnvm_error *fnvm_func_as_pointer(fnvm_store *, fnvm_extern func, const char *signature,
                                           fnvm_pointer **out, void (**code)(void));
 FNVM_API fnvm_error *fnvm_pointer_failed(fnvm_pointer *); /* takes the first error since, or NULL */
-FNVM_API void fnvm_pointer_free(fnvm_pointer *);
+FNVM_API void fnvm_pointer_free(fnvm_pointer *); /* NULL is fine */
 
 /* ---- Host interfaces: fnvm:log, kv, call, http, random, time --------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stdlib/native.h"
 #include "stdlib/wasi_image.h"
 #include "vm/heap.h"
 #include "vm/image/image.h"
@@ -29,7 +30,8 @@ static fnvm_error *freeze(Store *s, const fnvm_freeze *f)
     if (f->strict && *draws) return refuse_draws(draws);
     uint8_t *system = NULL;
     size_t size = 0;
-    fnvm_error *error = f->wasi ? wasi_freeze(f->wasi, &system, &size) : NULL;
+    fnvm_error *error = natives_check_freeze(s);
+    if (!error && f->wasi) error = wasi_freeze(f->wasi, &system, &size);
     if (error) return fnvm_error_wrap(error, "cannot freeze to `%s`", f->path);
     const Freeze freeze = {.path = f->path,
                            .seal = {.sign_key = f->sign_key,
@@ -106,6 +108,7 @@ void fnvm_store_prefault(fnvm_store *s) { working_set_populate(s); }
 
 fnvm_error *fnvm_store_reset(fnvm_store *s)
 {
+    natives_reset(s); /* their functions may look at memory that the guest handed in */
     fnvm_error *error = store_reset(s);
     if (!error && s->wasi) error = wasi_reset(s->wasi);
     return error;

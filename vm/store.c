@@ -40,6 +40,7 @@ fnvm_error *fnvm_store_new(fnvm_engine *engine, fnvm_store **out)
 void fnvm_store_free(fnvm_store *s)
 {
     if (!s) return;
+    if (s->natives) s->natives_free(s->natives);
     coredump_forget(s);
     heap_store_free(s); /* first: the collector reads all that follows */
     for (uint32_t i = 1; i < s->ninstances; i++) region_destroy(s->instances[i]);

@@ -82,6 +82,9 @@ struct fnvm_store {
     bool resumable;            /* the image's suspended call has yet to go on */
     uint64_t generation;       /* fnvm:snapshot's; 0: never restored, 1: to be drawn when asked for */
 
+    struct StoreNatives *natives;   /* native functions (stdlib/native.h), or NULL */
+    void (*natives_free)(struct StoreNatives *);
+
     bool keep_trap_state;      /* fnvm_store_keep_trap_state */
     struct TrapRecord *trap_record; /* frames and state for a core dump of the last trap */
     uint64_t trap_records;          /* made so far */

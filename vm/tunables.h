@@ -75,6 +75,10 @@ enum {
      * for it to be compiled: usual code has less than two, and each takes 3 ns. */
     TUNE_CALL_VALUES = 16,
     TUNE_CALL_VALUES_SPARE = 1 << 20,
+    /* A text that a guest hands to a native function: looking for its end takes some 30 us then. */
+    TUNE_NATIVE_STRING_BYTES = 1 << 20,
+    /* Pointers of native functions that a guest has open at once: looking for one takes 2 us then. */
+    TUNE_NATIVE_HANDLES = 4096,
     TYPE_BUCKETS_FIRST = 64, /* hash buckets of a new registry: a C program has ~50 types */
     /* The code cache: one module's code (what is compiled behind it is not kept), all files, and
      * how many: looking at each when one is written takes about 2 us. */

@@ -1,4 +1,4 @@
-/* What a policy lets a function be handed: directories and environment variables.
+/* What a policy lets a function be handed: directories, environment variables, native functions.
  *
  * Directories are compared as they really are, by name after name: symbolic links and `..` lead nowhere
  * else, and /srv/site2 is not below /srv/site. */
@@ -46,14 +46,25 @@ fnvm_error *policy_check_dir(const Policy *policy, const char *host, bool read_o
                           " above it", policy->name, policy->dirs_line, path);
 }
 
+/* The depot keeps copies of policies, and in its folder these would be something else. */
+static fnvm_error *relative_error(const Policy *policy, uint32_t line, const char *key, const char *relative,
+                                  const char *absolute)
+{
+    return fnvm_error_new(FNVM_E_USAGE, "%s:%u: %s: `%s` is relative to the folder of this file, and the depot "
+                          "keeps a copy in another: write `%s`", policy->name, line, key, relative, absolute);
+}
+
 fnvm_error *policy_check_movable(const Policy *policy)
 {
     for (size_t i = 0; i < policy->ndirs; i++) {
         const PolicyDir *dir = &policy->dirs[i];
-        if (!dir->relative) continue;
-        return fnvm_error_new(FNVM_E_USAGE, "%s:%u: wasi.directories: `%s` is relative to the folder "
-                              "of this file, and the depot keeps a copy in another: write `%s`",
-                              policy->name, dir->line, dir->relative, dir->host);
+        if (dir->relative)
+            return relative_error(policy, dir->line, "wasi.directories", dir->relative, dir->host);
+    }
+    for (size_t i = 0; i < policy->nnative; i++) {
+        const PolicyLibrary *library = &policy->native[i];
+        if (library->relative)
+            return relative_error(policy, library->line, "native", library->relative, library->name);
     }
     return NULL;
 }
@@ -65,4 +76,23 @@ fnvm_error *policy_check_env(const Policy *policy, const char *name)
         if (pattern_matches(policy->env[i].text, name, strlen(name))) return NULL;
     return fnvm_error_new(FNVM_E_POLICY, "%s:%u: wasi.environment does not have `%.100s`",
                           policy->name, policy->env_line, name);
+}
+
+/* A name without a slash is what dlopen looks for, and nothing else. */
+static bool rule_names(const PolicyLibrary *rule, const char *library)
+{
+    char theirs[PATH_MAX], ours[PATH_MAX];
+    if (!strchr(rule->name, '/') || !strchr(library, '/')) return strcmp(rule->name, library) == 0;
+    return realpath(rule->name, theirs) && realpath(library, ours) && strcmp(theirs, ours) == 0;
+}
+
+fnvm_error *policy_check_native(const Policy *policy, const char *library)
+{
+    for (size_t i = 0; i < policy->nnative; i++)
+        if (rule_names(&policy->native[i], library)) return NULL;
+    if (policy->native_line)
+        return fnvm_error_new(FNVM_E_POLICY, "%s:%u: native does not have `%.200s`", policy->name,
+                              policy->native_line, library);
+    return fnvm_error_new(FNVM_E_POLICY, "%s: functions of libraries are called only if `native` names the library "
+                          "there, and `%.200s` is none", policy->name, library);
 }

@@ -7,6 +7,7 @@
 
 #include "verifier/policy/keys.h"
 #include "vm/error.h"
+#include "vm/native_signature.h"
 
 #define AT(member) FIELD(Manifest, member)
 
@@ -127,6 +128,56 @@ static const Shape environment_shape = {
 _Static_assert(offsetof(ManifestVariable, name) == 0 &&
                    offsetof(ManifestVariable, value) == sizeof(char *), "as SHAPE_NAMES has them");
 
+/* ---- native ---- */
+
+static const Shape library_shape = {.kind = SHAPE_TEXT, .ok = policy_library_ok, .pattern = "/|\\.so",
+                                    .expected = "a library, such as libm.so.6 or ./libimage.so"};
+static const Shape module_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
+                                   .expected = "the name of a module to import from"};
+static const Shape function_shape = {.kind = SHAPE_TEXT, .expected = "a function's name"};
+static const Shape functions_shape = {
+    .kind = SHAPE_NAMES, .ok = policy_text_ok, .pattern = ".", .item = &function_shape,
+    .size = sizeof(ManifestFunction), .line = FIELD(ManifestFunction, line),
+    .expected = "a map of functions to signatures, such as {cos: \"f64(f64)\"}"};
+_Static_assert(offsetof(ManifestFunction, name) == 0 &&
+                   offsetof(ManifestFunction, signature) == sizeof(char *), "as SHAPE_NAMES has them");
+
+/* Names in signatures are the signature's business, and so are its messages. */
+static fnvm_error *check_library(Reading *r, const YamlNode *node, void *object)
+{
+    ManifestLibrary *library = object;
+    const YamlNode *functions = shape_find(node, "functions");
+    NativeSignature signature;
+    for (size_t i = 0; i < library->nfunctions; i++) {
+        const ManifestFunction *f = &library->functions[i];
+        if (!f->signature)
+            return shape_error(r, functions->items[2 * i + 1], "a signature, such as \"f64(f64)\"");
+        fnvm_error *wrong = native_signature_parse(f->signature, &signature);
+        if (!wrong) continue;
+        fnvm_error *error = yamldoc_error(r->yaml, functions->items[2 * i + 1], "native: functions: %s",
+                                          fnvm_error_message(wrong));
+        fnvm_error_free(wrong);
+        return error;
+    }
+    if (!library->module) library->module = shape_copy(r, "env", strlen("env"));
+    if (strchr(library->library, '/')) library->library = shape_join(r, r->folder, library->library);
+    return r->arena->failed ? error_no_memory() : NULL;
+}
+
+static const Key library_keys[] = {
+    {"library", &library_shape, "a name that the system's loader knows, or a path; a relative one is below the "
+     "manifest's folder", .field = FIELD(ManifestLibrary, library), .needed = true},
+    {"module", &module_shape, "the module that the function imports them from",
+     .field = FIELD(ManifestLibrary, module), .fallback = "env"},
+    {"functions", &functions_shape, "their names and signatures (docs/native.md)",
+     .field = FIELD(ManifestLibrary, functions), .count = FIELD(ManifestLibrary, nfunctions), .needed = true},
+    {.name = NULL}};
+static const Shape library_map = {.kind = SHAPE_MAP, .keys = library_keys, .check = check_library,
+                                  .expected = "a map of library, module and functions"};
+static const Shape native_shape = {.kind = SHAPE_LIST, .item = &library_map, .lone = true,
+                                   .size = sizeof(ManifestLibrary), .line = FIELD(ManifestLibrary, line),
+                                   .expected = "a list of libraries"};
+
 /* ---- The whole ---- */
 
 static const Key manifest_keys[] = {
@@ -149,6 +200,8 @@ static const Key manifest_keys[] = {
     {"environment", &environment_shape,
      "variables it is given; null: the value that fnvm has, if any", .field = AT(env),
      .count = AT(nenv), .fallback = "{}"},
+    {"native", &native_shape, "functions of libraries that it is given, if its policy has the library",
+     .field = AT(native), .count = AT(nnative), .fallback = "[]"},
     {.name = NULL}};
 
 static fnvm_error *check_manifest(Reading *r, const YamlNode *node, void *object)
@@ -175,6 +228,19 @@ static fnvm_error *check_handed(const Manifest *m)
     for (size_t i = 0; m->policy && i < m->nenv; i++) {
         fnvm_error *error = policy_check_env(m->policy, m->env[i].name);
         if (error) return fnvm_error_wrap(error, "%s:%u: environment", m->path, m->env[i].line);
+    }
+    return m->policy ? manifest_check_native(m, m->policy) : NULL;
+}
+
+fnvm_error *manifest_check_native(const Manifest *m, const Policy *policy)
+{
+    for (size_t i = 0; i < m->nnative; i++) {
+        const ManifestLibrary *l = &m->native[i];
+        fnvm_error *error =
+            policy ? policy_check_native(policy, l->library)
+                   : fnvm_error_new(FNVM_E_POLICY, "functions of libraries are called only under a policy that has "
+                                    "`native: [%s]`, and there is none", l->library);
+        if (error) return fnvm_error_wrap(error, "%s:%u: native", m->path, l->line);
     }
     return NULL;
 }

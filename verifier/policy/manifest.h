@@ -9,6 +9,14 @@
 typedef struct ManifestMount { char *host, *guest; bool read_only; uint32_t line; } ManifestMount;
 typedef struct ManifestVariable { char *name, *value; uint32_t line; } ManifestVariable;
 
+typedef struct ManifestFunction { char *name, *signature; uint32_t line; } ManifestFunction;
+typedef struct ManifestLibrary {
+    char *library;           /* a name as dlopen has it, or a path */
+    char *module;            /* that the guest imports them from */
+    ManifestFunction *functions; size_t nfunctions;
+    uint32_t line;
+} ManifestLibrary;
+
 typedef enum ManifestInit {  /* when the function counts as started, and is frozen */
     INIT_NONE,
     INIT_CALL,               /* after `init.call`, an exported function, has returned */
@@ -29,11 +37,15 @@ typedef struct Manifest {
     char **args; size_t nargs;
     ManifestMount *mounts; size_t nmounts;
     ManifestVariable *env; size_t nenv; /* value NULL: the host's, if it is set */
+    ManifestLibrary *native; size_t nnative;
 } Manifest;
 
-/* Reads and checks it, the policy's rules for mounts and environment included (FNVM_E_POLICY). */
+/* Reads and checks it, the policy's rules for mounts, environment and native functions included
+ * (FNVM_E_POLICY).  Without a policy of its own it depends on the caller's: manifest_check_native. */
 fnvm_error *manifest_load(const char *path, Manifest **out);
 void manifest_free(Manifest *); /* NULL is fine */
+/* Whether its native functions may be had under a policy; under none they may not. */
+fnvm_error *manifest_check_native(const Manifest *, const Policy *);
 
 /* [A-Za-z0-9] and then up to 63 of these and `. _ -`: names of functions, and versions. */
 bool manifest_name_ok(const char *name);
@@ -42,5 +54,10 @@ bool manifest_name_ok(const char *name);
  * by what they really are (realpath), so `host` must exist. */
 fnvm_error *policy_check_dir(const Policy *, const char *host, bool read_only);
 fnvm_error *policy_check_env(const Policy *, const char *name);
+/* Likewise of a library, by the name that dlopen is given, paths as what they really are; or of
+ * POLICY_NATIVE_PROGRAM. */
+fnvm_error *policy_check_native(const Policy *, const char *library);
+/* A library's name (libm.so.6) or a path. */
+bool policy_library_ok(const char *);
 
 #endif

@@ -52,6 +52,14 @@ typedef struct PolicyDir {
     uint32_t line;
 } PolicyDir;
 
+typedef struct PolicyLibrary {
+    char *name;             /* as dlopen has it, or an absolute path */
+    char *relative;         /* as in PolicyDir */
+    uint32_t line;
+} PolicyLibrary;
+/* Stands for the functions of the program itself. */
+#define POLICY_NATIVE_PROGRAM "program"
+
 struct fnvm_policy {
     atomic_size_t refs;
     Arena arena;            /* has all strings and lists */
@@ -68,6 +76,8 @@ struct fnvm_policy {
     bool any_dir; PolicyDir *dirs; size_t ndirs; uint32_t dirs_line;
     bool any_env; PolicyName *env; size_t nenv; uint32_t env_line; /* patterns of variables' names */
     bool network; uint32_t network_line;    /* sockets may be handed in; false if not said */
+
+    PolicyLibrary *native; size_t nnative; uint32_t native_line; /* whose functions may be called */
 
     /* Zero lines: not said, and the caller's choice stands. */
     fnvm_engine_kind engine; uint32_t engine_line;

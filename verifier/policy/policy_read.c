@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "verifier/policy/manifest.h"
 #include "vm/error.h"
 #include "vm/wasi_functions.h"
 
@@ -261,6 +262,34 @@ static const Key wasi_keys[] = {
 static const Shape wasi_shape = {.kind = SHAPE_MAP, .keys = wasi_keys,
                                  .expected = "a map of calls, directories, environment, network"};
 
+/* ---- Native functions ---- */
+
+bool policy_library_ok(const char *text)
+{
+    return strlen(text) <= POLICY_PATTERN_BYTES && (strchr(text, '/') || strstr(text, ".so"));
+}
+
+static bool library_ok(const char *text)
+{
+    return policy_library_ok(text) || strcmp(text, POLICY_NATIVE_PROGRAM) == 0;
+}
+
+static fnvm_error *read_library(Reading *r, const YamlNode *node, void *object)
+{
+    PolicyLibrary *library = object;
+    const Shape text = {.kind = SHAPE_TEXT, .ok = library_ok, .expected = "a library, such as libm.so.6 or /opt/lib/libimage.so"};
+    fnvm_error *error = shape_read(r, node, &text, &library->name);
+    if (error || !strchr(library->name, '/')) return error;
+    if (library->name[0] != '/') library->relative = library->name;
+    library->name = shape_join(r, r->folder, library->name);
+    return library->name ? NULL : error_no_memory();
+}
+
+static const Shape library_item = {.kind = SHAPE_TEXT, .pattern = "/|\\.so|^program$", .read = read_library};
+static const Shape native_shape = {.kind = SHAPE_LIST, .item = &library_item, .size = sizeof(PolicyLibrary),
+                                   .line = FIELD(PolicyLibrary, line),
+                                   .expected = "a list of libraries ([] for none)"};
+
 /* ---- How it runs ---- */
 
 static const Shape engine_shape = {.kind = SHAPE_WORD, .words = engine_words,
@@ -299,11 +328,13 @@ static const Key policy_keys[] = {
      .count = AT(nexports), .fallback = "none", .example = "[_start]"},
     {"limits", &limits_shape, "ceilings: of what it has, and of what running it takes", .field = 0},
     {"wasi", &wasi_shape, "what it may use of WASI", .field = 0},
+    {"native", &native_shape, "libraries whose functions it may be given; they can do all that fnvm can",
+     .field = AT(native), .count = AT(nnative), .line = AT(native_line), .fallback = "[]"},
     {"run", &run_shape, "how it is run", .field = 0},
     {.name = NULL}};
 const Shape policy_shape = {.kind = SHAPE_MAP, .keys = policy_keys,
                             .expected = "a policy: a map of features, imports, exports, limits, "
-                                        "wasi and run"};
+                                        "wasi, native and run"};
 
 void policy_init(Policy *policy)
 {

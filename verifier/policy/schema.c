@@ -245,13 +245,33 @@ static void print_either(Json *j, const Shape *shape)
     json_close(j, ']');
 }
 
-static void print_list(Json *j, const Shape *shape)
+static void print_items(Json *j, const Shape *shape)
 {
     json_member(j, "type", "array");
     json_next(j, "items");
     json_open(j, '{');
     print_shape(j, shape->item, NULL);
     json_close(j, '}');
+}
+
+/* The list, or where one is enough that one. */
+static void print_list(Json *j, const Shape *shape)
+{
+    if (!shape->lone) {
+        print_items(j, shape);
+        return;
+    }
+    json_next(j, "anyOf");
+    json_open(j, '[');
+    json_next(j, NULL);
+    json_open(j, '{');
+    print_items(j, shape);
+    json_close(j, '}');
+    json_next(j, NULL);
+    json_open(j, '{');
+    print_map(j, shape->item, NULL, false);
+    json_close(j, '}');
+    json_close(j, ']');
 }
 
 static void print_shape(Json *j, const Shape *shape, const void *defaults)

@@ -210,21 +210,24 @@ static void note_line(void *object, size_t field, const YamlNode *at)
 static fnvm_error *read_list(Reading *r, const YamlNode *node, const Shape *shape, void **items,
                              size_t *count)
 {
-    if (node->kind != YAML_LIST) return shape_error(r, node, shape->expected);
-    if (node->n == 0) { /* an empty list is one, not the default */
+    const YamlNode *const one = node, *const *nodes = node->items;
+    size_t n = node->n;
+    if (node->kind != YAML_LIST && shape->lone) nodes = &one, n = 1;
+    else if (node->kind != YAML_LIST) return shape_error(r, node, shape->expected);
+    if (n == 0) { /* an empty list is one, not the default */
         *items = NULL;
         *count = 0;
         return NULL;
     }
-    char *list = arena_alloc(r->arena, node->n * shape->size);
+    char *list = arena_alloc(r->arena, n * shape->size);
     if (!list) return error_no_memory();
-    for (size_t i = 0; i < node->n; i++) {
-        fnvm_error *error = shape_read(r, node->items[i], shape->item, list + i * shape->size);
+    for (size_t i = 0; i < n; i++) {
+        fnvm_error *error = shape_read(r, nodes[i], shape->item, list + i * shape->size);
         if (error) return error;
-        note_line(list + i * shape->size, shape->line, node->items[i]);
+        note_line(list + i * shape->size, shape->line, nodes[i]);
     }
     *items = list;
-    *count = node->n;
+    *count = n;
     return NULL;
 }
 

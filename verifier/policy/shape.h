@@ -52,6 +52,7 @@ struct Shape {
     const char *pattern;       /* of texts, for the schema: says no more than `ok` */
     bool any_scalar;           /* the schema takes numbers and true for texts, too */
     const Shape *item;
+    bool lone;                 /* a list of one may be written as that one */
     size_t line;               /* of items: a uint32_t */
     const Key *keys;           /* end with a NULL name */
     /* A map that may be written as one text: what reads that, and how the schema knows it. */

@@ -1,0 +1,156 @@
+/* Functions of guests as C function pointers: libffi makes the code, which calls run_pointer with C's
+ * arguments.
+ *
+ * C that is called so knows no errors.  If it was itself called by the guest, as a native function, the
+ * error ends that call once C returns; until then all pointers of the store return zero at once.  Else it is
+ * kept for the embedder. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "stdlib/native.h"
+#include "vm/run.h"
+
+struct fnvm_pointer {
+    ffi_closure *closure;
+    ffi_cif cif;
+    ffi_type *types[NATIVE_PARAMS_MAX];
+    Store *store;
+    FuncRef func;
+    NativeSignature signature; /* no names in it: the text may go */
+    fnvm_error *failed;
+};
+
+/* ---- Being called ---- */
+
+/* As libffi has arguments: in memory, of their own size. */
+static void put_argument(NativeKind kind, const void *from, Slot *slot)
+{
+    slot->i64 = 0;
+    switch (kind) {
+    case NATIVE_I8: slot->i32 = (uint32_t)*(const int8_t *)from; break;
+    case NATIVE_I16: slot->i32 = (uint32_t)*(const int16_t *)from; break;
+    default: memcpy(slot, from, native_kind_bytes(kind)); break;
+    }
+}
+
+/* And results: integers as wide as a register, extended. */
+static void put_result(NativeKind kind, const Slot *slot, void *to)
+{
+    switch (kind) {
+    case NATIVE_VOID: return;
+    case NATIVE_F32: memcpy(to, &slot->f32, sizeof slot->f32); return;
+    case NATIVE_F64: memcpy(to, &slot->f64, sizeof slot->f64); return;
+    case NATIVE_I8: *(ffi_arg *)to = (ffi_arg)(int8_t)slot->i32; return;
+    case NATIVE_I16: *(ffi_arg *)to = (ffi_arg)(int16_t)slot->i32; return;
+    case NATIVE_I32: *(ffi_arg *)to = (ffi_arg)(int32_t)slot->i32; return;
+    case NATIVE_U8: *(ffi_arg *)to = (uint8_t)slot->i32; return;
+    case NATIVE_U16: *(ffi_arg *)to = (uint16_t)slot->i32; return;
+    case NATIVE_U32: *(ffi_arg *)to = slot->i32; return;
+    case NATIVE_BOOL: *(ffi_arg *)to = slot->i32 != 0; return;
+    default: *(ffi_arg *)to = slot->i64; return;
+    }
+}
+
+static void keep(fnvm_error **where, fnvm_error *error)
+{
+    if (!*where) *where = error;
+    else fnvm_error_free(error);
+}
+
+static void run_pointer(ffi_cif *cif, void *to, void **args, void *env)
+{
+    fnvm_pointer *p = env;
+    StoreNatives *natives = p->store->natives;
+    Slot slots[NATIVE_PARAMS_MAX + 1] = {{0}};
+    (void)cif;
+    if (!natives->pending) {
+        for (uint32_t i = 0; i < p->signature.nparams; i++)
+            put_argument(p->signature.params[i].kind, args[i], &slots[i]);
+        const bool in_native = natives->in_native;
+        natives->in_native = false;
+        fnvm_error *error = run_call(p->store, p->func, slots);
+        natives->in_native = in_native;
+        if (error) {
+            slots[0].i64 = 0;
+            keep(in_native ? &natives->pending : &p->failed, error);
+        }
+    }
+    put_result(p->signature.result.kind, slots, to);
+}
+
+/* ---- Making one ---- */
+
+static fnvm_error *check_type(fnvm_pointer *p, const char *signature)
+{
+    const Type *type = store_func_type(p->store, p->func);
+    TypeId id = TYPE_ID_NONE;
+    char is[256];
+    if (!type) return fnvm_error_new(FNVM_E_USAGE, "not a function of this store");
+    if (!native_signature_is_plain(&p->signature))
+        return fnvm_error_new(FNVM_E_USAGE, "the signature `%.200s`: a guest's function as a pointer takes numbers "
+                              "and bool alone, and returns one or nothing", signature);
+    fnvm_error *error = types_parse_func(&p->store->engine->types, p->signature.type, &id);
+    if (error) return error;
+    const Type *wanted = types_get(&p->store->engine->types, id);
+    if (type->nparams == wanted->nparams && type->nresults == wanted->nresults &&
+        memcmp(type->params, wanted->params, type->nparams * sizeof *type->params) == 0 &&
+        memcmp(type->results, wanted->results, type->nresults * sizeof *type->results) == 0)
+        return NULL;
+    types_print_func(&p->store->engine->types, type->id, is, sizeof is);
+    return fnvm_error_new(FNVM_E_USAGE, "the signature `%.200s` is that of a guest's function `%s`, and this one is "
+                          "%s", signature, p->signature.type, *is ? is : "without parameters and results");
+}
+
+static fnvm_error *prepare(fnvm_pointer *p, void **code)
+{
+    const NativeSignature *s = &p->signature;
+    for (uint32_t i = 0; i < s->nparams; i++) p->types[i] = native_ffi_type(s->params[i].kind);
+    p->closure = ffi_closure_alloc(sizeof *p->closure, code);
+    if (!p->closure)
+        return fnvm_error_new(FNVM_E_MEMORY, "libffi has no memory for a function pointer: the host is out of memory, "
+                              "or does not let it map code");
+    if (ffi_prep_cif(&p->cif, FFI_DEFAULT_ABI, s->nparams, native_ffi_type(s->result.kind), p->types) == FFI_OK &&
+        ffi_prep_closure_loc(p->closure, &p->cif, run_pointer, p, *code) == FFI_OK)
+        return NULL;
+    return fnvm_error_new(FNVM_E_UNSUPPORTED, "libffi cannot make functions of the type `%s`", s->type);
+}
+
+fnvm_error *fnvm_func_as_pointer(fnvm_store *store, fnvm_extern func, const char *signature,
+                                 fnvm_pointer **out, void (**code)(void))
+{
+    *out = NULL;
+    *code = NULL;
+    void *at = NULL;
+    StoreNatives *natives;
+    fnvm_error *error = natives_of(store, &natives);
+    if (error) return error;
+    fnvm_pointer *p = calloc(1, sizeof *p);
+    if (!p) return error_no_memory();
+    p->store = store;
+    p->func = func.kind == FNVM_EXTERN_FUNC ? func.of[0] : 0;
+    error = native_signature_parse(signature, &p->signature);
+    if (!error) error = check_type(p, signature);
+    if (!error) error = prepare(p, &at);
+    if (error) {
+        fnvm_pointer_free(p);
+        return error;
+    }
+    memcpy(code, &at, sizeof at);
+    *out = p;
+    return NULL;
+}
+
+fnvm_error *fnvm_pointer_failed(fnvm_pointer *p)
+{
+    fnvm_error *error = p->failed;
+    p->failed = NULL;
+    return error;
+}
+
+void fnvm_pointer_free(fnvm_pointer *p)
+{
+    if (!p) return;
+    if (p->closure) ffi_closure_free(p->closure);
+    fnvm_error_free(p->failed);
+    free(p);
+}
