@@ -1,17 +1,27 @@
 /* Functions of guests as C function pointers: libffi makes the code, which calls run_pointer with C's
- * arguments.
+ * arguments.  Where that code goes is not left to libffi, which on many systems takes memory that can be
+ * written and executed: it is written through one mapping of a file in memory, which is gone before another
+ * one, that can only be read and executed, is called.
  *
  * C that is called so knows no errors.  If it was itself called by the guest, as a native function, the
  * error ends that call once C returns; until then all pointers of the store return zero at once.  Else it is
  * kept for the embedder. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "stdlib/native.h"
 #include "vm/run.h"
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+
 struct fnvm_pointer {
-    ffi_closure *closure;
+    void *code;                /* a mapping of code_bytes(), or NULL; begins with the ffi_closure */
     ffi_cif cif;
     ffi_type *types[NATIVE_PARAMS_MAX];
     Store *store;
@@ -101,18 +111,51 @@ static fnvm_error *check_type(fnvm_pointer *p, const char *signature)
                           "%s", signature, p->signature.type, *is ? is : "without parameters and results");
 }
 
-static fnvm_error *prepare(fnvm_pointer *p, void **code)
+/* ---- Its code ---- */
+
+static size_t code_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+/* A page of a file in memory that may be executed; -1, with errno, if there is none to be had. */
+static int code_file(void)
+{
+    struct rlimit limit;
+    int fd = memfd_create("fnvm-pointer", MFD_CLOEXEC | MFD_EXEC);
+    if (fd < 0 && errno == EINVAL) fd = memfd_create("fnvm-pointer", MFD_CLOEXEC);
+    if (fd < 0) return -1;
+    errno = EFBIG; /* past this limit the system kills the process instead of refusing */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && code_bytes() <= limit.rlim_cur &&
+        ftruncate(fd, (off_t)code_bytes()) == 0)
+        return fd;
+    const int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+/* Has libffi write the code at `writable`, to be executed at p->code. */
+static fnvm_error *write_code(fnvm_pointer *p, ffi_closure *writable)
 {
     const NativeSignature *s = &p->signature;
     for (uint32_t i = 0; i < s->nparams; i++) p->types[i] = native_ffi_type(s->params[i].kind);
-    p->closure = ffi_closure_alloc(sizeof *p->closure, code);
-    if (!p->closure)
-        return fnvm_error_new(FNVM_E_MEMORY, "libffi has no memory for a function pointer: the host is out of memory, "
-                              "or does not let it map code");
     if (ffi_prep_cif(&p->cif, FFI_DEFAULT_ABI, s->nparams, native_ffi_type(s->result.kind), p->types) == FFI_OK &&
-        ffi_prep_closure_loc(p->closure, &p->cif, run_pointer, p, *code) == FFI_OK)
+        ffi_prep_closure_loc(writable, &p->cif, run_pointer, p, p->code) == FFI_OK)
         return NULL;
     return fnvm_error_new(FNVM_E_UNSUPPORTED, "libffi cannot make functions of the type `%s`", s->type);
+}
+
+static fnvm_error *make_code(fnvm_pointer *p)
+{
+    void *writable = MAP_FAILED, *code = MAP_FAILED;
+    const int fd = code_file();
+    if (fd >= 0) writable = mmap(NULL, code_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (writable != MAP_FAILED) code = mmap(NULL, code_bytes(), PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    if (code != MAP_FAILED) p->code = code;
+    fnvm_error *error = p->code ? write_code(p, writable)
+                                : fnvm_error_new(FNVM_E_IO, "no memory for a function pointer's code: %s",
+                                                 strerror(errno));
+    if (writable != MAP_FAILED) munmap(writable, code_bytes());
+    if (fd >= 0) close(fd);
+    return error;
 }
 
 fnvm_error *fnvm_func_as_pointer(fnvm_store *store, fnvm_extern func, const char *signature,
@@ -120,7 +163,6 @@ fnvm_error *fnvm_func_as_pointer(fnvm_store *store, fnvm_extern func, const char
 {
     *out = NULL;
     *code = NULL;
-    void *at = NULL;
     StoreNatives *natives;
     fnvm_error *error = natives_of(store, &natives);
     if (error) return error;
@@ -130,12 +172,12 @@ fnvm_error *fnvm_func_as_pointer(fnvm_store *store, fnvm_extern func, const char
     p->func = func.kind == FNVM_EXTERN_FUNC ? func.of[0] : 0;
     error = native_signature_parse(signature, &p->signature);
     if (!error) error = check_type(p, signature);
-    if (!error) error = prepare(p, &at);
+    if (!error) error = make_code(p);
     if (error) {
         fnvm_pointer_free(p);
         return error;
     }
-    memcpy(code, &at, sizeof at);
+    memcpy(code, &p->code, sizeof p->code); /* POSIX has them of one size */
     *out = p;
     return NULL;
 }
@@ -150,7 +192,7 @@ fnvm_error *fnvm_pointer_failed(fnvm_pointer *p)
 void fnvm_pointer_free(fnvm_pointer *p)
 {
     if (!p) return;
-    if (p->closure) ffi_closure_free(p->closure);
+    if (p->code) munmap(p->code, code_bytes());
     fnvm_error_free(p->failed);
     free(p);
 }
