@@ -220,7 +220,7 @@ $(BUILD)/examples/%: examples/embed/%.c $(BUILD)/libfnvm.a $(HEADERS)
 
 # ---- Measuring ----
 
-bench: all $(addprefix $(BUILD)/bench/,start restore measure approval suspend)
+bench: all $(addprefix $(BUILD)/bench/,start restore measure approval suspend native)
 	BUILD=$(BUILD) bench/run --all
 	$(BUILD)/bench/start "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/fnvm snapshot --at=stdin --quiet -o $(BUILD)/bench/python.fnvmi \
@@ -230,11 +230,13 @@ bench: all $(addprefix $(BUILD)/bench/,start restore measure approval suspend)
 	$(BUILD)/bench/measure "$$(BUILD=$(BUILD) conformance/programs/fetch-python)"
 	$(BUILD)/bench/measure
 	$(BUILD)/bench/suspend
+	$(BUILD)/bench/native
 
-$(BUILD)/bench/start $(BUILD)/bench/measure $(BUILD)/bench/suspend: $(BUILD)/bench/%: bench/%.c $(BUILD)/libfnvm.a
+$(BUILD)/bench/start $(BUILD)/bench/measure $(BUILD)/bench/suspend $(BUILD)/bench/native: $(BUILD)/bench/%: \
+    bench/%.c $(BUILD)/libfnvm.a
 	$(SAY) BENCH $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(BUILD)/libfnvm.a $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -rdynamic -MF $@.d -o $@ $< $(BUILD)/libfnvm.a $(LIBS)
 
 # They use functions that no user of the library sees: the engine's way of asking the kernel about
 # pages, and looking up what a depot has installed.
