@@ -138,6 +138,40 @@ static void every_key(void **state)
     manifest_free(m);
 }
 
+static void native_functions(void **state)
+{
+    (void)state;
+    char path[200];
+    Manifest *m = loaded("name: f\nmodule: m\n"
+                         "policy: {native: [libm.so.6, ./own.so]}\n"
+                         "native:\n"
+                         "  - library: libm.so.6\n"
+                         "    functions:\n"
+                         "      cos: f64(f64)\n"
+                         "      power: \"f64 pow(f64, f64)\"\n"
+                         "  - {library: libm.so.6, module: math, functions: {}}\n");
+    assert_int_equal(m->nnative, 2);
+    assert_string_equal(m->native[0].library, "libm.so.6");
+    assert_string_equal(m->native[0].module, "env");
+    assert_int_equal(m->native[0].line, 5);
+    assert_int_equal(m->native[0].nfunctions, 2);
+    assert_string_equal(m->native[0].functions[1].name, "power");
+    assert_string_equal(m->native[0].functions[1].signature, "f64 pow(f64, f64)");
+    assert_int_equal(m->native[0].functions[1].line, 8);
+    assert_string_equal(m->native[1].module, "math");
+    assert_int_equal(m->native[1].nfunctions, 0);
+    manifest_free(m);
+
+    m = loaded("name: f\nmodule: m\nnative: {library: ./own.so, functions: {f: void()}}\n");
+    assert_int_equal(m->nnative, 1);
+    snprintf(path, sizeof path, "%s/./own.so", folder);
+    assert_string_equal(m->native[0].library, path);
+    fnvm_error *error = manifest_check_native(m, NULL); /* whoever has a policy asks again */
+    assert_int_equal(fnvm_error_code(error), FNVM_E_POLICY);
+    fnvm_error_free(error);
+    manifest_free(m);
+}
+
 static void how_it_starts(void **state)
 {
     (void)state;
@@ -181,6 +215,16 @@ static void what_is_refused(void **state)
         {FUNCTION "environment: {A: [b]}\n", "function.yaml:3:18: environment: expected a text, or n"},
         {FUNCTION "environment: {A=: b}\n", "function.yaml:3:15: environment: expected a variable's"},
         {FUNCTION "environment: {A: b, A: c}\n", "function.yaml:3:21: the key `A` is in line 3"},
+        {FUNCTION "native: libm.so.6\n", "function.yaml:3:9: native: expected a map of library, module and"},
+        {FUNCTION "native: {library: libm.so.6}\n", "function.yaml:3:9: native: the key `functions` is missing"},
+        {FUNCTION "native: [{functions: {}}]\n", "function.yaml:3:10: native: the key `library` is missing"},
+        {FUNCTION "native: {library: libm, functions: {}}\n",
+         "function.yaml:3:19: native.library: expected a library, such as libm.so.6 or ./libimage.so"},
+        {FUNCTION "native: {library: a.so, module: \"\", functions: {}}\n", "function.yaml:3:33: native.module: exp"},
+        {FUNCTION "native: {library: a.so, functions: [f]}\n", "function.yaml:3:36: native.functions: expected a map"},
+        {FUNCTION "native: {library: a.so, functions: {f: f64(f65)}}\n",
+         "function.yaml:3:40: native: functions: the signature `f64(f65)`, column 5: expected the type of a para"},
+        {FUNCTION "native: {library: a.so, functions: {f: }}\n", "function.yaml:3:40: native: expected a signature"},
         {FUNCTION "policy: [x]\n", "function.yaml:3:9: policy: expected a file, or a map of a policy"},
         {FUNCTION "policy:\n", "function.yaml:3:8: policy: expected a file, or a map"},
         {FUNCTION "policy: {limit: 3}\n", "function.yaml:3:10: there is no key `limit`; did you mean "},
@@ -218,13 +262,19 @@ static void what_the_policy_lets_in(void **state)
         {"environment: {APP_X: C, APP_: D}", NULL},
         {"environment: {PATH: C}",
          "function.yaml:4: environment <- policy.yaml:6: wasi.environment does not have `PATH`"},
+        {"native: {library: libm.so.6, functions: {}}", NULL},
+        {"native: {library: libz.so.1, functions: {}}",
+         "function.yaml:4: native <- policy.yaml:7: native does not have `libz.so.1`"},
+        {"native: [{library: libm.so.6, functions: {}},\n  {library: /lib/libm.so.6, functions: {}}]",
+         "function.yaml:5: native <- policy.yaml:7: native does not have `/lib/libm.so.6`"},
     };
     write_file("policy.yaml", "wasi:\n"
                               "  directories:\n"
                               "    - site\n"
                               "    - {host: data, access: rw}\n"
                               "    - gone\n"
-                              "  environment: [LANG, \"APP_*\"]\n");
+                              "  environment: [LANG, \"APP_*\"]\n"
+                              "native: [libm.so.6]\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char yaml[300];
         snprintf(yaml, sizeof yaml, FUNCTION "policy: policy.yaml\n%s\n", rows[i].yaml);
@@ -277,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least),
         cmocka_unit_test(every_key),
+        cmocka_unit_test(native_functions),
         cmocka_unit_test(how_it_starts),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(what_the_policy_lets_in),

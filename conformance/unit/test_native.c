@@ -14,7 +14,7 @@
 #include "fnvm.h"
 #include "vm/native_signature.h"
 
-/* ---- What guests call: this program's own functions, found by dlsym in a library made of them ---- */
+/* ---- What guests call: a library that is built from this ---- */
 
 static const char library_source[] =
     "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n"
@@ -261,6 +261,29 @@ static void bad_signatures(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         NativeSignature s;
         bad(native_signature_parse(rows[i].text, &s), FNVM_E_USAGE, rows[i].message);
+    }
+}
+
+/* Whatever is cut off, and whatever byte is another one: an error or a signature, and no byte beyond the end
+ * is looked at. */
+static void damaged_signatures(void **state)
+{
+    (void)state;
+    static const char whole[] = "memory64 handle db open_it(cstring, bytes, inout u16, out handle db, take handle x)";
+    static const char bytes[] = " \t(),_a0*\x80\xFF";
+    for (size_t len = 0; len < sizeof whole; len++) {
+        NativeSignature s;
+        char *text = strndup(whole, len);
+        assert_non_null(text);
+        fnvm_error_free(native_signature_parse(text, &s));
+        for (size_t at = 0; at < len; at++)
+            for (size_t i = 0; i < sizeof bytes - 1; i++) {
+                const char before = text[at];
+                text[at] = bytes[i];
+                fnvm_error_free(native_signature_parse(text, &s));
+                text[at] = before;
+            }
+        free(text);
     }
 }
 
@@ -948,7 +971,8 @@ static void bad_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signatures), cmocka_unit_test(bad_signatures), cmocka_unit_test(definitions),
+        cmocka_unit_test(signatures), cmocka_unit_test(bad_signatures),
+        cmocka_unit_test(damaged_signatures), cmocka_unit_test(definitions),
         cmocka_unit_test(numbers_interpreted), cmocka_unit_test(numbers_by_default),
         cmocka_unit_test(texts), cmocka_unit_test(texts_are_bounded), cmocka_unit_test(ranges),
         cmocka_unit_test(variables), cmocka_unit_test(text_results), cmocka_unit_test(memory64),

@@ -279,9 +279,9 @@ static fnvm_error *explain(const Module *m, char **yaml)
     explain_features(&x);
     explain_imports(&x);
     explain_exports(&x);
+    fputs("native: [] # libraries that its functions come from: the module does not say which\n", x.out);
     explain_limits(&x);
     explain_calls(&x);
-    fputs("native: [] # a module does not say which libraries its functions are to come from\n", x.out);
     const bool failed = ferror(x.out) != 0 || m->check->violations.no_memory;
     if (fclose(x.out) == 0 && !failed) return NULL;
     free(*yaml);

@@ -326,15 +326,15 @@ static const Key policy_keys[] = {
      .any = AT(any_import), .fallback = "any", .example = "[\"wasi_snapshot_preview1.*\"]"},
     {"exports", &exports_shape, "what it must export", .field = AT(exports),
      .count = AT(nexports), .fallback = "none", .example = "[_start]"},
-    {"limits", &limits_shape, "ceilings: of what it has, and of what running it takes", .field = 0},
-    {"wasi", &wasi_shape, "what it may use of WASI", .field = 0},
     {"native", &native_shape, "libraries whose functions it may be given; they can do all that fnvm can",
      .field = AT(native), .count = AT(nnative), .line = AT(native_line), .fallback = "[]"},
+    {"limits", &limits_shape, "ceilings: of what it has, and of what running it takes", .field = 0},
+    {"wasi", &wasi_shape, "what it may use of WASI", .field = 0},
     {"run", &run_shape, "how it is run", .field = 0},
     {.name = NULL}};
 const Shape policy_shape = {.kind = SHAPE_MAP, .keys = policy_keys,
-                            .expected = "a policy: a map of features, imports, exports, limits, "
-                                        "wasi, native and run"};
+                            .expected = "a policy: a map of features, imports, exports, native, "
+                                        "limits, wasi and run"};
 
 void policy_init(Policy *policy)
 {
