@@ -1,5 +1,5 @@
-/* A library of the manifest is opened once, and its functions are looked up anew for each store: they belong to
- * that. */
+/* A library of the manifest is opened once, and its functions are looked up anew for each store:
+ * they belong to that. */
 #include "cli/natives.h"
 
 #include <stdlib.h>
@@ -37,8 +37,11 @@ static fnvm_error *define_library(const Natives *n, size_t i, fnvm_linker *linke
     const ManifestLibrary *l = &n->manifest->native[i];
     for (size_t k = 0; k < l->nfunctions; k++) {
         const ManifestFunction *f = &l->functions[k];
-        fnvm_error *error = fnvm_linker_define_native(linker, l->module, f->name, n->opened[i], NULL, f->signature);
-        if (error) return fnvm_error_wrap(error, "%s:%u: native: `%s`", n->manifest->path, f->line, f->name);
+        fnvm_error *error =
+            fnvm_linker_define_native(linker, l->module, f->name, n->opened[i], NULL, f->signature);
+        if (error)
+            return fnvm_error_wrap(error, "%s:%u: native: `%s`", n->manifest->path, f->line,
+                                   f->name);
     }
     return NULL;
 }
@@ -46,7 +49,8 @@ static fnvm_error *define_library(const Natives *n, size_t i, fnvm_linker *linke
 fnvm_error *natives_define(const Natives *n, fnvm_linker *linker)
 {
     fnvm_error *error = NULL;
-    for (size_t i = 0; i < n->manifest->nnative && !error; i++) error = define_library(n, i, linker);
+    for (size_t i = 0; i < n->manifest->nnative && !error; i++)
+        error = define_library(n, i, linker);
     return error;
 }
 

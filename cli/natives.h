@@ -1,5 +1,5 @@
-/* The native functions that a manifest names: their libraries opened for an engine, and the functions defined
- * for any number of its stores.
+/* The native functions that a manifest names: their libraries opened for an engine, and the
+ * functions defined for any number of its stores.
  *
  * Libraries are opened before the process is narrowed: nothing can be loaded after that. */
 #ifndef FNVM_CLI_NATIVES_H
@@ -9,8 +9,8 @@
 
 typedef struct Natives Natives;
 
-/* FNVM_E_POLICY unless the engine's policy has the libraries.  Errors name the manifest's line.  The manifest
- * outlives what comes out of it. */
+/* FNVM_E_POLICY unless the engine's policy has the libraries.  Errors name the manifest's line.
+ * The manifest outlives what comes out of it. */
 fnvm_error *natives_open(fnvm_engine *, const Manifest *, Natives **out);
 fnvm_error *natives_define(const Natives *, fnvm_linker *);
 void natives_close(Natives *); /* after the stores that use them; NULL is fine */

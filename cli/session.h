@@ -13,7 +13,7 @@
 #include "verifier/approval/depot.h"
 #include "verifier/policy/manifest.h"
 
-typedef struct Session { /* zero but `options` and `words` before target_resolve; session_free() in any case */
+typedef struct Session { /* before target_resolve zero but `options` and `words`; session_free() always */
     Options options;
     char **words;           /* the command's, as they were: for the full program */
     int nwords;

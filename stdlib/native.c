@@ -1,5 +1,5 @@
-/* Opening libraries, and defining their functions as imports.  What a store has of native functions is made
- * with the first of them, and goes with the store. */
+/* Opening libraries, and defining their functions as imports.  What a store has of native
+ * functions is made with the first of them, and goes with the store. */
 #include "stdlib/native.h"
 
 #include <dlfcn.h>
@@ -33,8 +33,10 @@ static fnvm_error *check_program(void)
 {
     bool found = false;
     dl_iterate_phdr(has_interpreter, &found);
-    return found ? NULL : fnvm_error_new(FNVM_E_UNSUPPORTED, "this program is linked statically, and cannot load "
-                                         "libraries");
+    return found ? NULL
+                 : fnvm_error_new(FNVM_E_UNSUPPORTED,
+                                  "this program is linked statically, and cannot load "
+                                  "libraries");
 }
 
 /* What to open: a path as it really is, so that what the policy allows is what is opened. */
@@ -42,14 +44,17 @@ static fnvm_error *choose_path(const char *library, char path[PATH_MAX])
 {
     if (!strchr(library, '/')) {
         if (!strstr(library, ".so") || strlen(library) >= PATH_MAX)
-            return fnvm_error_new(FNVM_E_USAGE, "`%.200s` is no library's name: expected one such as libm.so.6, or "
-                                  "a path", library);
+            return fnvm_error_new(
+                FNVM_E_USAGE,
+                "`%.200s` is no library's name: expected one such as libm.so.6, or "
+                "a path",
+                library);
         strcpy(path, library);
         return NULL;
     }
     if (realpath(library, path)) return NULL;
-    return fnvm_error_new(errno == ENOENT || errno == ENOTDIR ? FNVM_E_NOT_FOUND : FNVM_E_IO, "library `%.200s`: %s",
-                          library, strerror(errno));
+    return fnvm_error_new(errno == ENOENT || errno == ENOTDIR ? FNVM_E_NOT_FOUND : FNVM_E_IO,
+                          "library `%.200s`: %s", library, strerror(errno));
 }
 
 static fnvm_error *open_library(const char *library, const char *path, fnvm_native *n)
@@ -58,7 +63,8 @@ static fnvm_error *open_library(const char *library, const char *path, fnvm_nati
     n->opened = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (n->opened) return NULL;
     const char *why = dlerror();
-    return fnvm_error_new(FNVM_E_IO, "cannot open the library `%.200s`: %s", library, why ? why : "no reason is given");
+    return fnvm_error_new(FNVM_E_IO, "cannot open the library `%.200s`: %s", library,
+                          why ? why : "no reason is given");
 }
 
 fnvm_error *fnvm_native_open(fnvm_engine *engine, const char *library, fnvm_native **out)
@@ -124,8 +130,10 @@ fnvm_error *natives_check_freeze(const Store *s)
 {
     const size_t open = s->natives ? native_handles_open(s->natives->handles) : 0;
     if (!open) return NULL;
-    return fnvm_error_new(FNVM_E_UNSUPPORTED, "the guest holds %zu handle%s of native functions, and what is behind "
-                          "them cannot be in an image", open, open == 1 ? "" : "s");
+    return fnvm_error_new(FNVM_E_UNSUPPORTED,
+                          "the guest holds %zu handle%s of native functions, and what is behind "
+                          "them cannot be in an image",
+                          open, open == 1 ? "" : "s");
 }
 
 /* ---- Functions ---- */
@@ -133,10 +141,12 @@ fnvm_error *natives_check_freeze(const Store *s)
 ffi_type *native_ffi_type(NativeKind kind)
 {
     static ffi_type *const types[] = {
-        [NATIVE_I8] = &ffi_type_sint8, [NATIVE_U8] = &ffi_type_uint8, [NATIVE_I16] = &ffi_type_sint16,
-        [NATIVE_U16] = &ffi_type_uint16, [NATIVE_I32] = &ffi_type_sint32, [NATIVE_U32] = &ffi_type_uint32,
-        [NATIVE_I64] = &ffi_type_sint64, [NATIVE_U64] = &ffi_type_uint64, [NATIVE_F32] = &ffi_type_float,
-        [NATIVE_F64] = &ffi_type_double, [NATIVE_BOOL] = &ffi_type_uint8, [NATIVE_VOID] = &ffi_type_void};
+        [NATIVE_I8] = &ffi_type_sint8,   [NATIVE_U8] = &ffi_type_uint8,
+        [NATIVE_I16] = &ffi_type_sint16, [NATIVE_U16] = &ffi_type_uint16,
+        [NATIVE_I32] = &ffi_type_sint32, [NATIVE_U32] = &ffi_type_uint32,
+        [NATIVE_I64] = &ffi_type_sint64, [NATIVE_U64] = &ffi_type_uint64,
+        [NATIVE_F32] = &ffi_type_float,  [NATIVE_F64] = &ffi_type_double,
+        [NATIVE_BOOL] = &ffi_type_uint8, [NATIVE_VOID] = &ffi_type_void};
     const size_t n = sizeof types / sizeof *types;
     return (size_t)kind < n && types[kind] ? types[kind] : &ffi_type_pointer;
 }
@@ -158,12 +168,15 @@ static fnvm_error *prepare(NativeFunc *f)
         add_arg(f, sizeof(size_t) == 8 ? &ffi_type_uint64 : &ffi_type_uint32);
     }
     native_choose_call(f);
-    if (ffi_prep_cif(&f->cif, FFI_DEFAULT_ABI, f->nargs, native_ffi_type(s->result.kind), f->types) == FFI_OK)
+    if (ffi_prep_cif(&f->cif, FFI_DEFAULT_ABI, f->nargs, native_ffi_type(s->result.kind),
+                     f->types) == FFI_OK)
         return NULL;
-    return fnvm_error_new(FNVM_E_UNSUPPORTED, "libffi cannot call functions of the type `%s`", f->text);
+    return fnvm_error_new(FNVM_E_UNSUPPORTED, "libffi cannot call functions of the type `%s`",
+                          f->text);
 }
 
-/* The kinds of its handles; where it does nothing but take one, it is what closes those that are left. */
+/* The kinds of its handles; where it does nothing but take one, it is what closes those that are
+ * left. */
 static fnvm_error *prepare_handles(NativeFunc *f, StoreNatives *n)
 {
     const NativeSignature *s = &f->signature;
@@ -184,13 +197,16 @@ static fnvm_error *find_symbol(fnvm_native *n, const char *symbol, NativeFunc *f
 {
     (void)dlerror();
     void *code = dlsym(n->opened, symbol);
-    if (!code) return fnvm_error_new(FNVM_E_NOT_FOUND, "the library `%s` has no function `%.200s`", n->library, symbol);
+    if (!code)
+        return fnvm_error_new(FNVM_E_NOT_FOUND, "the library `%s` has no function `%.200s`",
+                              n->library, symbol);
     memcpy(&f->code, &code, sizeof code); /* POSIX has them of one size */
     return NULL;
 }
 
 /* The symbol is the caller's, the signature's, or the name. */
-static fnvm_error *choose_symbol(fnvm_native *n, const char *symbol, const char *name, NativeFunc *f)
+static fnvm_error *choose_symbol(fnvm_native *n, const char *symbol, const char *name,
+                                 NativeFunc *f)
 {
     const NativeName own = f->signature.symbol;
     if (symbol || !own.len) return find_symbol(n, symbol ? symbol : name, f);
@@ -200,8 +216,8 @@ static fnvm_error *choose_symbol(fnvm_native *n, const char *symbol, const char 
     return error;
 }
 
-static fnvm_error *new_func(StoreNatives *n, const char *module, const char *name, const char *signature,
-                            NativeFunc **out)
+static fnvm_error *new_func(StoreNatives *n, const char *module, const char *name,
+                            const char *signature, NativeFunc **out)
 {
     const size_t text = strlen(signature) + 1, full = strlen(module) + strlen(name) + sizeof ".";
     NativeFunc *f = calloc(1, sizeof *f + text + full);
@@ -216,18 +232,21 @@ static fnvm_error *new_func(StoreNatives *n, const char *module, const char *nam
 }
 
 fnvm_error *fnvm_linker_define_native(fnvm_linker *linker, const char *module, const char *name,
-                                      fnvm_native *native, const char *symbol, const char *signature)
+                                      fnvm_native *native, const char *symbol,
+                                      const char *signature)
 {
     Store *store = linker_store(linker);
     StoreNatives *n;
     NativeFunc *f = NULL;
     if (store->engine != native->engine)
-        return fnvm_error_new(FNVM_E_USAGE, "the library `%s` was opened for another engine", native->library);
+        return fnvm_error_new(FNVM_E_USAGE, "the library `%s` was opened for another engine",
+                              native->library);
     fnvm_error *error = natives_of(store, &n);
     if (!error) error = new_func(n, module, name, signature, &f);
     if (!error) error = choose_symbol(native, symbol, name, f);
     if (!error) error = prepare(f);
     if (!error) error = prepare_handles(f, n);
-    if (!error) error = fnvm_linker_define_func(linker, module, name, f->signature.type, native_call, f);
+    if (!error)
+        error = fnvm_linker_define_func(linker, module, name, f->signature.type, native_call, f);
     return error;
 }

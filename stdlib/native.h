@@ -1,4 +1,5 @@
-/* Native functions: what a store has of them, and how one is called.  docs/native.md is what they promise.
+/* Native functions: what a store has of them, and how one is called.  docs/native.md is what they
+ * promise.
  *
  * A NativeFunc is its store's.  It relies on its library being open, which the embedder sees to. */
 #ifndef FNVM_STDLIB_NATIVE_H

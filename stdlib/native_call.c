@@ -1,9 +1,10 @@
-/* One call of a native function by a guest: what the guest gave is checked and becomes C's arguments, C is
- * called, and what it gave back becomes the guest's.  Everything that can fail comes before the call.
+/* One call of a native function by a guest: what the guest gave is checked and becomes C's
+ * arguments, C is called, and what it gave back becomes the guest's.  Everything that can fail
+ * comes before the call.
  *
- * C's arguments are collected as words of 64 bits, extended as their types say, which is how registers and
- * libffi (which reads values in memory, little-endian) have them.  Of a result only as many bytes count as its
- * type has. */
+ * C's arguments are collected as words of 64 bits, extended as their types say, which is how
+ * registers and libffi (which reads values in memory, little-endian) have them.  Of a result
+ * only as many bytes count as its type has. */
 #include <string.h>
 
 #include "stdlib/native.h"
@@ -12,11 +13,12 @@
 /* ---- Calling C ---- */
 
 #ifdef __x86_64__
-/* By the System V ABI a function with no more than six integers and pointers and eight floating-point numbers
- * finds each in a register, whatever the order of the two sorts among each other, and does not look at the
- * others.  So two prototypes do for all of them.  It saves some 20 of the 50 ns of a call (bench/native.c). */
+/* By the System V ABI a function with no more than six integers and pointers and eight
+ * floating-point numbers finds each in a register, whatever the order of the two sorts among
+ * each other, and does not look at the others.  So two prototypes do for all of them.  It saves
+ * some 20 of the 50 ns of a call (bench/native.c). */
 enum { INT_REGISTERS = 6, FLOAT_REGISTERS = 8 };
-#define REGISTERS                                                                              \
+#define REGISTERS                                                                               \
     uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, double, double, double, double, \
         double, double, double, double
 typedef uint64_t IntCall(REGISTERS);
@@ -39,14 +41,20 @@ static NativeWord by_registers(const NativeFunc *f, const NativeWord *args)
         else i[ni++] = args[k].bits;
     }
     const NativeKind kind = f->signature.result.kind;
-    if (kind == NATIVE_F32 || kind == NATIVE_F64)
-        return (NativeWord){.f64 = ((FloatCall *)f->code)(i[0], i[1], i[2], i[3], i[4], i[5], d[0], d[1], d[2],
-                                                          d[3], d[4], d[5], d[6], d[7])};
-    return (NativeWord){.bits = ((IntCall *)f->code)(i[0], i[1], i[2], i[3], i[4], i[5], d[0], d[1], d[2], d[3],
-                                                     d[4], d[5], d[6], d[7])};
+    if (kind == NATIVE_F32 || kind == NATIVE_F64) {
+        FloatCall *call = (FloatCall *)f->code;
+        return (NativeWord){.f64 = call(i[0], i[1], i[2], i[3], i[4], i[5], d[0], d[1], d[2],
+                                        d[3], d[4], d[5], d[6], d[7])};
+    }
+    IntCall *call = (IntCall *)f->code;
+    return (NativeWord){.bits = call(i[0], i[1], i[2], i[3], i[4], i[5], d[0], d[1], d[2], d[3],
+                                     d[4], d[5], d[6], d[7])};
 }
 #else
-static bool has_registers(uint32_t nargs, uint64_t floats) { return (void)nargs, (void)floats, false; }
+static bool has_registers(uint32_t nargs, uint64_t floats)
+{
+    return (void)nargs, (void)floats, false;
+}
 static NativeWord by_registers(const NativeFunc *f, const NativeWord *args)
 {
     return (void)f, (void)args, (NativeWord){0};
@@ -70,11 +78,11 @@ NativeWord native_invoke(const NativeFunc *f, const NativeWord *args)
 typedef struct NativeCall {
     const NativeFunc *f;
     Store *store;
-    const MemoryRef *memory;  /* the caller's, or NULL */
+    const MemoryRef *memory;              /* the caller's, or NULL */
     NativeWord args[NATIVE_ARGS_MAX + 1]; /* of C */
-    NativeWord vars[NATIVE_PARAMS_MAX]; /* what `out` and `inout` point to, by parameter */
-    uint64_t at[NATIVE_PARAMS_MAX + 1]; /* where they go, as addresses; last: the result's */
-    uint64_t result_size;     /* a cstring's: bytes there */
+    NativeWord vars[NATIVE_PARAMS_MAX];   /* what `out` and `inout` point to, by parameter */
+    uint64_t at[NATIVE_PARAMS_MAX + 1];   /* where they go, as addresses; last: the result's */
+    uint64_t result_size;                 /* a cstring's: bytes there */
 } NativeCall;
 
 /* `index`: a parameter, or nparams for the result. */
@@ -82,8 +90,9 @@ static fnvm_error *out_of_bounds(const NativeCall *c, uint32_t index, const char
 {
     char which[32] = "its result";
     if (index < c->f->signature.nparams) snprintf(which, sizeof which, "argument %u", index + 1);
-    return fnvm_error_trap_new(FNVM_TRAP_MEMORY_OUT_OF_BOUNDS, "%s: %s of the native function %s %s",
-                               fnvm_trap_text(FNVM_TRAP_MEMORY_OUT_OF_BOUNDS), which, c->f->name, what);
+    return fnvm_error_trap_new(
+        FNVM_TRAP_MEMORY_OUT_OF_BOUNDS, "%s: %s of the native function %s %s",
+        fnvm_trap_text(FNVM_TRAP_MEMORY_OUT_OF_BOUNDS), which, c->f->name, what);
 }
 
 static uint64_t address(const NativeCall *c, const Slot *slot)
@@ -93,7 +102,8 @@ static uint64_t address(const NativeCall *c, const Slot *slot)
 
 static fnvm_error *check_range(const NativeCall *c, uint32_t index, uint64_t at, uint64_t size)
 {
-    if (!c->memory) return out_of_bounds(c, index, "is in memory, and the caller exports no `memory`");
+    if (!c->memory)
+        return out_of_bounds(c, index, "is in memory, and the caller exports no `memory`");
     const uint64_t has = c->memory->state->size;
     if (at <= has && size <= has - at) return NULL;
     return out_of_bounds(c, index, "is not all in the memory");
@@ -107,8 +117,9 @@ static fnvm_error *take_cstring(NativeCall *c, uint32_t index, uint64_t at, Nati
     const bool cut = left > TUNE_NATIVE_STRING_BYTES;
     out->pointer = c->memory->base + at;
     if (memchr(out->pointer, '\0', cut ? TUNE_NATIVE_STRING_BYTES : left)) return NULL;
-    return out_of_bounds(c, index, cut ? "is a text that does not end within 1 MiB"
-                                       : "is a text that does not end before the memory does");
+    return out_of_bounds(c, index,
+                         cut ? "is a text that does not end within 1 MiB"
+                             : "is a text that does not end before the memory does");
 }
 
 static fnvm_error *take_bytes(NativeCall *c, uint32_t index, const Slot *slots, NativeWord *out)
@@ -126,18 +137,20 @@ static fnvm_error *take_bytes(NativeCall *c, uint32_t index, const Slot *slots, 
 static fnvm_error *no_handle(const NativeCall *c, uint32_t index, uint64_t handle)
 {
     const NativeName name = c->f->signature.params[index].name;
-    return fnvm_error_trap_new(FNVM_TRAP_HOST, "%s: argument %u of the native function %s: there is no handle "
-                               "%#llx of the kind `%.*s`", fnvm_trap_text(FNVM_TRAP_HOST), index + 1, c->f->name,
+    return fnvm_error_trap_new(FNVM_TRAP_HOST,
+                               "%s: argument %u of the native function %s: there is no handle "
+                               "%#llx of the kind `%.*s`",
+                               fnvm_trap_text(FNVM_TRAP_HOST), index + 1, c->f->name,
                                (unsigned long long)handle, (int)name.len, name.at);
 }
 
 /* A value of the kind, extended.  Bytes need not be aligned; how many is known in each case. */
 static inline NativeWord extend(NativeKind kind, const void *bytes)
 {
-#define EXTENDED(type)                       \
-    {                                        \
-        type value;                          \
-        memcpy(&value, bytes, sizeof value); \
+#define EXTENDED(type)                                \
+    {                                                 \
+        type value;                                   \
+        memcpy(&value, bytes, sizeof value);          \
         return (NativeWord){.bits = (uint64_t)value}; \
     }
     switch (kind) {
@@ -154,7 +167,8 @@ static inline NativeWord extend(NativeKind kind, const void *bytes)
 #undef EXTENDED
 }
 
-static inline fnvm_error *take_value(NativeCall *c, uint32_t index, const Slot *slot, NativeWord *out)
+static inline fnvm_error *take_value(NativeCall *c, uint32_t index, const Slot *slot,
+                                     NativeWord *out)
 {
     const NativeKind kind = c->f->signature.params[index].kind;
     if (kind != NATIVE_HANDLE) {
@@ -162,7 +176,8 @@ static inline fnvm_error *take_value(NativeCall *c, uint32_t index, const Slot *
         if (kind == NATIVE_BOOL) out->bits = out->bits != 0; /* of all 32 bits */
         return NULL;
     }
-    if (native_handle_get(c->store->natives->handles, c->f->kinds[index], slot->i64, &out->pointer)) return NULL;
+    if (native_handle_get(c->store->natives->handles, c->f->kinds[index], slot->i64, &out->pointer))
+        return NULL;
     return no_handle(c, index, slot->i64);
 }
 
@@ -185,7 +200,8 @@ static fnvm_error *take(NativeCall *c, uint32_t index, const Slot *slots, uint32
     const NativeItem *item = &c->f->signature.params[index];
     const Slot *slot = slots + item->slot;
     NativeWord *out = &c->args[(*n)++];
-    if (item->way == NATIVE_IN && item->kind < NATIVE_VALUE_KINDS) return take_value(c, index, slot, out);
+    if (item->way == NATIVE_IN && item->kind < NATIVE_VALUE_KINDS)
+        return take_value(c, index, slot, out);
     switch (item->kind) {
     case NATIVE_CSTRING: return take_cstring(c, index, address(c, slot), out);
     case NATIVE_BYTES:
@@ -193,7 +209,8 @@ static fnvm_error *take(NativeCall *c, uint32_t index, const Slot *slots, uint32
     case NATIVE_NULL: out->pointer = NULL; return NULL;
     default: break;
     }
-    return item->way == NATIVE_TAKE ? take_value(c, index, slot, out) : take_variable(c, index, slot, out);
+    return item->way == NATIVE_TAKE ? take_value(c, index, slot, out)
+                                    : take_variable(c, index, slot, out);
 }
 
 /* Where a text that is the result goes. */
@@ -243,7 +260,8 @@ static void give_variable(NativeCall *c, uint32_t index)
     const NativeItem *item = &c->f->signature.params[index];
     NativeWord value = c->vars[index];
     if (item->kind == NATIVE_HANDLE)
-        value.bits = native_handle_add(c->store->natives->handles, c->f->kinds[index], value.pointer);
+        value.bits =
+            native_handle_add(c->store->natives->handles, c->f->kinds[index], value.pointer);
     else value = extend(item->kind, &value);
     memcpy(c->memory->base + c->at[index], &value, native_kind_bytes(item->kind));
 }

@@ -1,24 +1,29 @@
-/* Pointers of native functions that guests hold, as numbers.  A number is an entry's index and how often the
- * entry was used before, so that an old one is not taken for a new one.  Entries are few; pointers are looked
- * for from the newest on. */
+/* Pointers of native functions that guests hold, as numbers.  A number is an entry's index and
+ * how often the entry was used before, so that an old one is not taken for a new one.  Entries
+ * are few; pointers are looked for from the newest on. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "stdlib/native.h"
 #include "vm/tunables.h"
 
-typedef struct Kind { char name[NATIVE_NAME_MAX + 1]; const NativeFunc *closer; } Kind;
+typedef struct Kind {
+    char name[NATIVE_NAME_MAX + 1];
+    const NativeFunc *closer;
+} Kind;
 
 typedef struct Entry {
-    void *pointer;     /* NULL: free */
+    void *pointer; /* NULL: free */
     uint32_t kind;
     uint32_t uses;
-    uint64_t made;     /* the number of handles made before it */
+    uint64_t made; /* the number of handles made before it */
 } Entry;
 
 struct NativeHandles {
-    Kind *kinds; uint32_t nkinds;
-    Entry *entries; uint32_t n, cap; /* n: one behind the last that is used */
+    Kind *kinds;
+    uint32_t nkinds;
+    Entry *entries;
+    uint32_t n, cap; /* n: one behind the last that is used */
     uint32_t open;
     uint64_t made;
 };
@@ -32,7 +37,8 @@ fnvm_error *native_handles_new(NativeHandles **out)
 fnvm_error *native_handle_kind(NativeHandles *h, NativeName name, uint32_t *out)
 {
     for (*out = 0; *out < h->nkinds; ++*out)
-        if (strlen(h->kinds[*out].name) == name.len && memcmp(h->kinds[*out].name, name.at, name.len) == 0)
+        if (strlen(h->kinds[*out].name) == name.len &&
+            memcmp(h->kinds[*out].name, name.at, name.len) == 0)
             return NULL;
     Kind *more = realloc(h->kinds, (h->nkinds + 1) * sizeof *more);
     if (!more) return error_no_memory();
@@ -52,8 +58,10 @@ fnvm_error *native_handles_reserve(NativeHandles *h, uint32_t n)
 {
     if (h->cap - h->open >= n) return NULL;
     if (h->cap >= TUNE_NATIVE_HANDLES)
-        return fnvm_error_new(FNVM_E_LIMIT, "the guest has %u handles of native functions open, and may not have "
-                              "more than %d", h->open, TUNE_NATIVE_HANDLES);
+        return fnvm_error_new(FNVM_E_LIMIT,
+                              "the guest has %u handles of native functions open, and may not have "
+                              "more than %d",
+                              h->open, TUNE_NATIVE_HANDLES);
     const uint32_t cap = h->cap ? h->cap * 2 : NATIVE_PARAMS_MAX * 2;
     Entry *more = realloc(h->entries, cap * sizeof *more);
     if (!more) return error_no_memory();

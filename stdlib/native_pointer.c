@@ -1,11 +1,11 @@
-/* Functions of guests as C function pointers: libffi makes the code, which calls run_pointer with C's
- * arguments.  Where that code goes is not left to libffi, which on many systems takes memory that can be
- * written and executed: it is written through one mapping of a file in memory, which is gone before another
- * one, that can only be read and executed, is called.
+/* Functions of guests as C function pointers: libffi makes the code, which calls run_pointer with
+ * C's arguments.  Where that code goes is not left to libffi, which on many systems takes memory
+ * that can be written and executed: it is written through one mapping of a file in memory, which is
+ * gone before another one, that can only be read and executed, is called.
  *
- * C that is called so knows no errors.  If it was itself called by the guest, as a native function, the
- * error ends that call once C returns; until then all pointers of the store return zero at once.  Else it is
- * kept for the embedder. */
+ * C that is called so knows no errors.  If it was itself called by the guest, as a native
+ * function, the error ends that call once C returns; until then all pointers of the store return
+ * zero at once.  Else it is kept for the embedder. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #endif
 
 struct fnvm_pointer {
-    void *code;                /* a mapping of code_bytes(), or NULL; begins with the ffi_closure */
+    void *code; /* a mapping of code_bytes(), or NULL; begins with the ffi_closure */
     ffi_cif cif;
     ffi_type *types[NATIVE_PARAMS_MAX];
     Store *store;
@@ -37,8 +37,8 @@ static void put_argument(NativeKind kind, const void *from, Slot *slot)
 {
     slot->i64 = 0;
     switch (kind) {
-    case NATIVE_I8: slot->i32 = (uint32_t)*(const int8_t *)from; break;
-    case NATIVE_I16: slot->i32 = (uint32_t)*(const int16_t *)from; break;
+    case NATIVE_I8: slot->i32 = (uint32_t) * (const int8_t *)from; break;
+    case NATIVE_I16: slot->i32 = (uint32_t) * (const int16_t *)from; break;
     default: memcpy(slot, from, native_kind_bytes(kind)); break;
     }
 }
@@ -97,8 +97,11 @@ static fnvm_error *check_type(fnvm_pointer *p, const char *signature)
     char is[256];
     if (!type) return fnvm_error_new(FNVM_E_USAGE, "not a function of this store");
     if (!native_signature_is_plain(&p->signature))
-        return fnvm_error_new(FNVM_E_USAGE, "the signature `%.200s`: a guest's function as a pointer takes numbers "
-                              "and bool alone, and returns one or nothing", signature);
+        return fnvm_error_new(
+            FNVM_E_USAGE,
+            "the signature `%.200s`: a guest's function as a pointer takes numbers "
+            "and bool alone, and returns one or nothing",
+            signature);
     fnvm_error *error = types_parse_func(&p->store->engine->types, p->signature.type, &id);
     if (error) return error;
     const Type *wanted = types_get(&p->store->engine->types, id);
@@ -107,8 +110,11 @@ static fnvm_error *check_type(fnvm_pointer *p, const char *signature)
         memcmp(type->results, wanted->results, type->nresults * sizeof *type->results) == 0)
         return NULL;
     types_print_func(&p->store->engine->types, type->id, is, sizeof is);
-    return fnvm_error_new(FNVM_E_USAGE, "the signature `%.200s` is that of a guest's function `%s`, and this one is "
-                          "%s", signature, p->signature.type, *is ? is : "without parameters and results");
+    return fnvm_error_new(
+        FNVM_E_USAGE,
+        "the signature `%.200s` is that of a guest's function `%s`, and this one is "
+        "%s",
+        signature, p->signature.type, *is ? is : "without parameters and results");
 }
 
 /* ---- Its code ---- */
@@ -137,10 +143,12 @@ static fnvm_error *write_code(fnvm_pointer *p, ffi_closure *writable)
 {
     const NativeSignature *s = &p->signature;
     for (uint32_t i = 0; i < s->nparams; i++) p->types[i] = native_ffi_type(s->params[i].kind);
-    if (ffi_prep_cif(&p->cif, FFI_DEFAULT_ABI, s->nparams, native_ffi_type(s->result.kind), p->types) == FFI_OK &&
+    if (ffi_prep_cif(&p->cif, FFI_DEFAULT_ABI, s->nparams, native_ffi_type(s->result.kind),
+                     p->types) == FFI_OK &&
         ffi_prep_closure_loc(writable, &p->cif, run_pointer, p, p->code) == FFI_OK)
         return NULL;
-    return fnvm_error_new(FNVM_E_UNSUPPORTED, "libffi cannot make functions of the type `%s`", s->type);
+    return fnvm_error_new(FNVM_E_UNSUPPORTED, "libffi cannot make functions of the type `%s`",
+                          s->type);
 }
 
 static fnvm_error *make_code(fnvm_pointer *p)
@@ -148,11 +156,13 @@ static fnvm_error *make_code(fnvm_pointer *p)
     void *writable = MAP_FAILED, *code = MAP_FAILED;
     const int fd = code_file();
     if (fd >= 0) writable = mmap(NULL, code_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (writable != MAP_FAILED) code = mmap(NULL, code_bytes(), PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    if (writable != MAP_FAILED)
+        code = mmap(NULL, code_bytes(), PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     if (code != MAP_FAILED) p->code = code;
-    fnvm_error *error = p->code ? write_code(p, writable)
-                                : fnvm_error_new(FNVM_E_IO, "no memory for a function pointer's code: %s",
-                                                 strerror(errno));
+    fnvm_error *error =
+        p->code ? write_code(p, writable)
+                : fnvm_error_new(FNVM_E_IO, "no memory for a function pointer's code: %s",
+                                 strerror(errno));
     if (writable != MAP_FAILED) munmap(writable, code_bytes());
     if (fd >= 0) close(fd);
     return error;

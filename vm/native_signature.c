@@ -1,5 +1,6 @@
-/* One pass over words and marks, with the position kept for messages.  The guest's type is written once all
- * is known: its parameters are those of the items in order, an address and a length being two. */
+/* One pass over words and marks, with the position kept for messages.  The guest's type is
+ * written once all is known: its parameters are those of the items in order, an address and a
+ * length being two. */
 #include "vm/native_signature.h"
 
 #include <ctype.h>
@@ -7,18 +8,24 @@
 
 typedef struct Parser {
     const char *text, *at;
-    NativeName word;   /* the next one; len 0: a mark, or the end */
+    NativeName word; /* the next one; len 0: a mark, or the end */
     NativeSignature *out;
 } Parser;
 
-typedef struct KindRow { const char *text; uint8_t bytes; const char *type; } KindRow;
+typedef struct KindRow {
+    const char *text;
+    uint8_t bytes;
+    const char *type;
+} KindRow;
 static const KindRow rows[] = {
 #define VALUE(ident, text, bytes, type) [NATIVE_##ident] = {text, bytes, type},
     NATIVE_VALUES(VALUE)
 #undef VALUE
     [NATIVE_HANDLE] = {"handle", 8, "i64"},
-    [NATIVE_CSTRING] = {"cstring", 0, NULL}, [NATIVE_BYTES] = {"bytes", 0, NULL},
-    [NATIVE_BUFFER] = {"buffer", 0, NULL}, [NATIVE_NULL] = {"null", 0, NULL},
+    [NATIVE_CSTRING] = {"cstring", 0, NULL},
+    [NATIVE_BYTES] = {"bytes", 0, NULL},
+    [NATIVE_BUFFER] = {"buffer", 0, NULL},
+    [NATIVE_NULL] = {"null", 0, NULL},
     [NATIVE_VOID] = {"void", 0, NULL}};
 
 size_t native_kind_bytes(NativeKind kind) { return rows[kind].bytes; }
@@ -62,9 +69,9 @@ static bool take_mark(Parser *p, char mark)
 static fnvm_error *expected(const Parser *p, const char *what)
 {
     const int len = p->word.len ? (int)(p->word.len < 40 ? p->word.len : 40) : *p->at ? 1 : 0;
-    return fnvm_error_new(FNVM_E_USAGE, "the signature `%.200s`, column %zu: expected %s, found %s%.*s%s",
-                          p->text, (size_t)(p->at - p->text) + 1, what, len ? "`" : "its end", len, p->at,
-                          len ? "`" : "");
+    return fnvm_error_new(
+        FNVM_E_USAGE, "the signature `%.200s`, column %zu: expected %s, found %s%.*s%s", p->text,
+        (size_t)(p->at - p->text) + 1, what, len ? "`" : "its end", len, p->at, len ? "`" : "");
 }
 
 /* ---- Items ---- */
@@ -90,13 +97,15 @@ static fnvm_error *take_name(Parser *p, NativeItem *item)
 
 static fnvm_error *take_result(Parser *p)
 {
-    static const char what[] = "the type of the result: void, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64, "
-                               "bool, cstring or `handle NAME`";
+    static const char what[] =
+        "the type of the result: void, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64, "
+        "bool, cstring or `handle NAME`";
     NativeItem *result = &p->out->result;
     const Parser before = *p;
     if (!take_kind(p, &result->kind)) return expected(p, what);
     if (result->kind == NATIVE_HANDLE) return take_name(p, result);
-    if (result->kind < NATIVE_VALUE_KINDS || result->kind == NATIVE_CSTRING || result->kind == NATIVE_VOID)
+    if (result->kind < NATIVE_VALUE_KINDS || result->kind == NATIVE_CSTRING ||
+        result->kind == NATIVE_VOID)
         return NULL;
     return expected(&before, what);
 }
@@ -115,17 +124,22 @@ static bool goes(NativeWay way, NativeKind kind)
 static fnvm_error *take_param(Parser *p)
 {
     static const char *const what[] = {
-        [NATIVE_IN] = "the type of a parameter: i8, u8, i16, u16, i32, u32, i64, u64, f32, f64, bool, cstring, "
-                      "bytes, buffer, null, `out TYPE`, `inout TYPE`, `handle NAME` or `take handle NAME`",
+        [NATIVE_IN] =
+            "the type of a parameter: i8, u8, i16, u16, i32, u32, i64, u64, f32, f64, bool, "
+            "cstring, bytes, buffer, null, `out TYPE`, `inout TYPE`, `handle NAME` or `take "
+            "handle NAME`",
         [NATIVE_OUT] = "a number's type, bool or `handle NAME` behind `out`",
         [NATIVE_INOUT] = "a number's type or bool behind `inout`",
         [NATIVE_TAKE] = "`handle NAME` behind `take`"};
     if (p->out->nparams == NATIVE_PARAMS_MAX) return expected(p, "no more than 32 parameters");
     NativeItem *item = &p->out->params[p->out->nparams++];
-    *item = (NativeItem){.way = take_word(p, "out") ? NATIVE_OUT : take_word(p, "inout") ? NATIVE_INOUT
-                                : take_word(p, "take") ? NATIVE_TAKE : NATIVE_IN};
+    *item = (NativeItem){.way = take_word(p, "out")     ? NATIVE_OUT
+                                : take_word(p, "inout") ? NATIVE_INOUT
+                                : take_word(p, "take")  ? NATIVE_TAKE
+                                                        : NATIVE_IN};
     const Parser before = *p;
-    if (!take_kind(p, &item->kind) || !goes(item->way, item->kind)) return expected(&before, what[item->way]);
+    if (!take_kind(p, &item->kind) || !goes(item->way, item->kind))
+        return expected(&before, what[item->way]);
     return item->kind == NATIVE_HANDLE ? take_name(p, item) : NULL;
 }
 
@@ -175,8 +189,8 @@ static uint32_t put_item(NativeSignature *s, NativeItem *item, uint32_t slot)
                         (item == &s->result && item->kind == NATIVE_CSTRING);
     item->slot = slot;
     if (item->kind == NATIVE_NULL) return 0;
-    const bool by_address = item->kind >= NATIVE_VALUE_KINDS || item->way == NATIVE_OUT ||
-                            item->way == NATIVE_INOUT;
+    const bool by_address =
+        item->kind >= NATIVE_VALUE_KINDS || item->way == NATIVE_OUT || item->way == NATIVE_INOUT;
     put(s, by_address ? address : rows[item->kind].type);
     if (ranged) put(s, address);
     return ranged ? 2 : 1;
@@ -184,7 +198,8 @@ static uint32_t put_item(NativeSignature *s, NativeItem *item, uint32_t slot)
 
 static void put_type(NativeSignature *s)
 {
-    _Static_assert(sizeof s->type > (2 * NATIVE_PARAMS_MAX + 2) * sizeof "i64" + sizeof "-> i64", "");
+    _Static_assert(sizeof s->type > (2 * NATIVE_PARAMS_MAX + 2) * sizeof "i64" + sizeof "-> i64",
+                   "");
     uint32_t slot = 0;
     for (uint32_t i = 0; i < s->nparams; i++) slot += put_item(s, &s->params[i], slot);
     if (s->result.kind == NATIVE_CSTRING) put_item(s, &s->result, slot);

@@ -4,7 +4,8 @@
  *   result    = "void" | value | "cstring" | "handle" NAME
  *   param     = value | "cstring" | "bytes" | "buffer" | "null" | ("out" | "inout") value
  *             | ["out" | "take"] "handle" NAME
- *   value     = "i8" | "u8" | "i16" | "u16" | "i32" | "u32" | "i64" | "u64" | "f32" | "f64" | "bool"
+ *   value     = "i8" | "u8" | "i16" | "u16" | "i32" | "u32" | "i64" | "u64" | "f32" | "f64"
+ *             | "bool"
  *
  * docs/native.md says what each is to C and to the guest. */
 #ifndef FNVM_VM_NATIVE_SIGNATURE_H
@@ -34,12 +35,12 @@ typedef enum NativeKind {
 
 typedef enum NativeWay {
     NATIVE_IN,
-    NATIVE_OUT,     /* C has a pointer to a variable; the guest an address, where it is written then */
+    NATIVE_OUT,     /* C has a pointer to a variable, which goes to the guest's address then */
     NATIVE_INOUT,   /* and read before */
     NATIVE_TAKE     /* of handles: it is one no more */
 } NativeWay;
 
-typedef struct NativeName { const char *at; size_t len; } NativeName; /* within the text; len 0: none */
+typedef struct NativeName { const char *at; size_t len; } NativeName; /* within the text; 0: none */
 
 typedef struct NativeItem {
     NativeKind kind;

@@ -1,216 +1,21 @@
-/* test_native.c - native functions: signatures, what guests hand to them, handles, guests' functions as
- * pointers, and policies. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+/* test_native.c - native functions: signatures, what guests hand to them, handles, and policies. */
+#include "conformance/unit/native_world.h"
 
-#include <cmocka.h>
-
-#include "fnvm.h"
 #include "vm/native_signature.h"
-
-/* ---- What guests call: a library that is built from this ---- */
-
-static const char library_source[] =
-    "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n"
-    "#include <stdlib.h>\n"
-    "int8_t neg8(int8_t a) { return (int8_t)-a; }\n"
-    "uint8_t not8(uint8_t a) { return (uint8_t)~a; }\n"
-    "int16_t neg16(int16_t a) { return (int16_t)-a; }\n"
-    "uint16_t not16(uint16_t a) { return (uint16_t)~a; }\n"
-    "uint32_t not32(uint32_t a) { return ~a; }\n"
-    "uint64_t not64(uint64_t a) { return ~a; }\n"
-    "float half(float a) { return a / 2; }\n"
-    "bool both(bool a, bool b) { return a && b; }\n"
-    "int bool_value(bool a) { return *(unsigned char *)&a; }\n"
-    "double mixed(int a, double b, int64_t c, float d, uint8_t e, double f, int16_t g, float h)\n"
-    "{ return a + 10 * b + 100 * (double)c + 1000 * d + 1e4 * e + 1e5 * f + 1e6 * g + 1e7 * h; }\n"
-    "int64_t many(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f, int64_t g, int8_t h, double x)\n"
-    "{ return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h + (int64_t)x; }\n"
-    "double floats(float a, double b, float c, double d, float e, double f, float g, double h, float i)\n"
-    "{ return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h + 9 * i; }\n"
-    "int calls;\n"
-    "int called(void) { return calls; }\n"
-    "int length(const char *s) { calls++; return (int)strlen(s); }\n"
-    "int sum(const uint8_t *p, size_t n) { int s = 0; calls++; while (n--) s += *p++; return s; }\n"
-    "void fill(char *p, size_t n) { calls++; memset(p, 'x', n); }\n"
-    "void answer(int64_t *p) { calls++; *p = 42; }\n"
-    "void answer8(int8_t *p) { calls++; *p = -1; }\n"
-    "void twice(int16_t *p, double *q) { *p = (int16_t)(2 * *p); *q *= 2; }\n"
-    "void flip(bool *p) { *p = !*p; }\n"
-    "int is_null(void *p, void *q) { return !p + 2 * !q; }\n"
-    "const char *greeting(int which) { return which ? \"hello\" : NULL; }\n"
-    "typedef struct Box { int value; } Box;\n"
-    "static int open_boxes; static Box last;\n"
-    "Box *box(int value) { Box *b = malloc(sizeof *b); b->value = value; open_boxes++; return b; }\n"
-    "int box_make(int value, Box **out) { *out = value ? box(value) : NULL; return 0; }\n"
-    "Box *box_same(Box *b) { return b; }\n"
-    "Box *box_last(void) { return &last; }\n"
-    "int unbox(Box *b) { return b ? b->value : -1; }\n"
-    "void box_close(Box *b) { if (b) { free(b); open_boxes--; } }\n"
-    "void boxes_swap(Box *a, Box *b) { box_close(a); box_close(b); }\n"
-    "int boxes(void) { return open_boxes; }\n"
-    "static int (*callback)(int, int); static int callbacks;\n"
-    "void set_callback(int64_t p) { callback = (int (*)(int, int))(intptr_t)p; callbacks = 0; }\n"
-    "int call_back(int a, int b) { int r = callback(a, b); callbacks++; return r + callback(a, b) + 1000; }\n"
-    "int callbacks_made(void) { return callbacks; }\n"
-    "static int compare(const void *a, const void *b) { return callback(*(const int *)a, *(const int *)b); }\n"
-    "void sort(int *p, size_t bytes) { qsort(p, bytes / sizeof *p, sizeof *p, compare); }\n";
-
-static char folder[] = "/tmp/fnvm-native-XXXXXX";
-static char library[sizeof folder + sizeof "/libtest.so"];
-
-static int make_library(void **state)
-{
-    char path[sizeof library], command[300];
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/test.c", folder);
-    snprintf(library, sizeof library, "%s/libtest.so", folder);
-    FILE *source = fopen(path, "w");
-    if (!source || fputs(library_source, source) < 0 || fclose(source) != 0) return -1;
-    snprintf(command, sizeof command, "${CC:-cc} -O1 -shared -fPIC -o %s %s", library, path);
-    return system(command);
-}
-
-static int remove_library(void **state)
-{
-    char command[100];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-/* ---- A world: a guest that calls what is defined ---- */
-
-typedef struct World {
-    fnvm_engine *engine;
-    fnvm_native *native;
-    fnvm_store *store;
-    fnvm_linker *linker;
-    fnvm_module *module;
-    fnvm_instance *instance;
-} World;
-
-static void good(fnvm_error *error)
-{
-    if (!error) return;
-    for (const fnvm_error *e = error; e; e = fnvm_error_cause(e)) print_message("%s\n", fnvm_error_message(e));
-    fail();
-}
-
-/* In its message, or that of its first cause. */
-static bool says(const fnvm_error *e, const char *message)
-{
-    const fnvm_error *cause = fnvm_error_cause(e);
-    return strstr(fnvm_error_message(e), message) || (cause && strstr(fnvm_error_message(cause), message));
-}
-
-static void bad(fnvm_error *error, fnvm_code code, const char *message)
-{
-    if (!error) fail_msg("no error; expected %s", message);
-    if (fnvm_error_code(error) != code || !says(error, message))
-        fail_msg("code %d, %s\nexpected %d, ...%s...", (int)fnvm_error_code(error), fnvm_error_message(error),
-                 (int)code, message);
-    fnvm_error_free(error);
-}
-
-static void world_new(World *w, fnvm_engine_kind kind)
-{
-    fnvm_config config;
-    fnvm_config_default(&config);
-    config.engine = kind;
-    *w = (World){0};
-    good(fnvm_engine_new(&config, &w->engine));
-    good(fnvm_native_open(w->engine, library, &w->native));
-    good(fnvm_store_new(w->engine, &w->store));
-    good(fnvm_linker_new(w->store, &w->linker));
-}
-
-static void define(World *w, const char *name, const char *signature)
-{
-    good(fnvm_linker_define_native(w->linker, "env", name, w->native, NULL, signature));
-}
-
-static void load(World *w, const char *text)
-{
-    good(fnvm_module_new(w->engine, text, strlen(text), &w->module));
-    good(fnvm_linker_instantiate(w->linker, w->module, &w->instance));
-}
-
-static void world_free(World *w)
-{
-    fnvm_linker_free(w->linker);
-    fnvm_store_free(w->store);
-    if (w->module) fnvm_module_release(w->module);
-    fnvm_native_close(w->native);
-    fnvm_engine_free(w->engine);
-}
-
-static fnvm_extern export(const World *w, const char *name)
-{
-    fnvm_extern e;
-    assert_true(fnvm_instance_export(w->instance, name, strlen(name), &e));
-    return e;
-}
-
-/* Numbers by the function's type; integers are given as int64_t, the others as double. */
-static fnvm_error *vcall(World *w, fnvm_val *result, const char *name, va_list args)
-{
-    fnvm_valtype types[16];
-    fnvm_val values[16] = {{.kind = FNVM_I32}};
-    const fnvm_extern func = export(w, name);
-    const size_t n = fnvm_func_params(w->store, func, types, 16);
-    for (size_t i = 0; i < n; i++) {
-        values[i].kind = fnvm_valtype_kind(types[i]);
-        switch (values[i].kind) {
-        case FNVM_I32: values[i].of.i32 = (int32_t)va_arg(args, int64_t); break;
-        case FNVM_I64: values[i].of.i64 = va_arg(args, int64_t); break;
-        case FNVM_F32: values[i].of.f32 = (float)va_arg(args, double); break;
-        default: values[i].of.f64 = va_arg(args, double); break;
-        }
-    }
-    const size_t results = fnvm_func_results(w->store, func, NULL, 0);
-    return fnvm_func_call(w->store, func, values, n, result, results);
-}
-
-static fnvm_error *try_call(World *w, const char *name, ...)
-{
-    fnvm_val result;
-    va_list args;
-    va_start(args, name);
-    fnvm_error *error = vcall(w, &result, name, args);
-    va_end(args);
-    return error;
-}
-
-static fnvm_val call(World *w, const char *name, ...)
-{
-    fnvm_val result = {.kind = FNVM_I32};
-    va_list args;
-    va_start(args, name);
-    good(vcall(w, &result, name, args));
-    va_end(args);
-    return result;
-}
-
-#define I(value) ((int64_t)(value))
-#define CALL_I32(...) (call(__VA_ARGS__).of.i32)
-#define TRAPS(what, ...) bad(try_call(__VA_ARGS__), FNVM_E_TRAP, what)
 
 /* ---- Signatures ---- */
 
 static void signatures(void **state)
 {
     (void)state;
-    static const struct { const char *text, *type; } rows[] = {
-        {"void()", "->"}, {"void(void)", "->"}, {" i32 ( ) ", "-> i32"},
-        {"f64(f64)", "f64 -> f64"}, {"f64 cos(f64)", "f64 -> f64"},
+    static const struct {
+        const char *text, *type;
+    } rows[] = {
+        {"void()", "->"},
+        {"void(void)", "->"},
+        {" i32 ( ) ", "-> i32"},
+        {"f64(f64)", "f64 -> f64"},
+        {"f64 cos(f64)", "f64 -> f64"},
         {"bool(i8,u8,i16,u16,i32,u32,i64,u64,f32,f64,bool)",
          "i32 i32 i32 i32 i32 i32 i64 i64 f32 f64 i32 -> i32"},
         {"i32(cstring, bytes, buffer)", "i32 i32 i32 i32 i32 -> i32"},
@@ -237,26 +42,34 @@ static void signatures(void **state)
 static void bad_signatures(void **state)
 {
     (void)state;
-    static const struct { const char *text, *message; } rows[] = {
-        {"", "column 1: expected the type of the result"}, {"f65(f64)", "column 1: expected the type of the result"},
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"", "column 1: expected the type of the result"},
+        {"f65(f64)", "column 1: expected the type of the result"},
         {"f64", "column 4: expected `(`, as in `f64(f64)`, found its end"},
-        {"f64 cos", "column 8: expected `(`"}, {"f64(", "column 5: expected the type of a parameter"},
+        {"f64 cos", "column 8: expected `(`"},
+        {"f64(", "column 5: expected the type of a parameter"},
         {"f64(f64", "column 8: expected `,` or `)`, found its end"},
         {"f64(f64,)", "column 9: expected the type of a parameter"},
         {"f64(f64) x", "column 10: expected nothing more, found `x`"},
         {"f64(void, i32)", "column 5: expected the type of a parameter"},
         {"bytes()", "column 1: expected the type of the result"},
         {"null()", "column 1: expected the type of the result"},
-        {"void(out bytes)", "column 10: expected a number's type, bool or `handle NAME` behind `out`"},
+        {"void(out bytes)",
+         "column 10: expected a number's type, bool or `handle NAME` behind `out`"},
         {"void(out)", "column 9: expected a number's type"},
         {"void(inout handle db)", "column 12: expected a number's type or bool behind `inout`"},
         {"void(take i32)", "column 11: expected `handle NAME` behind `take`"},
         {"void(handle)", "column 12: expected the name of a kind of handle"},
         {"handle(i32)", "column 7: expected the name of a kind of handle"},
-        {"void(ptr)", "found `ptr`"}, {"void(i32 a)", "expected `,` or `)`, found `a`"},
-        {"void(i32*)", "found `*`"}, {"f64 1(f64)", "column 5: expected `(`"},
+        {"void(ptr)", "found `ptr`"},
+        {"void(i32 a)", "expected `,` or `)`, found `a`"},
+        {"void(i32*)", "found `*`"},
+        {"f64 1(f64)", "column 5: expected `(`"},
         {"void(i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,"
-         "i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32)", "no more than 32 parameters"},
+         "i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32,i32)",
+         "no more than 32 parameters"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         NativeSignature s;
@@ -264,12 +77,13 @@ static void bad_signatures(void **state)
     }
 }
 
-/* Whatever is cut off, and whatever byte is another one: an error or a signature, and no byte beyond the end
- * is looked at. */
+/* Whatever is cut off, and whatever byte is another one: an error or a signature, and no byte
+ * beyond the end is looked at. */
 static void damaged_signatures(void **state)
 {
     (void)state;
-    static const char whole[] = "memory64 handle db open_it(cstring, bytes, inout u16, out handle db, take handle x)";
+    static const char whole[] =
+        "memory64 handle db open_it(cstring, bytes, inout u16, out handle db, take handle x)";
     static const char bytes[] = " \t(),_a0*\x80\xFF";
     for (size_t len = 0; len < sizeof whole; len++) {
         NativeSignature s;
@@ -293,11 +107,14 @@ static void definitions(void **state)
     World w;
     fnvm_native *n;
     world_new(&w, FNVM_ENGINE_AUTO);
-    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, NULL, "f64(f64)"), FNVM_E_NOT_FOUND,
-        "has no function `f`");
-    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, "g", "f64 h(f64)"), FNVM_E_NOT_FOUND, "`g`");
-    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, NULL, "f64 h(f64)"), FNVM_E_NOT_FOUND, "`h`");
-    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, "half", "f65(f64)"), FNVM_E_USAGE, "column 1");
+    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, NULL, "f64(f64)"),
+        FNVM_E_NOT_FOUND, "has no function `f`");
+    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, "g", "f64 h(f64)"),
+        FNVM_E_NOT_FOUND, "`g`");
+    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, NULL, "f64 h(f64)"),
+        FNVM_E_NOT_FOUND, "`h`");
+    bad(fnvm_linker_define_native(w.linker, "env", "f", w.native, "half", "f65(f64)"), FNVM_E_USAGE,
+        "column 1");
     bad(fnvm_native_open(w.engine, "libm", &n), FNVM_E_USAGE, "no library's name");
     bad(fnvm_native_open(w.engine, "libthereisnone.so.9", &n), FNVM_E_IO, "libthereisnone.so.9");
     bad(fnvm_native_open(w.engine, "/none/libtest.so", &n), FNVM_E_NOT_FOUND, "No such file");
@@ -309,13 +126,16 @@ static void definitions(void **state)
     fnvm_engine *other;
     good(fnvm_engine_new(NULL, &other));
     good(fnvm_native_open(other, library, &n));
-    bad(fnvm_linker_define_native(w.linker, "env", "half", n, NULL, "f32(f32)"), FNVM_E_USAGE, "another engine");
+    bad(fnvm_linker_define_native(w.linker, "env", "half", n, NULL, "f32(f32)"), FNVM_E_USAGE,
+        "another engine");
     fnvm_native_close(n);
     fnvm_engine_free(other);
     define(&w, "half", "f64(f64)");
-    static const char wrong_type[] = "(module (import \"env\" \"half\" (func (param f32) (result f32))))";
+    static const char wrong_type[] =
+        "(module (import \"env\" \"half\" (func (param f32) (result f32))))";
     good(fnvm_module_new(w.engine, wrong_type, strlen(wrong_type), &w.module));
-    bad(fnvm_linker_instantiate(w.linker, w.module, &w.instance), FNVM_E_LINK, "incompatible import type");
+    bad(fnvm_linker_instantiate(w.linker, w.module, &w.instance), FNVM_E_LINK,
+        "incompatible import type");
     world_free(&w);
 }
 
@@ -333,16 +153,22 @@ static const char numbers_text[] =
     " (import \"env\" \"both\" (func $both (param i32 i32) (result i32)))"
     " (import \"env\" \"bool_value\" (func $bool_value (param i32) (result i32)))"
     " (import \"env\" \"mixed\" (func $mixed (param i32 f64 i64 f32 i32 f64 i32 f32) (result f64)))"
-    " (import \"env\" \"many\" (func $many (param i64 i64 i64 i64 i64 i64 i64 i32 f64) (result i64)))"
-    " (import \"env\" \"floats\" (func $floats (param f32 f64 f32 f64 f32 f64 f32 f64 f32) (result f64)))"
-    " (export \"neg8\" (func $neg8)) (export \"not8\" (func $not8)) (export \"neg16\" (func $neg16))"
-    " (export \"not16\" (func $not16)) (export \"not32\" (func $not32)) (export \"not64\" (func $not64))"
-    " (export \"half\" (func $half)) (export \"both\" (func $both)) (export \"bool_value\" (func $bool_value))"
+    " (import \"env\" \"many\" (func $many (param i64 i64 i64 i64 i64 i64 i64 i32 f64) (result "
+    "i64)))"
+    " (import \"env\" \"floats\" (func $floats (param f32 f64 f32 f64 f32 f64 f32 f64 f32) (result "
+    "f64)))"
+    " (export \"neg8\" (func $neg8)) (export \"not8\" (func $not8)) (export \"neg16\" (func "
+    "$neg16))"
+    " (export \"not16\" (func $not16)) (export \"not32\" (func $not32)) (export \"not64\" (func "
+    "$not64))"
+    " (export \"half\" (func $half)) (export \"both\" (func $both)) (export \"bool_value\" (func "
+    "$bool_value))"
     " (export \"many\" (func $many)) (export \"floats\" (func $floats))"
     " (func (export \"mixed\") (param i32 f64 i64 f32 i32 f64 i32 f32) (result f64)"
-    "  (call $mixed (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5)"
+    "  (call $mixed (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) "
+    "(local.get 5)"
     "   (local.get 6) (local.get 7)))"
-    " (func (export \"wide\") (param i64) (result i64)" /* what is in the upper half does not get there */
+    " (func (export \"wide\") (param i64) (result i64)" /* upper halves do not get there */
     "  (i64.extend_i32_s (call $neg8 (i32.wrap_i64 (local.get 0))))))";
 
 static void check_numbers(fnvm_engine_kind kind)
@@ -359,7 +185,8 @@ static void check_numbers(fnvm_engine_kind kind)
     define(&w, "both", "bool(bool, bool)");
     define(&w, "bool_value", "i32(bool)");
     define(&w, "mixed", "f64(i32, f64, i64, f32, u8, f64, i16, f32)");
-    define(&w, "many", "i64(i64, i64, i64, i64, i64, i64, i64, i8, f64)"); /* more than registers hold */
+    define(&w, "many",
+           "i64(i64, i64, i64, i64, i64, i64, i64, i8, f64)"); /* more than registers hold */
     define(&w, "floats", "f64(f32, f64, f32, f64, f32, f64, f32, f64, f32)"); /* likewise */
     load(&w, numbers_text);
     assert_int_equal(CALL_I32(&w, "neg8", I(5)), -5);
@@ -396,7 +223,8 @@ static void numbers_by_default(void **state)
 
 /* ---- Memory ---- */
 
-/* Each import is exported through a function of the same type: what the guest's memory is, is the caller's. */
+/* Each import is exported through a function of the same type: what the guest's memory is, is
+ * the caller's. */
 static const char memory_text[] =
     "(module"
     " (import \"env\" \"length\" (func $length (param i32) (result i32)))"
@@ -453,9 +281,12 @@ static void texts(void **state)
     assert_int_equal(CALL_I32(&w, "length", I(PAGE - 1)), 0); /* its NUL is the last byte */
     const int calls = CALL_I32(&w, "called");
     memory[PAGE - 1] = 'x';
-    TRAPS("out of bounds memory access: argument 1 of the native function env.length is a text that does not end "
-          "before the memory does", &w, "length", I(PAGE - 1));
-    TRAPS("argument 1 of the native function env.length is not all in the memory", &w, "length", I(PAGE));
+    TRAPS("out of bounds memory access: argument 1 of the native function env.length is a text "
+          "that does not end "
+          "before the memory does",
+          &w, "length", I(PAGE - 1));
+    TRAPS("argument 1 of the native function env.length is not all in the memory", &w, "length",
+          I(PAGE));
     TRAPS("not all in the memory", &w, "length", I(0xFFFFFFFF));
     assert_int_equal(CALL_I32(&w, "called"), calls);
     call(&w, "grow");
@@ -519,7 +350,8 @@ static void variables(void **state)
     assert_int_equal(memory[PAGE - 1], 0xFF);
     assert_int_equal(memory[PAGE - 2], 0);
     const int calls = CALL_I32(&w, "called");
-    TRAPS("argument 1 of the native function env.answer is not all in the memory", &w, "answer", I(PAGE - 7));
+    TRAPS("argument 1 of the native function env.answer is not all in the memory", &w, "answer",
+          I(PAGE - 7));
     TRAPS("not all in the memory", &w, "answer8", I(PAGE));
     assert_int_equal(CALL_I32(&w, "called"), calls);
     const int16_t before = -300;
@@ -553,8 +385,8 @@ static void text_results(void **state)
     assert_int_equal(CALL_I32(&w, "greeting", I(1), I(PAGE), I(0)), 5);
     assert_int_equal(CALL_I32(&w, "greeting", I(0), I(200), I(3)), -1); /* NULL */
     assert_memory_equal(memory + 200, "he\0lo", 5);
-    TRAPS("its result of the native function env.greeting is not all in the memory", &w, "greeting", I(1),
-          I(PAGE - 2), I(3));
+    TRAPS("its result of the native function env.greeting is not all in the memory", &w, "greeting",
+          I(1), I(PAGE - 2), I(3));
     world_free(&w);
 }
 
@@ -566,7 +398,8 @@ static void memory64(void **state)
     define(&w, "sum", "memory64 i32(bytes)");
     load(&w, "(module (import \"env\" \"sum\" (func $sum (param i64 i64) (result i32)))"
              " (memory (export \"memory\") i64 1) (data (i64.const 8) \"\\01\\02\\03\")"
-             " (func (export \"sum\") (param i64 i64) (result i32) (call $sum (local.get 0) (local.get 1))))");
+             " (func (export \"sum\") (param i64 i64) (result i32) (call $sum (local.get 0) "
+             "(local.get 1))))");
     assert_int_equal(CALL_I32(&w, "sum", I(8), I(3)), 6);
     TRAPS("not all in the memory", &w, "sum", I(UINT64_C(1) << 32 | 8), I(3));
     TRAPS("not all in the memory", &w, "sum", I(8), I(-1));
@@ -587,7 +420,8 @@ static const char handles_text[] =
     " (import \"env\" \"boxes\" (func $boxes (result i32)))"
     " (import \"env\" \"box_last\" (func $last (result i64)))"
     " (memory (export \"memory\") 1)"
-    " (export \"boxes\" (func $boxes)) (export \"same\" (func $same)) (export \"unbox\" (func $unbox))"
+    " (export \"boxes\" (func $boxes)) (export \"same\" (func $same)) (export \"unbox\" (func "
+    "$unbox))"
     " (export \"close\" (func $close)) (export \"two\" (func $two)) (export \"box\" (func $box))"
     " (export \"last\" (func $last))"
     " (func (export \"setup\"))"
@@ -596,11 +430,14 @@ static const char handles_text[] =
 
 static fnvm_error *define_handles(fnvm_linker *linker, fnvm_native *native)
 {
-    static const char *const rows[][2] = {
-        {"box", "handle box(i32)"}, {"box_make", "i32(i32, out handle box)"},
-        {"box_same", "handle box(handle box)"}, {"unbox", "i32(handle box)"},
-        {"box_close", "void(take handle box)"}, {"boxes_swap", "void(take handle box, take handle box)"},
-        {"boxes", "i32()"}, {"box_last", "handle other()"}};
+    static const char *const rows[][2] = {{"box", "handle box(i32)"},
+                                          {"box_make", "i32(i32, out handle box)"},
+                                          {"box_same", "handle box(handle box)"},
+                                          {"unbox", "i32(handle box)"},
+                                          {"box_close", "void(take handle box)"},
+                                          {"boxes_swap", "void(take handle box, take handle box)"},
+                                          {"boxes", "i32()"},
+                                          {"box_last", "handle other()"}};
     fnvm_error *error = NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !error; i++)
         error = fnvm_linker_define_native(linker, "env", rows[i][0], native, NULL, rows[i][1]);
@@ -674,10 +511,11 @@ static void handles_and_images(void **state)
     good(define_handles(w.linker, w.native));
     load(&w, handles_text);
     snprintf(path, sizeof path, "%s/handles.fnvmi", folder);
-    const fnvm_freeze freeze = {.path = path, .main = w.instance, .linker = w.linker, .no_sync = true,
-                                .start = "setup"};
+    const fnvm_freeze freeze = {
+        .path = path, .main = w.instance, .linker = w.linker, .no_sync = true, .start = "setup"};
     const int64_t box = call(&w, "box", I(1)).of.i64;
-    bad(fnvm_store_freeze(w.store, &freeze), FNVM_E_UNSUPPORTED, "holds 1 handle of native functions");
+    bad(fnvm_store_freeze(w.store, &freeze), FNVM_E_UNSUPPORTED,
+        "holds 1 handle of native functions");
     call(&w, "close", box);
     good(fnvm_store_freeze(w.store, &freeze));
 
@@ -702,212 +540,6 @@ static void handles_and_images(void **state)
     fnvm_linker_free(r.linker);
     fnvm_store_free(r.store);
     fnvm_image_release(image);
-    world_free(&w);
-}
-
-/* ---- Guests' functions as pointers ---- */
-
-static const char pointers_text[] =
-    "(module"
-    " (import \"env\" \"call_back\" (func $call_back (param i32 i32) (result i32)))"
-    " (import \"env\" \"sort\" (func $sort (param i32 i32)))"
-    " (import \"env\" \"callbacks_made\" (func $made (result i32)))"
-    " (memory (export \"memory\") 1) (tag $t)"
-    " (func (export \"sub\") (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))"
-    " (func (export \"traps\") (param i32 i32) (result i32) unreachable)"
-    " (func (export \"throws\") (param i32 i32) (result i32) (throw $t))"
-    " (func (export \"nested\") (param i32 i32) (result i32)"
-    "  (if (result i32) (i32.eqz (local.get 0)) (then (local.get 1))"
-    "   (else (call $call_back (i32.sub (local.get 0) (i32.const 1)) (local.get 1)))))"
-    " (func (export \"back\") (param i32 i32) (result i32) (call $call_back (local.get 0) (local.get 1)))"
-    " (func (export \"catches\") (result i32)"
-    "  (block $h (try_table (catch $t $h) (drop (call $call_back (i32.const 1) (i32.const 2)))) (return (i32.const 0)))"
-    "  (i32.const 7))"
-    " (func (export \"sort\") (param i32 i32) (call $sort (local.get 0) (local.get 1)))"
-    " (export \"made\" (func $made))"
-    " (func (export \"mixed\") (param i32 i64 f32 f64 i32 i32) (result f64)"
-    "  (f64.add (f64.add (f64.convert_i32_s (local.get 0)) (f64.convert_i64_s (local.get 1)))"
-    "   (f64.add (f64.add (f64.promote_f32 (local.get 2)) (local.get 3))"
-    "    (f64.convert_i32_s (i32.add (local.get 4) (local.get 5))))))"
-    " (func (export \"low\") (param i32) (result i32) (local.get 0))"
-    " (func (export \"f32\") (param f32) (result f32) (f32.neg (local.get 0)))"
-    " (func (export \"nothing\") (global.set $g (i32.const 9)))"
-    " (global $g (export \"g\") (mut i32) (i32.const 0)))";
-
-static void pointers_world(World *w, fnvm_engine_kind kind)
-{
-    world_new(w, kind);
-    define(w, "call_back", "i32(i32, i32)");
-    define(w, "sort", "void(buffer)");
-    define(w, "callbacks_made", "i32()");
-    define(w, "set_callback", "void(i64)");
-    load(w, pointers_text);
-}
-
-/* Gives the library's callback the export as a pointer. */
-static fnvm_pointer *set_callback(World *w, const char *name)
-{
-    fnvm_pointer *p;
-    void (*code)(void);
-    good(fnvm_func_as_pointer(w->store, export(w, name), "i32(i32, i32)", &p, &code));
-    fnvm_extern set;
-    fnvm_module *m;
-    fnvm_instance *instance;
-    static const char text[] = "(module (import \"env\" \"set_callback\" (func $s (param i64))) (export \"s\" (func $s)))";
-    good(fnvm_module_new(w->engine, text, strlen(text), &m));
-    good(fnvm_linker_instantiate(w->linker, m, &instance));
-    assert_true(fnvm_instance_export(instance, "s", 1, &set));
-    const fnvm_val at = {.kind = FNVM_I64, .of.i64 = (int64_t)(intptr_t)code};
-    good(fnvm_func_call(w->store, set, &at, 1, NULL, 0));
-    fnvm_module_release(m);
-    return p;
-}
-
-static void called_by_the_embedder(void **state)
-{
-    (void)state;
-    World w;
-    fnvm_pointer *p;
-    void (*code)(void);
-    pointers_world(&w, FNVM_ENGINE_AUTO);
-    good(fnvm_func_as_pointer(w.store, export(&w, "sub"), "i32(i32, i32)", &p, &code));
-    assert_int_equal(((int (*)(int, int))code)(5, 8), -3);
-    assert_null(fnvm_pointer_failed(p));
-    fnvm_pointer_free(p);
-
-    good(fnvm_func_as_pointer(w.store, export(&w, "mixed"), "f64(i8, i64, f32, f64, u16, bool)", &p, &code));
-    typedef double Mixed(int8_t, int64_t, float, double, uint16_t, bool);
-    assert_true(((Mixed *)code)(-1, -20, 0.5f, 300.25, 65535, true) == -1 - 20 + 0.5 + 300.25 + 65535 + 1);
-    fnvm_pointer_free(p);
-
-    static const struct { const char *signature; int64_t in, out; } rows[] = {
-        {"i8(i32)", 0x180, -128}, {"u8(i32)", 0x180, 128}, {"i16(i32)", 0x18000, -32768},
-        {"u16(i32)", 0x18000, 32768}, {"bool(i32)", 0x100, 1}, {"i32(i32)", -5, -5}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        good(fnvm_func_as_pointer(w.store, export(&w, "low"), rows[i].signature, &p, &code));
-        /* Extended to a register, as callers of some processors expect. */
-        assert_int_equal(((int (*)(int))code)((int)rows[i].in), rows[i].out);
-        fnvm_pointer_free(p);
-    }
-    good(fnvm_func_as_pointer(w.store, export(&w, "f32"), "f32(f32)", &p, &code));
-    assert_true(((float (*)(float))code)(1.5f) == -1.5f);
-    fnvm_pointer_free(p);
-    good(fnvm_func_as_pointer(w.store, export(&w, "nothing"), "void()", &p, &code));
-    code();
-    fnvm_val g;
-    good(fnvm_global_get(w.store, export(&w, "g"), &g));
-    assert_int_equal(g.of.i32, 9);
-    fnvm_pointer_free(p);
-    world_free(&w);
-}
-
-static void traps_in_pointers(void **state)
-{
-    (void)state;
-    World w;
-    fnvm_pointer *p;
-    void (*code)(void);
-    pointers_world(&w, FNVM_ENGINE_AUTO);
-    good(fnvm_func_as_pointer(w.store, export(&w, "traps"), "i32(i32, i32)", &p, &code));
-    assert_int_equal(((int (*)(int, int))code)(5, 8), 0);
-    assert_int_equal(((int (*)(int, int))code)(5, 8), 0);
-    bad(fnvm_pointer_failed(p), FNVM_E_TRAP, "unreachable");
-    assert_null(fnvm_pointer_failed(p));
-    ((int (*)(int, int))code)(5, 8); /* freed with it */
-    fnvm_pointer_free(p);
-    fnvm_pointer_free(NULL);
-    world_free(&w);
-}
-
-static void bad_pointers(void **state)
-{
-    (void)state;
-    World w;
-    fnvm_pointer *p;
-    void (*code)(void);
-    pointers_world(&w, FNVM_ENGINE_AUTO);
-    const fnvm_extern sub = export(&w, "sub");
-    bad(fnvm_func_as_pointer(w.store, sub, "i32(i32)", &p, &code), FNVM_E_USAGE, "this one is (param i32 i32)");
-    bad(fnvm_func_as_pointer(w.store, sub, "i64(i32, i32)", &p, &code), FNVM_E_USAGE, "`i32 i32 -> i64`");
-    bad(fnvm_func_as_pointer(w.store, sub, "i32(i32, f32)", &p, &code), FNVM_E_USAGE, "this one is");
-    bad(fnvm_func_as_pointer(w.store, sub, "i32(bytes)", &p, &code), FNVM_E_USAGE, "numbers");
-    bad(fnvm_func_as_pointer(w.store, sub, "cstring()", &p, &code), FNVM_E_USAGE, "numbers");
-    bad(fnvm_func_as_pointer(w.store, sub, "i32(i32", &p, &code), FNVM_E_USAGE, "column 8");
-    bad(fnvm_func_as_pointer(w.store, export(&w, "memory"), "i32(i32)", &p, &code), FNVM_E_USAGE, "not a function");
-    world_free(&w);
-}
-
-static void check_called_by_natives(fnvm_engine_kind kind)
-{
-    World w;
-    pointers_world(&w, kind);
-    fnvm_pointer *p = set_callback(&w, "sub");
-    assert_int_equal(CALL_I32(&w, "back", I(5), I(8)), 2 * -3 + 1000);
-    int32_t numbers[] = {5, -3, 9, 0, 7, 7, -100};
-    fnvm_memory_write(w.store, export(&w, "memory"), 64, numbers, sizeof numbers);
-    call(&w, "sort", I(64), I(sizeof numbers));
-    const int32_t sorted[] = {-100, -3, 0, 5, 7, 7, 9};
-    fnvm_memory_read(w.store, export(&w, "memory"), 64, numbers, sizeof numbers);
-    assert_memory_equal(numbers, sorted, sizeof sorted);
-    fnvm_pointer_free(p);
-
-    p = set_callback(&w, "nested"); /* native, guest, native, ... twice each */
-    assert_int_equal(CALL_I32(&w, "back", I(3), I(1)), 16 + 15 * 1000);
-    fnvm_pointer_free(p);
-
-    p = set_callback(&w, "traps");
-    TRAPS("unreachable", &w, "back", I(1), I(2)); /* the guest's call of the native function ends with it */
-    assert_int_equal(CALL_I32(&w, "made"), 1);
-    assert_null(fnvm_pointer_failed(p));
-    TRAPS("unreachable", &w, "sort", I(64), I(sizeof numbers));
-    fnvm_pointer_free(p);
-
-    p = set_callback(&w, "throws");
-    assert_int_equal(CALL_I32(&w, "catches"), 7); /* an exception passes through */
-    bad(try_call(&w, "back", I(1), I(2)), FNVM_E_EXCEPTION, "uncaught exception");
-    fnvm_pointer_free(p);
-
-    p = set_callback(&w, "sub"); /* and nothing is left of all that */
-    assert_int_equal(CALL_I32(&w, "back", I(5), I(8)), 2 * -3 + 1000);
-    fnvm_pointer_free(p);
-
-    p = set_callback(&w, "back"); /* without end */
-    TRAPS("call stack exhausted", &w, "back", I(5), I(8));
-    fnvm_pointer_free(p);
-    world_free(&w);
-}
-
-static void called_by_natives_interpreted(void **state)
-{
-    (void)state;
-    check_called_by_natives(FNVM_ENGINE_INTERPRETER);
-}
-
-static void called_by_natives_by_default(void **state)
-{
-    (void)state;
-    check_called_by_natives(FNVM_ENGINE_AUTO);
-}
-
-/* The code of pointers is in no mapping that can be written, too. */
-static void no_page_is_writable_and_executable(void **state)
-{
-    (void)state;
-    World w;
-    fnvm_pointer *p;
-    void (*code)(void);
-    char line[512];
-    pointers_world(&w, FNVM_ENGINE_AUTO);
-    good(fnvm_func_as_pointer(w.store, export(&w, "sub"), "i32(i32, i32)", &p, &code));
-    FILE *maps = fopen("/proc/self/maps", "r");
-    assert_non_null(maps);
-    while (fgets(line, sizeof line, maps)) {
-        char permissions[5] = "";
-        if (sscanf(line, "%*s %4s", permissions) == 1 && strchr(permissions, 'w') && strchr(permissions, 'x'))
-            fail_msg("%s", line);
-    }
-    fclose(maps);
-    fnvm_pointer_free(p);
     world_free(&w);
 }
 
@@ -937,9 +569,12 @@ static void policies(void **state)
     (void)state;
     char yaml[200], link[100];
     bad(open_under("", "libm.so.6"), FNVM_E_POLICY,
-        "policy.yaml: functions of libraries are called only if `native` names the library there, and `libm.so.6`");
-    bad(open_under("run: {}\nnative: []\n", "libm.so.6"), FNVM_E_POLICY, "policy.yaml:2: native does not have `libm.so.6`");
-    bad(open_under("native: [libm.so]", "libm.so.6"), FNVM_E_POLICY, ":1: native does not have `libm.so.6`");
+        "policy.yaml: functions of libraries are called only if `native` names the library there, "
+        "and `libm.so.6`");
+    bad(open_under("run: {}\nnative: []\n", "libm.so.6"), FNVM_E_POLICY,
+        "policy.yaml:2: native does not have `libm.so.6`");
+    bad(open_under("native: [libm.so]", "libm.so.6"), FNVM_E_POLICY,
+        ":1: native does not have `libm.so.6`");
     bad(open_under("native: [libm.so.6]", library), FNVM_E_POLICY, library);
     bad(open_under("native: [libtest.so]", library), FNVM_E_POLICY, library);
     bad(open_under("native: [libm.so.6]", NULL), FNVM_E_POLICY, "`program`");
@@ -960,26 +595,35 @@ static void bad_policies(void **state)
     static const char *const rows[][2] = {
         {"native: libm.so.6", "native: expected a list of libraries"},
         {"native: [libm]", "1:10: native: expected a library, such as libm.so.6"},
-        {"native: [\"\"]", "1:10: native: expected a library"}, {"native: [{}]", "1:10: native: expected a library"},
-        {"native: [~]", "1:10: native: expected a library"}, {"nativ: []", "did you mean `native`?"}};
+        {"native: [\"\"]", "1:10: native: expected a library"},
+        {"native: [{}]", "1:10: native: expected a library"},
+        {"native: [~]", "1:10: native: expected a library"},
+        {"nativ: []", "did you mean `native`?"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         fnvm_policy *policy;
-        bad(fnvm_policy_parse("p.yaml", rows[i][0], strlen(rows[i][0]), &policy), FNVM_E_MALFORMED, rows[i][1]);
+        bad(fnvm_policy_parse("p.yaml", rows[i][0], strlen(rows[i][0]), &policy), FNVM_E_MALFORMED,
+            rows[i][1]);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signatures), cmocka_unit_test(bad_signatures),
-        cmocka_unit_test(damaged_signatures), cmocka_unit_test(definitions),
-        cmocka_unit_test(numbers_interpreted), cmocka_unit_test(numbers_by_default),
-        cmocka_unit_test(texts), cmocka_unit_test(texts_are_bounded), cmocka_unit_test(ranges),
-        cmocka_unit_test(variables), cmocka_unit_test(text_results), cmocka_unit_test(memory64),
-        cmocka_unit_test(handles), cmocka_unit_test(handles_are_bounded), cmocka_unit_test(handles_and_images),
-        cmocka_unit_test(called_by_the_embedder), cmocka_unit_test(traps_in_pointers),
-        cmocka_unit_test(bad_pointers), cmocka_unit_test(called_by_natives_interpreted),
-        cmocka_unit_test(called_by_natives_by_default), cmocka_unit_test(no_page_is_writable_and_executable),
-        cmocka_unit_test(policies), cmocka_unit_test(bad_policies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(signatures),
+                                       cmocka_unit_test(bad_signatures),
+                                       cmocka_unit_test(damaged_signatures),
+                                       cmocka_unit_test(definitions),
+                                       cmocka_unit_test(numbers_interpreted),
+                                       cmocka_unit_test(numbers_by_default),
+                                       cmocka_unit_test(texts),
+                                       cmocka_unit_test(texts_are_bounded),
+                                       cmocka_unit_test(ranges),
+                                       cmocka_unit_test(variables),
+                                       cmocka_unit_test(text_results),
+                                       cmocka_unit_test(memory64),
+                                       cmocka_unit_test(handles),
+                                       cmocka_unit_test(handles_are_bounded),
+                                       cmocka_unit_test(handles_and_images),
+                                       cmocka_unit_test(policies),
+                                       cmocka_unit_test(bad_policies)};
     return cmocka_run_group_tests_name("native", tests, make_library, remove_library);
 }

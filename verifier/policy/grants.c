@@ -47,11 +47,12 @@ fnvm_error *policy_check_dir(const Policy *policy, const char *host, bool read_o
 }
 
 /* The depot keeps copies of policies, and in its folder these would be something else. */
-static fnvm_error *relative_error(const Policy *policy, uint32_t line, const char *key, const char *relative,
-                                  const char *absolute)
+static fnvm_error *relative_error(const Policy *policy, uint32_t line, const char *key,
+                                  const char *relative, const char *absolute)
 {
-    return fnvm_error_new(FNVM_E_USAGE, "%s:%u: %s: `%s` is relative to the folder of this file, and the depot "
-                          "keeps a copy in another: write `%s`", policy->name, line, key, relative, absolute);
+    return fnvm_error_new(FNVM_E_USAGE, "%s:%u: %s: `%s` is relative to the folder of this file, "
+                          "and the depot keeps a copy in another: write `%s`", policy->name, line,
+                          key, relative, absolute);
 }
 
 fnvm_error *policy_check_movable(const Policy *policy)
@@ -93,6 +94,7 @@ fnvm_error *policy_check_native(const Policy *policy, const char *library)
     if (policy->native_line)
         return fnvm_error_new(FNVM_E_POLICY, "%s:%u: native does not have `%.200s`", policy->name,
                               policy->native_line, library);
-    return fnvm_error_new(FNVM_E_POLICY, "%s: functions of libraries are called only if `native` names the library "
-                          "there, and `%.200s` is none", policy->name, library);
+    return fnvm_error_new(FNVM_E_POLICY, "%s: functions of libraries are called only if `native` "
+                          "names the library there, and does not name `%.200s`", policy->name,
+                          library);
 }

@@ -165,12 +165,14 @@ static fnvm_error *check_library(Reading *r, const YamlNode *node, void *object)
 }
 
 static const Key library_keys[] = {
-    {"library", &library_shape, "a name that the system's loader knows, or a path; a relative one is below the "
-     "manifest's folder", .field = FIELD(ManifestLibrary, library), .needed = true},
+    {"library", &library_shape,
+     "a name that the system's loader knows, or a path; a relative one is below the manifest's folder",
+     .field = FIELD(ManifestLibrary, library), .needed = true},
     {"module", &module_shape, "the module that the function imports them from",
      .field = FIELD(ManifestLibrary, module), .fallback = "env"},
     {"functions", &functions_shape, "their names and signatures (docs/native.md)",
-     .field = FIELD(ManifestLibrary, functions), .count = FIELD(ManifestLibrary, nfunctions), .needed = true},
+     .field = FIELD(ManifestLibrary, functions), .count = FIELD(ManifestLibrary, nfunctions),
+     .needed = true},
     {.name = NULL}};
 static const Shape library_map = {.kind = SHAPE_MAP, .keys = library_keys, .check = check_library,
                                   .expected = "a map of library, module and functions"};
@@ -238,8 +240,8 @@ fnvm_error *manifest_check_native(const Manifest *m, const Policy *policy)
         const ManifestLibrary *l = &m->native[i];
         fnvm_error *error =
             policy ? policy_check_native(policy, l->library)
-                   : fnvm_error_new(FNVM_E_POLICY, "functions of libraries are called only under a policy that has "
-                                    "`native: [%s]`, and there is none", l->library);
+                   : fnvm_error_new(FNVM_E_POLICY, "functions of libraries are called only under a "
+                                    "policy that has `native: [%s]`, and there is none", l->library);
         if (error) return fnvm_error_wrap(error, "%s:%u: native", m->path, l->line);
     }
     return NULL;

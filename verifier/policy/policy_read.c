@@ -277,7 +277,8 @@ static bool library_ok(const char *text)
 static fnvm_error *read_library(Reading *r, const YamlNode *node, void *object)
 {
     PolicyLibrary *library = object;
-    const Shape text = {.kind = SHAPE_TEXT, .ok = library_ok, .expected = "a library, such as libm.so.6 or /opt/lib/libimage.so"};
+    const Shape text = {.kind = SHAPE_TEXT, .ok = library_ok,
+                        .expected = "a library, such as libm.so.6 or /opt/lib/libimage.so"};
     fnvm_error *error = shape_read(r, node, &text, &library->name);
     if (error || !strchr(library->name, '/')) return error;
     if (library->name[0] != '/') library->relative = library->name;
@@ -285,8 +286,10 @@ static fnvm_error *read_library(Reading *r, const YamlNode *node, void *object)
     return library->name ? NULL : error_no_memory();
 }
 
-static const Shape library_item = {.kind = SHAPE_TEXT, .pattern = "/|\\.so|^program$", .read = read_library};
-static const Shape native_shape = {.kind = SHAPE_LIST, .item = &library_item, .size = sizeof(PolicyLibrary),
+static const Shape library_item = {.kind = SHAPE_TEXT, .pattern = "/|\\.so|^program$",
+                                   .read = read_library};
+static const Shape native_shape = {.kind = SHAPE_LIST, .item = &library_item,
+                                   .size = sizeof(PolicyLibrary),
                                    .line = FIELD(PolicyLibrary, line),
                                    .expected = "a list of libraries ([] for none)"};
 
@@ -326,7 +329,8 @@ static const Key policy_keys[] = {
      .any = AT(any_import), .fallback = "any", .example = "[\"wasi_snapshot_preview1.*\"]"},
     {"exports", &exports_shape, "what it must export", .field = AT(exports),
      .count = AT(nexports), .fallback = "none", .example = "[_start]"},
-    {"native", &native_shape, "libraries whose functions it may be given; they can do all that fnvm can",
+    {"native", &native_shape,
+     "libraries whose functions it may be given; they can do all that fnvm can",
      .field = AT(native), .count = AT(nnative), .line = AT(native_line), .fallback = "[]"},
     {"limits", &limits_shape, "ceilings: of what it has, and of what running it takes", .field = 0},
     {"wasi", &wasi_shape, "what it may use of WASI", .field = 0},
