@@ -160,7 +160,7 @@ static int take_natives(Session *s)
     return -1;
 }
 
-/* Only the full program loads libraries.  It is told the command by name, which may have been left out. */
+/* Only the full program loads libraries.  It is told the command, which may have been left out. */
 static int need_full(const Session *s)
 {
     const Manifest *m = s->natives_of ? s->natives_of : s->manifest;

@@ -570,7 +570,7 @@ static void policies(void **state)
     char yaml[200], link[100];
     bad(open_under("", "libm.so.6"), FNVM_E_POLICY,
         "policy.yaml: functions of libraries are called only if `native` names the library there, "
-        "and `libm.so.6`");
+        "and does not name `libm.so.6`");
     bad(open_under("run: {}\nnative: []\n", "libm.so.6"), FNVM_E_POLICY,
         "policy.yaml:2: native does not have `libm.so.6`");
     bad(open_under("native: [libm.so]", "libm.so.6"), FNVM_E_POLICY,
