@@ -68,12 +68,17 @@ size_t native_handles_open(const NativeHandles *);
 fnvm_error *native_handle_kind(NativeHandles *, NativeName, uint32_t *out);
 /* `closer` is called with what is left of a kind: newest first, whatever the kind. */
 void native_handle_closer(NativeHandles *, uint32_t kind, const NativeFunc *closer);
-/* Room for `n` more, so that native_handle_add cannot fail; FNVM_E_LIMIT. */
+/* Promises room for `n` more, so that native_handle_add cannot fail, also where calls are nested
+ * in one another; FNVM_E_LIMIT.  The promise is kept until it is given back. */
 fnvm_error *native_handles_reserve(NativeHandles *, uint32_t n);
+void native_handles_release(NativeHandles *, uint32_t n);
 /* 0 for NULL; the same number again for a pointer that is there already. */
 uint64_t native_handle_add(NativeHandles *, uint32_t kind, void *pointer);
 /* False if there is none of this number and kind; 0 is NULL. */
 bool native_handle_get(const NativeHandles *, uint32_t kind, uint64_t handle, void **out);
+/* These do nothing if there is none, as of 0.  What a call holds is not to be dropped. */
 void native_handle_drop(NativeHandles *, uint64_t handle);
+void native_handle_hold(NativeHandles *, uint64_t handle, bool held);
+bool native_handle_held(const NativeHandles *, uint64_t handle);
 
 #endif

@@ -134,14 +134,14 @@ static fnvm_error *take_bytes(NativeCall *c, uint32_t index, const Slot *slots, 
     return NULL;
 }
 
-static fnvm_error *no_handle(const NativeCall *c, uint32_t index, uint64_t handle)
+static fnvm_error *no_handle(const NativeCall *c, uint32_t index, uint64_t handle, const char *why)
 {
     const NativeName name = c->f->signature.params[index].name;
     return fnvm_error_trap_new(FNVM_TRAP_HOST,
-                               "%s: argument %u of the native function %s: there is no handle "
-                               "%#llx of the kind `%.*s`",
+                               "%s: argument %u of the native function %s: the handle %#llx of the "
+                               "kind `%.*s` is %s",
                                fnvm_trap_text(FNVM_TRAP_HOST), index + 1, c->f->name,
-                               (unsigned long long)handle, (int)name.len, name.at);
+                               (unsigned long long)handle, (int)name.len, name.at, why);
 }
 
 /* A value of the kind, extended.  Bytes need not be aligned; how many is known in each case. */
@@ -178,7 +178,7 @@ static inline fnvm_error *take_value(NativeCall *c, uint32_t index, const Slot *
     }
     if (native_handle_get(c->store->natives->handles, c->f->kinds[index], slot->i64, &out->pointer))
         return NULL;
-    return no_handle(c, index, slot->i64);
+    return no_handle(c, index, slot->i64, "none that there is");
 }
 
 static fnvm_error *take_variable(NativeCall *c, uint32_t index, const Slot *slot, NativeWord *out)
@@ -224,21 +224,62 @@ static fnvm_error *take_result_range(NativeCall *c, const Slot *slots)
     return check_range(c, s->nparams, at, c->result_size);
 }
 
-/* Before the call, which is the end of them; one cannot be taken twice. */
+/* ---- Handles, around the call ---- */
+
+static bool is_handle(const NativeItem *item)
+{
+    return item->kind == NATIVE_HANDLE && item->way != NATIVE_OUT;
+}
+
+/* Where one is taken no other argument is the same, and nobody has it in an outer call: C would
+ * find its pointer gone. */
 static fnvm_error *take_handles(NativeCall *c, const Slot *slots)
 {
     const NativeSignature *s = &c->f->signature;
     for (uint32_t i = 0; i < s->nparams; i++) {
         const uint64_t handle = slots[s->params[i].slot].i64;
         if (s->params[i].way != NATIVE_TAKE || !handle) continue;
-        for (uint32_t k = 0; k < i; k++)
-            if (s->params[k].way == NATIVE_TAKE && slots[s->params[k].slot].i64 == handle)
-                return no_handle(c, i, handle);
+        for (uint32_t k = 0; k < s->nparams; k++)
+            if (k != i && is_handle(&s->params[k]) && slots[s->params[k].slot].i64 == handle)
+                return no_handle(c, i, handle, "twice among the arguments");
+        if (native_handle_held(c->store->natives->handles, handle))
+            return no_handle(c, i, handle, "in use by a call that has not returned");
     }
     for (uint32_t i = 0; i < s->nparams; i++)
         if (s->params[i].way == NATIVE_TAKE)
             native_handle_drop(c->store->natives->handles, slots[s->params[i].slot].i64);
     return NULL;
+}
+
+static void hold_handles(NativeCall *c, bool held)
+{
+    const NativeSignature *s = &c->f->signature;
+    for (uint32_t i = 0; i < s->nparams; i++)
+        if (s->params[i].kind == NATIVE_HANDLE && s->params[i].way == NATIVE_IN)
+            native_handle_hold(c->store->natives->handles, c->at[i], held);
+}
+
+/* Promises room for what C may give: each parameter, and the result. */
+static fnvm_error *begin_handles(NativeCall *c, const Slot *slots)
+{
+    const NativeSignature *s = &c->f->signature;
+    NativeHandles *h = c->store->natives->handles;
+    fnvm_error *error = native_handles_reserve(h, s->nparams + 1);
+    if (error) return error;
+    if ((error = take_handles(c, slots))) {
+        native_handles_release(h, s->nparams + 1);
+        return error;
+    }
+    for (uint32_t i = 0; i < s->nparams; i++) /* the slots will be gone */
+        if (is_handle(&s->params[i])) c->at[i] = slots[s->params[i].slot].i64;
+    hold_handles(c, true);
+    return NULL;
+}
+
+static void end_handles(NativeCall *c)
+{
+    hold_handles(c, false);
+    native_handles_release(c->store->natives->handles, c->f->signature.nparams + 1);
 }
 
 static fnvm_error *take_all(NativeCall *c, const Slot *slots)
@@ -248,9 +289,7 @@ static fnvm_error *take_all(NativeCall *c, const Slot *slots)
     fnvm_error *error = NULL;
     for (uint32_t i = 0; i < s->nparams && !error; i++) error = take(c, i, slots, &n);
     if (!error) error = take_result_range(c, slots);
-    if (!error && c->f->has_handles) /* each parameter, and the result */
-        error = native_handles_reserve(c->store->natives->handles, s->nparams + 1);
-    return !error && c->f->has_handles ? take_handles(c, slots) : error;
+    return !error && c->f->has_handles ? begin_handles(c, slots) : error;
 }
 
 /* ---- What C gives back ---- */
@@ -317,6 +356,7 @@ fnvm_error *native_call(fnvm_caller *caller, void *env, Slot *slots)
     const NativeWord result = native_invoke(c.f, c.args);
     natives->in_native = outer;
     give_all(&c, result, slots);
+    if (c.f->has_handles) end_handles(&c);
     error = natives->pending;
     natives->pending = NULL;
     return error;

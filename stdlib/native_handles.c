@@ -16,6 +16,7 @@ typedef struct Entry {
     void *pointer; /* NULL: free */
     uint32_t kind;
     uint32_t uses;
+    uint32_t held; /* by calls that have not returned */
     uint64_t made; /* the number of handles made before it */
 } Entry;
 
@@ -25,6 +26,7 @@ struct NativeHandles {
     Entry *entries;
     uint32_t n, cap; /* n: one behind the last that is used */
     uint32_t open;
+    uint32_t promised; /* to calls that have not returned */
     uint64_t made;
 };
 
@@ -56,20 +58,26 @@ void native_handle_closer(NativeHandles *h, uint32_t kind, const NativeFunc *clo
 
 fnvm_error *native_handles_reserve(NativeHandles *h, uint32_t n)
 {
-    if (h->cap - h->open >= n) return NULL;
-    if (h->cap >= TUNE_NATIVE_HANDLES)
+    const uint64_t wanted = (uint64_t)h->open + h->promised + n;
+    if (wanted > TUNE_NATIVE_HANDLES)
         return fnvm_error_new(FNVM_E_LIMIT,
                               "the guest has %u handles of native functions open, and may not have "
                               "more than %d",
                               h->open, TUNE_NATIVE_HANDLES);
-    const uint32_t cap = h->cap ? h->cap * 2 : NATIVE_PARAMS_MAX * 2;
-    Entry *more = realloc(h->entries, cap * sizeof *more);
-    if (!more) return error_no_memory();
-    memset(more + h->cap, 0, (cap - h->cap) * sizeof *more);
-    h->entries = more;
-    h->cap = cap;
+    uint32_t cap = h->cap ? h->cap : NATIVE_PARAMS_MAX * 2;
+    while (cap < wanted) cap *= 2;
+    if (cap > h->cap) {
+        Entry *more = realloc(h->entries, cap * sizeof *more);
+        if (!more) return error_no_memory();
+        memset(more + h->cap, 0, (cap - h->cap) * sizeof *more);
+        h->entries = more;
+        h->cap = cap;
+    }
+    h->promised += n;
     return NULL;
 }
+
+void native_handles_release(NativeHandles *h, uint32_t n) { h->promised -= n; }
 
 static uint64_t number_of(const NativeHandles *h, const Entry *e)
 {
@@ -86,7 +94,7 @@ uint64_t native_handle_add(NativeHandles *h, uint32_t kind, void *pointer)
         if (!at->pointer) e = at;
     }
     if (!e) e = &h->entries[h->n++]; /* there is one: native_handles_reserve */
-    *e = (Entry){pointer, kind, e->uses, h->made++};
+    *e = (Entry){pointer, kind, e->uses, 0, h->made++};
     h->open++;
     return number_of(h, e);
 }
@@ -120,6 +128,18 @@ void native_handle_drop(NativeHandles *h, uint64_t handle)
 {
     Entry *e = find(h, handle);
     if (e) drop(h, e);
+}
+
+bool native_handle_held(const NativeHandles *h, uint64_t handle)
+{
+    const Entry *e = find(h, handle);
+    return e && e->held;
+}
+
+void native_handle_hold(NativeHandles *h, uint64_t handle, bool held)
+{
+    Entry *e = find(h, handle);
+    if (e) e->held = held ? e->held + 1 : e->held - 1;
 }
 
 size_t native_handles_open(const NativeHandles *h) { return h ? h->open : 0; }

@@ -459,15 +459,15 @@ static void handles(void **state)
     assert_int_equal(call(&w, "make", I(0)).of.i64, 0);
     assert_int_equal(call(&w, "same", one).of.i64, one); /* the same pointer is the same handle */
     call(&w, "close", one);
-    TRAPS("there is no handle", &w, "unbox", one);
-    TRAPS("of the kind `box`", &w, "close", one);
+    TRAPS("is none that there is", &w, "unbox", one);
+    TRAPS("of the kind `box` is none that there is", &w, "close", one);
     const int64_t three = call(&w, "box", I(33)).of.i64;
     assert_true(three != one); /* though its place is used again */
-    TRAPS("there is no handle", &w, "unbox", one);
-    TRAPS("there is no handle", &w, "unbox", three + 1);
-    TRAPS("there is no handle", &w, "unbox", I(-1));
-    TRAPS("there is no handle", &w, "unbox", call(&w, "last").of.i64); /* of another kind */
-    TRAPS("argument 2", &w, "two", three, three);
+    TRAPS("is none that there is", &w, "unbox", one);
+    TRAPS("is none that there is", &w, "unbox", three + 1);
+    TRAPS("is none that there is", &w, "unbox", I(-1));
+    TRAPS("is none that there is", &w, "unbox", call(&w, "last").of.i64); /* of another kind */
+    TRAPS("twice among the arguments", &w, "two", three, three);
     assert_int_equal(CALL_I32(&w, "unbox", three), 33); /* and still there */
     call(&w, "two", three, two);
     assert_int_equal(CALL_I32(&w, "boxes"), 0);
@@ -536,7 +536,7 @@ static void handles_and_images(void **state)
     assert_int_equal(CALL_I32(&r, "unbox", before), 5);
     good(fnvm_store_reset(r.store));
     assert_int_equal(CALL_I32(&r, "boxes"), 0); /* the reset closed it */
-    TRAPS("there is no handle", &r, "unbox", before);
+    TRAPS("is none that there is", &r, "unbox", before);
     fnvm_linker_free(r.linker);
     fnvm_store_free(r.store);
     fnvm_image_release(image);

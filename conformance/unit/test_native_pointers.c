@@ -197,6 +197,73 @@ static void called_by_natives_by_default(void **state)
     check_called_by_natives(FNVM_ENGINE_AUTO);
 }
 
+/* ---- Handles in nested calls ---- */
+
+static const char nested_text[] =
+    "(module"
+    " (import \"env\" \"box\" (func $box (param i32) (result i64)))"
+    " (import \"env\" \"unbox\" (func $unbox (param i64) (result i32)))"
+    " (import \"env\" \"box_close\" (func $close (param i64)))"
+    " (import \"env\" \"box_visit\" (func $visit (param i64 i32) (result i32)))"
+    " (import \"env\" \"box_later\" (func $later (param i32) (result i64)))"
+    " (global $h (mut i64) (i64.const 0))"
+    " (func (export \"make\") (param i32) (global.set $h (call $box (local.get 0))))"
+    " (func (export \"value\") (result i32) (call $unbox (global.get $h)))"
+    " (func (export \"close\") (call $close (global.get $h)))"
+    " (func (export \"visit\") (result i32) (call $visit (global.get $h) (i32.const 1)))"
+    " (func (export \"later\") (param i32) (result i32) (call $unbox (call $later (local.get 0))))"
+    " (func (export \"looks\") (param i32 i32) (result i32) (call $unbox (global.get $h)))"
+    " (func (export \"closes\") (param i32 i32) (result i32)"
+    "  (call $close (global.get $h)) (i32.const 0))"
+    " (func (export \"fills\") (param $n i32) (param i32) (result i32)"
+    "  (loop $l (drop (call $box (i32.const 1)))"
+    "   (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))"
+    "  (i32.const 0)))";
+
+static void nested_world(World *w)
+{
+    world_new(w, FNVM_ENGINE_AUTO);
+    define(w, "box", "handle box(i32)");
+    define(w, "unbox", "i32(handle box)");
+    define(w, "box_close", "void(take handle box)");
+    define(w, "box_visit", "i32(handle box, i32)");
+    define(w, "box_later", "handle box(i32)");
+    define(w, "set_callback", "void(i64)");
+    load(w, nested_text);
+}
+
+/* C must not find what it was given closed when its callback returns. */
+static void handles_in_use_stay(void **state)
+{
+    (void)state;
+    World w;
+    nested_world(&w);
+    call(&w, "make", I(5));
+    fnvm_pointer *p = set_callback(&w, "looks");
+    assert_int_equal(CALL_I32(&w, "visit"), 10);
+    fnvm_pointer_free(p);
+    p = set_callback(&w, "closes");
+    TRAPS("in use by a call that has not returned", &w, "visit");
+    fnvm_pointer_free(p);
+    assert_int_equal(CALL_I32(&w, "value"), 5);
+    call(&w, "close");
+    TRAPS("is none that there is", &w, "value");
+    world_free(&w);
+}
+
+/* What a callback opens takes no room from the call that it is in. */
+static void nested_calls_have_room(void **state)
+{
+    (void)state;
+    World w;
+    nested_world(&w);
+    fnvm_pointer *p = set_callback(&w, "fills");
+    assert_int_equal(CALL_I32(&w, "later", I(4093)), 4093);
+    bad(try_call(&w, "later", I(10)), FNVM_E_LIMIT, "may not have more than 4096");
+    fnvm_pointer_free(p);
+    world_free(&w);
+}
+
 /* The code of pointers is in no mapping that can be written, too. */
 static void no_page_is_writable_and_executable(void **state)
 {
@@ -227,6 +294,7 @@ int main(void)
                                        cmocka_unit_test(bad_pointers),
                                        cmocka_unit_test(called_by_natives_interpreted),
                                        cmocka_unit_test(called_by_natives_by_default),
+        cmocka_unit_test(handles_in_use_stay), cmocka_unit_test(nested_calls_have_room),
                                        cmocka_unit_test(no_page_is_writable_and_executable)};
     return cmocka_run_group_tests_name("native pointers", tests, make_library, remove_library);
 }
