@@ -697,10 +697,11 @@ FNVM_API fnvm_error *fnvm_linker_define_native(fnvm_linker *, const char *module
 /* A guest's function as a C function pointer of the type that `signature` says: numbers and bool only, and
  * FNVM_E_USAGE unless the guest's function has that type.  Calls come on the store's thread: from the
  * embedder, or from a native function that the store's guest called.  A trap cannot come back as a value: the
- * pointer then returns zero.  Called by the embedder, the first error since is fnvm_pointer_failed's.  Called
- * by a native function of fnvm_linker_define_native, the error ends the guest's call of that, once it returns;
- * until then every pointer of the store returns zero at once.  The pointer is the caller's to free, before
- * the store, and not while it is called. */
+ * pointer then returns zero.  Called by the embedder, the first error since is fnvm_pointer_failed's, also
+ * FNVM_E_SUSPENDED, after which the guest goes on like any other.  Called by a native function of
+ * fnvm_linker_define_native, the error ends the guest's call of that, once it returns; until then every pointer
+ * of the store returns zero at once.  The pointer is the caller's to free, before the store, and not while it
+ * is called. */
 typedef struct fnvm_pointer fnvm_pointer;
 FNVM_API fnvm_error *fnvm_func_as_pointer(fnvm_store *, fnvm_extern func, const char *signature,
                                           fnvm_pointer **out, void (**code)(void));

@@ -197,6 +197,47 @@ static void called_by_natives_by_default(void **state)
     check_called_by_natives(FNVM_ENGINE_AUTO);
 }
 
+/* ---- Waiting ---- */
+
+static fnvm_error *wait_here(fnvm_caller *caller, void *env, fnvm_slot *slots)
+{
+    (void)env, (void)slots;
+    return fnvm_caller_suspend(caller, FNVM_WAKE_RETURN);
+}
+
+/* C that called the pointer has returned: the guest can wait.  C that the guest called has not. */
+static void waiting_in_pointers(void **state)
+{
+    (void)state;
+    World w;
+    world_new(&w, FNVM_ENGINE_AUTO);
+    define(&w, "call_back", "i32(i32, i32)");
+    define(&w, "set_callback", "void(i64)");
+    good(fnvm_linker_define_func(w.linker, "env", "wait", "-> i32", wait_here, NULL));
+    load(&w, "(module (import \"env\" \"wait\" (func $wait (result i32)))"
+             " (import \"env\" \"call_back\" (func $back (param i32 i32) (result i32)))"
+             " (func (export \"back\") (result i32) (call $back (i32.const 1) (i32.const 2)))"
+             " (func (export \"waits\") (param i32 i32) (result i32)"
+             "  (i32.add (local.get 0) (call $wait))))");
+    fnvm_pointer *p;
+    void (*code)(void);
+    good(fnvm_func_as_pointer(w.store, export(&w, "waits"), "i32(i32, i32)", &p, &code));
+    assert_int_equal(((int (*)(int, int))code)(5, 0), 0);
+    assert_int_equal(fnvm_error_code(fnvm_pointer_failed(p)), FNVM_E_SUSPENDED);
+    assert_true(fnvm_store_suspended(w.store));
+    assert_int_equal(((int (*)(int, int))code)(5, 0), 0); /* not while it waits */
+    bad(fnvm_pointer_failed(p), FNVM_E_USAGE, "");
+    fnvm_val result;
+    good(fnvm_store_resume_with(w.store, &(fnvm_slot){.i32 = 7}, &result, 1));
+    assert_int_equal(result.of.i32, 12);
+    fnvm_pointer_free(p);
+    p = set_callback(&w, "waits");
+    bad(try_call(&w, "back"), FNVM_E_USAGE, "");
+    assert_false(fnvm_store_suspended(w.store));
+    fnvm_pointer_free(p);
+    world_free(&w);
+}
+
 /* ---- Handles in nested calls ---- */
 
 static const char nested_text[] =
@@ -294,7 +335,9 @@ int main(void)
                                        cmocka_unit_test(bad_pointers),
                                        cmocka_unit_test(called_by_natives_interpreted),
                                        cmocka_unit_test(called_by_natives_by_default),
-        cmocka_unit_test(handles_in_use_stay), cmocka_unit_test(nested_calls_have_room),
+                                       cmocka_unit_test(waiting_in_pointers),
+                                       cmocka_unit_test(handles_in_use_stay),
+                                       cmocka_unit_test(nested_calls_have_room),
                                        cmocka_unit_test(no_page_is_writable_and_executable)};
     return cmocka_run_group_tests_name("native pointers", tests, make_library, remove_library);
 }
