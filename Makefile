@@ -262,6 +262,7 @@ $(FUZZ): $(BUILD)/%: conformance/fuzz/%.c $(LIB_OBJ)
 
 INSTALLED := $(BINDIR)/fnvm $(LIBEXECDIR)/fnvm/fnvm-full $(LIBDIR)/libfnvm.a $(LIBDIR)/libfnvm.so.$(SOVERSION) \
              $(LIBDIR)/libfnvm.so $(LIBDIR)/pkgconfig/fnvm.pc $(DATADIR)/man/man1/fnvm.1 \
+             $(DATADIR)/man/man3/libfnvm.3 \
              $(DATADIR)/bash-completion/completions/fnvm $(HEADERS:include/%=$(INCLUDEDIR)/%) \
              $(GUEST_HEADERS:stdlib/include/%=$(INCLUDEDIR)/%)
 
@@ -278,6 +279,7 @@ install: all
 	    -e 's|@VERSION@|$(VERSION)|' scripts/fnvm.pc.in > $(BUILD)/fnvm.pc
 	install -m 644 $(BUILD)/fnvm.pc $(DESTDIR)$(LIBDIR)/pkgconfig/fnvm.pc
 	install -m 644 docs/fnvm.1 $(DESTDIR)$(DATADIR)/man/man1/fnvm.1
+	install -m 644 docs/libfnvm.3 $(DESTDIR)$(DATADIR)/man/man3/libfnvm.3
 	install -m 644 scripts/fnvm.bash-completion \
 	    $(DESTDIR)$(DATADIR)/bash-completion/completions/fnvm
 

@@ -8,7 +8,13 @@
  *   fnvm_instance  an instantiated module; lives as long as its store.
  *
  * Errors.  A function that can fail returns `fnvm_error *`: NULL is success, anything else is
- * owned by the caller and freed with fnvm_error_free().  Nothing here prints, exits or aborts.
+ * owned by the caller and freed with fnvm_error_free().  Nothing here prints, exits or aborts.  Any
+ * of them may return FNVM_E_MEMORY; what is said of a function are its other codes.  What it gives
+ * through pointers is valid only if it succeeded.
+ *
+ * Threads.  What takes a store, or what belongs to one (linker, instance, caller, fnvm_extern,
+ * fnvm_ref), is called by one thread at a time, and none of it from a signal handler, where it is
+ * not said otherwise.
  *
  * Sizes are in bytes unless the name says otherwise.  Strings are UTF-8; where a length is given
  * they need no terminating NUL.
@@ -55,7 +61,7 @@ typedef enum fnvm_code {
     FNVM_E_IO,          /* the operating system refused; the message carries its reason */
     FNVM_E_MEMORY,      /* the host is out of memory */
     FNVM_E_USAGE,       /* the embedder's call was wrong: a value of another type, say */
-    FNVM_E_SUSPENDED    /* no failure: the guest waits in a host function, see fnvm_caller_suspend */
+    FNVM_E_SUSPENDED    /* no failure: the guest waits, see fnvm_caller_suspend */
 } fnvm_code;
 
 /* Why a guest trapped.  The texts are the standard's own (vm/traps.def). */
@@ -72,16 +78,19 @@ typedef struct fnvm_frame {
     const char *func_name;    /* likewise */
 } fnvm_frame;
 
+/* What an error has belongs to it and lives as long.  Only the first takes NULL: FNVM_OK. */
 FNVM_API fnvm_code fnvm_error_code(const fnvm_error *);
 FNVM_API fnvm_trap fnvm_error_trap(const fnvm_error *);        /* FNVM_TRAP_NONE if no trap */
 FNVM_API int fnvm_error_exit_status(const fnvm_error *);       /* of FNVM_E_EXIT, else 0 */
 FNVM_API const char *fnvm_error_message(const fnvm_error *);   /* one line, no final dot */
-FNVM_API const fnvm_error *fnvm_error_cause(const fnvm_error *); /* the next of the chain */
-FNVM_API size_t fnvm_error_frames(const fnvm_error *, const fnvm_frame **); /* innermost first */
-FNVM_API const char *fnvm_trap_text(fnvm_trap);
+FNVM_API const fnvm_error *fnvm_error_cause(const fnvm_error *); /* the next, or NULL */
+/* The guest's backtrace, innermost first: how many frames there are, perhaps none. */
+FNVM_API size_t fnvm_error_frames(const fnvm_error *, const fnvm_frame **);
+FNVM_API const char *fnvm_trap_text(fnvm_trap);                /* static */
 FNVM_API void fnvm_error_free(fnvm_error *);                   /* the whole chain; NULL is fine */
 
-/* For host functions and embedders that wrap an error in a wider one. */
+/* For host functions, and embedders that wrap an error in a wider one, which then owns the cause.
+ * Without memory they return the out-of-memory error, or the cause alone: never NULL. */
 FNVM_API fnvm_error *fnvm_error_new(fnvm_code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 FNVM_API fnvm_error *fnvm_error_wrap(fnvm_error *cause, const char *format, ...)
@@ -158,24 +167,26 @@ typedef struct fnvm_config {
     /* What modules may be and use: all that the engine loads is checked against it, and the limits
      * above are lowered to its ceilings.  NULL: these limits alone.  The engine retains it. */
     fnvm_policy *policy;
-    /* Only what this depot approves is loaded; every decision is in its audit log.  NULL: all is.  It
-     * outlives the engine. */
+    /* Only what this depot approves is loaded; every decision is in its audit log.  NULL: all is.
+     * It outlives the engine. */
     fnvm_depot *approvals;
 } fnvm_config;
 
 FNVM_API void fnvm_config_default(fnvm_config *);
-FNVM_API fnvm_error *fnvm_engine_new(const fnvm_config *, fnvm_engine **out); /* NULL: defaults */
-FNVM_API void fnvm_engine_free(fnvm_engine *); /* modules and stores keep it alive */
-/* From any thread and from signal handlers: what the engine loads, verifies and compiles now, or begins
- * to before the flag is cleared, fails with FNVM_E_LIMIT "interrupted".  What a running guest has
- * verified and compiled at its first calls is stopped by fnvm_store_interrupt. */
+/* NULL: defaults.  The configuration is copied.  FNVM_E_USAGE for a compiler where there is
+ * none, FNVM_E_IO or _UNSUPPORTED where the system refuses what compiled code needs. */
+FNVM_API fnvm_error *fnvm_engine_new(const fnvm_config *, fnvm_engine **out);
+FNVM_API void fnvm_engine_free(fnvm_engine *); /* modules and stores keep it alive; NULL is fine */
+/* From any thread and from signal handlers: what the engine loads, verifies and compiles now, or
+ * begins to before the flag is cleared, fails with FNVM_E_LIMIT "interrupted".  What a running
+ * guest has verified and compiled at its first calls is stopped by fnvm_store_interrupt. */
 FNVM_API void fnvm_engine_interrupt(fnvm_engine *);
 FNVM_API void fnvm_engine_clear_interrupt(fnvm_engine *);
 
 /* ---- Measurement ----------------------------------------------------------------------------- */
 
-/* The measurement of a module is a hash over what can change its behaviour: names, debug information
- * and how sizes are encoded are left out.  The definition is in docs/measurement.md. */
+/* The measurement of a module is a hash over what can change its behaviour: names, debug
+ * information and how sizes are encoded are left out.  The definition is in docs/measurement.md. */
 enum { FNVM_MEASUREMENT_BYTES = 32 };
 
 typedef struct fnvm_section {  /* of a module, in the order of the file */
@@ -185,12 +196,13 @@ typedef struct fnvm_section {  /* of a module, in the order of the file */
     bool counted;
 } fnvm_section;
 
-/* Of a binary module's bytes.  Of sections only the headers are read, as the loader does: FNVM_E_MALFORMED
- * where it would refuse them.  If all is well `section` is called for each; it may be NULL. */
+/* Of a binary module's bytes.  Of sections only the headers are read, as the loader does:
+ * FNVM_E_MALFORMED where it would refuse them.  If all is well `section` is called for each; it
+ * may be NULL. */
 FNVM_API fnvm_error *fnvm_measure(const void *bytes, size_t len,
                                   void (*section)(void *env, const fnvm_section *), void *env,
                                   unsigned char out[FNVM_MEASUREMENT_BYTES]);
-/* The same of a module's bytes; of text, those it was translated to.  Takes the time to hash them. */
+/* The same of a module's bytes; of text, those it was translated to.  Takes as long as hashing. */
 FNVM_API fnvm_error *fnvm_module_measurement(const fnvm_module *,
                                              unsigned char out[FNVM_MEASUREMENT_BYTES]);
 
@@ -208,14 +220,15 @@ FNVM_API fnvm_policy *fnvm_policy_retain(fnvm_policy *);
 FNVM_API void fnvm_policy_release(fnvm_policy *); /* NULL is fine */
 
 typedef struct fnvm_violation {
-    uint64_t offset;      /* in the module's bytes; UINT64_MAX: of none (an export that is missing) */
+    uint64_t offset;      /* in the module's bytes; UINT64_MAX: of none (a missing export) */
     const char *rule;     /* the key in the YAML: "limits.locals" */
     uint32_t line;        /* where it stands; 0: a default */
     const char *message;  /* "0x2a: 3 memories, ..." */
 } fnvm_violation;
 
 /* Decodes and verifies a module, binary or text, under the policy, and calls `report` for every
- * violation, functions' in order of their bodies.  An error says that it is no valid module at all. */
+ * violation, functions' in order of their bodies.  An error says that it is no valid module at
+ * all. */
 FNVM_API fnvm_error *fnvm_policy_check(fnvm_policy *, const void *bytes, size_t len,
                                        void (*report)(void *env, const fnvm_violation *), void *env,
                                        size_t *violations);
@@ -224,9 +237,9 @@ FNVM_API fnvm_error *fnvm_policy_explain(const void *bytes, size_t len, char **y
 
 /* ---- Approvals ------------------------------------------------------------------------------- */
 
-/* A depot is a directory with a database of approved binaries, an audit log of every decision, and the
- * files of installed functions: docs/approvals.md.  Several processes may use one.  One thread at a
- * time, but for the decisions of engines with fnvm_config.approvals, which take any. */
+/* A depot is a directory with a database of approved binaries, an audit log of every decision, and
+ * the files of installed functions: docs/approvals.md.  Several processes may use one.  One thread
+ * at a time, but for the decisions of engines with fnvm_config.approvals, which take any. */
 
 /* Makes the directory if `create`.  FNVM_E_NOT_FOUND if there is none. */
 FNVM_API fnvm_error *fnvm_depot_open(const char *dir, bool create, fnvm_depot **out);
@@ -268,14 +281,16 @@ typedef struct fnvm_export {
 
 /* ---- Modules --------------------------------------------------------------------------------- */
 
-/* Binary or text; decided by the first bytes.  A file is mapped read-only and never copied; the
- * bytes given to fnvm_module_new are copied unless they are text.  In lazy mode function bodies
- * are neither decoded nor verified yet. */
+/* Binary or text; decided by the first bytes.  A file is mapped read-only and never copied, and so
+ * must not change while the module lives; the bytes given to fnvm_module_new are copied unless
+ * they are text.  In lazy mode function bodies are neither decoded nor verified yet.  Any thread.
+ * FNVM_E_NOT_FOUND and _IO for the file; FNVM_E_MALFORMED, _INVALID and _UNSUPPORTED with the
+ * place; FNVM_E_LIMIT and _POLICY where the configuration refuses it. */
 FNVM_API fnvm_error *fnvm_module_load(fnvm_engine *, const char *path, fnvm_module **out);
 FNVM_API fnvm_error *fnvm_module_new(fnvm_engine *, const void *bytes, size_t len,
                                      fnvm_module **out);
 FNVM_API fnvm_module *fnvm_module_retain(fnvm_module *);
-FNVM_API void fnvm_module_release(fnvm_module *);
+FNVM_API void fnvm_module_release(fnvm_module *); /* instances keep it alive; NULL is fine */
 /* Verifies every function; calls `report` (may be NULL) for each bad one, in order.  The error it
  * is given is freed after the call.  Returns how many are bad through `bad`. */
 FNVM_API fnvm_error *fnvm_module_verify(fnvm_module *,
@@ -285,6 +300,8 @@ FNVM_API fnvm_error *fnvm_module_verify(fnvm_module *,
  * with the first instance.  Bad functions are left to trap when they are called.  Does nothing
  * where the engine interprets.  Any thread, any number of times. */
 FNVM_API fnvm_error *fnvm_module_compile(fnvm_module *);
+/* What it imports and exports, by numbers below the count.  Names belong to the module, need not
+ * end with a NUL, and may hold one. */
 FNVM_API size_t fnvm_module_imports(const fnvm_module *);
 FNVM_API void fnvm_module_import(const fnvm_module *, size_t i, fnvm_import *out);
 FNVM_API size_t fnvm_module_exports(const fnvm_module *);
@@ -293,13 +310,15 @@ FNVM_API void fnvm_module_export(const fnvm_module *, size_t i, fnvm_export *out
 FNVM_API size_t fnvm_module_import_type(const fnvm_module *, size_t i, char *text, size_t size);
 FNVM_API size_t fnvm_module_export_type(const fnvm_module *, size_t i, char *text, size_t size);
 
-/* Text format to binary.  *bytes is freed with free(). */
+/* Text format to binary.  *bytes is freed with free().  FNVM_E_MALFORMED with line and column;
+ * nothing is verified.  Any thread. */
 FNVM_API fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **bytes,
                                       size_t *bytes_len);
 
 /* ---- Stores ---------------------------------------------------------------------------------- */
 
-FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out);
+FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out); /* any thread */
+/* With all its instances; not while its guest runs, and after its linkers.  NULL is fine. */
 FNVM_API void fnvm_store_free(fnvm_store *);
 /* From any thread and from signal handlers: the guest traps with INTERRUPTED at its next loop or
  * call, or in the midst of a bulk operation, a collection, or what WASI does for it; blocking host
@@ -332,13 +351,13 @@ typedef enum fnvm_refkind { /* what a reference refers to */
     FNVM_REF_EXCEPTION
 } fnvm_refkind;
 
-FNVM_API fnvm_refkind fnvm_ref_kind(fnvm_store *, fnvm_ref);
+FNVM_API fnvm_refkind fnvm_ref_kind(fnvm_store *, fnvm_ref); /* of what is no handle: NULL */
 /* A reference to a host value; the guest can hold, compare nothing, and give it back. */
 FNVM_API fnvm_error *fnvm_ref_from_host(fnvm_store *, uint64_t host_value, fnvm_ref *out);
 FNVM_API bool fnvm_ref_host_value(fnvm_store *, fnvm_ref, uint64_t *out); /* false: no host value */
 FNVM_API bool fnvm_ref_i31_value(fnvm_store *, fnvm_ref, int32_t *out);
 FNVM_API bool fnvm_ref_is_extern(fnvm_store *, fnvm_ref); /* a host value or externalised any */
-FNVM_API void fnvm_store_drop_refs(fnvm_store *);
+FNVM_API void fnvm_store_drop_refs(fnvm_store *); /* globals and tables keep what they hold */
 
 /* ---- Host functions -------------------------------------------------------------------------- */
 
@@ -356,15 +375,16 @@ typedef union fnvm_slot {
  * `slots` is valid only during the call, and not over a call back into the guest. */
 typedef fnvm_error *(*fnvm_host_fn)(fnvm_caller *, void *env, fnvm_slot *slots);
 
-/* Between a slot of the given reference type and a handle; the type is checked. */
+/* Between a slot of the given reference type and a handle; the type is checked: FNVM_E_USAGE. */
 FNVM_API fnvm_error *fnvm_slot_to_ref(fnvm_caller *, const fnvm_slot *, fnvm_valtype,
                                       fnvm_ref *out);
 FNVM_API fnvm_error *fnvm_slot_from_ref(fnvm_caller *, fnvm_ref, fnvm_valtype, fnvm_slot *out);
 
+/* A caller is good until the host function returns. */
 FNVM_API fnvm_store *fnvm_caller_store(fnvm_caller *);
-FNVM_API fnvm_instance *fnvm_caller_instance(fnvm_caller *);
-/* The memory that the calling instance exports as "memory": false if there is none.  `base` is
- * valid until the guest runs again. */
+FNVM_API fnvm_instance *fnvm_caller_instance(fnvm_caller *); /* NULL: the embedder called it */
+/* The memory that the calling instance exports as "memory": false if there is none.  `base` stays
+ * as long as the store; `size`, in bytes, may have grown once the guest has run again. */
 FNVM_API bool fnvm_caller_memory(fnvm_caller *, uint8_t **base, uint64_t *size);
 /* True after fnvm_store_interrupt; the descriptor is readable then (wait on it beside your own). */
 FNVM_API bool fnvm_caller_interrupted(fnvm_caller *);
@@ -372,10 +392,10 @@ FNVM_API int fnvm_caller_interrupt_fd(fnvm_caller *); /* -1 where none could be 
 
 /* ---- Suspension ------------------------------------------------------------------------------ */
 
-/* A guest can be left waiting in a host function while its thread does other things: its frames lie
- * on its own stack.  One thread can hold any number of such guests, and another may go on with them
- * (one thread at a time, as ever).  It costs about as much as a call of a host function.  Images are
- * taken of waiting guests in the same way: fnvm_caller_freeze. */
+/* A guest can be left waiting in a host function while its thread does other things: its frames
+ * lie on its own stack.  One thread can hold any number of such guests, and another may go on with
+ * them (one thread at a time, as ever).  It costs about as much as a call of a host function.
+ * Images are taken of waiting guests in the same way: fnvm_caller_freeze. */
 
 typedef enum fnvm_wake {
     FNVM_WAKE_RETURN, /* the host function returns what the embedder gives */
@@ -393,14 +413,14 @@ FNVM_API fnvm_error *fnvm_caller_suspend(fnvm_caller *, fnvm_wake);
  * on and was left again. */
 FNVM_API bool fnvm_store_suspended(const fnvm_store *);
 /* fnvm_store_resume (below, with images) lets it go on after FNVM_WAKE_REPEAT.  This one gives the
- * results of the host function after FNVM_WAKE_RETURN: in as many slots as its type has, references
- * as handles, whose types are checked; NULL for none.  Both return like the call that was suspended,
- * with its `results`, and may return FNVM_E_SUSPENDED again.  FNVM_E_USAGE if the guest does not wait
- * like that: it still waits then.  An interrupt ends it when it is resumed, with INTERRUPTED, and the
- * host function is not called again.  Meanwhile calls of the store's functions, instantiating and
- * fnvm_store_hash are FNVM_E_USAGE; memories, globals, fuel and handles can be used.
- * fnvm_store_freeze takes an image in which the guest waits likewise; after FNVM_WAKE_RETURN its
- * `value` is returned there. */
+ * results of the host function after FNVM_WAKE_RETURN: in as many slots as its type has,
+ * references as handles, whose types are checked; NULL for none.  Both return like the call that
+ * was suspended, with its `results`, and may return FNVM_E_SUSPENDED again.  FNVM_E_USAGE if the
+ * guest does not wait like that: it still waits then.  An interrupt ends it when it is resumed,
+ * with INTERRUPTED, and the host function is not called again.  Meanwhile calls of the store's
+ * functions, instantiating and fnvm_store_hash are FNVM_E_USAGE; memories, globals, fuel and
+ * handles can be used.  fnvm_store_freeze takes an image in which the guest waits likewise; after
+ * FNVM_WAKE_RETURN its `value` is returned there. */
 FNVM_API fnvm_error *fnvm_store_resume_with(fnvm_store *, const fnvm_slot *answer,
                                             fnvm_val *results, size_t nresults);
 /* Gives the waiting guest's call up, as if it had trapped; does nothing where none waits.
@@ -415,28 +435,37 @@ typedef struct fnvm_extern { /* a function, table, memory, global or tag of a st
 } fnvm_extern;
 
 FNVM_API fnvm_error *fnvm_linker_new(fnvm_store *, fnvm_linker **out);
-FNVM_API void fnvm_linker_free(fnvm_linker *); /* before its store */
+FNVM_API void fnvm_linker_free(fnvm_linker *); /* before its store; NULL is fine */
+/* Names are copied; the last definition of one counts, for what is instantiated from then on. */
 FNVM_API fnvm_error *fnvm_linker_define(fnvm_linker *, const char *module, size_t module_len,
                                         const char *name, size_t name_len, fnvm_extern);
-/* `type` in the form "i32 i64 -> i32"; `env` is passed through and outlives the store. */
+/* `type` in the form "i32 i64 -> i32", FNVM_E_USAGE if it is not; `env` is passed through and
+ * outlives the store. */
 FNVM_API fnvm_error *fnvm_linker_define_func(fnvm_linker *, const char *module, const char *name,
                                              const char *type, fnvm_host_fn, void *env);
 /* All exports of an instance, under the module name `name`. */
 FNVM_API fnvm_error *fnvm_linker_define_instance(fnvm_linker *, const char *name, size_t name_len,
                                                  fnvm_instance *);
-/* The module `name` is this one; it is instantiated when first needed. */
+/* The module `name` is this one, retained; it is instantiated when first needed.  FNVM_E_USAGE,
+ * also above, for what is of another engine or store. */
 FNVM_API fnvm_error *fnvm_linker_define_module(fnvm_linker *, const char *name, fnvm_module *);
 /* Names that nothing else defines are looked for as DIR/NAME.wasm, then DIR/NAME.wat. */
 FNVM_API fnvm_error *fnvm_linker_add_path(fnvm_linker *, const char *dir);
+/* Functions that nothing defines are no error when linked, but trap when called. */
 FNVM_API void fnvm_linker_unknown_imports_trap(fnvm_linker *, bool);
-/* Links, instantiates and runs the start function. */
+/* Links, instantiates and runs the start function.  FNVM_E_LINK lists all imports that are missing
+ * or of another type; FNVM_E_LIMIT; and what a call may return, of the start function.  An
+ * instance that failed stays in the store for what it wrote into others before (4.7.2). */
 FNVM_API fnvm_error *fnvm_linker_instantiate(fnvm_linker *, fnvm_module *, fnvm_instance **out);
 
 FNVM_API fnvm_module *fnvm_instance_module(const fnvm_instance *); /* not retained */
+/* False: it has no such export.  What it gives is good as long as the store. */
 FNVM_API bool fnvm_instance_export(fnvm_instance *, const char *name, size_t name_len,
                                    fnvm_extern *out);
 
-/* Host-made definitions.  A maximum of UINT64_MAX is none; table elements start as null. */
+/* Host-made definitions, for fnvm_linker_define.  Sizes are in pages of 64 KiB and in elements; a
+ * maximum of UINT64_MAX is none; table elements start as null.  FNVM_E_USAGE for a type that is
+ * none, FNVM_E_INVALID and _LIMIT for sizes. */
 FNVM_API fnvm_error *fnvm_func_new(fnvm_store *, const char *type, fnvm_host_fn, void *env,
                                    fnvm_extern *out);
 FNVM_API fnvm_error *fnvm_global_new(fnvm_store *, fnvm_valtype, bool is_mutable,
@@ -450,28 +479,31 @@ FNVM_API fnvm_error *fnvm_table_new(fnvm_store *, fnvm_valtype, uint64_t min, ui
 FNVM_API fnvm_error *fnvm_ref_from_func(fnvm_store *, fnvm_extern func, fnvm_ref *out);
 FNVM_API bool fnvm_ref_func(fnvm_store *, fnvm_ref, fnvm_extern *out);
 
-/* Functions. */
+/* How many there are; the first `max` of them in `types`, which may be NULL if that is 0. */
 FNVM_API size_t fnvm_func_params(fnvm_store *, fnvm_extern, fnvm_valtype *types, size_t max);
 FNVM_API size_t fnvm_func_results(fnvm_store *, fnvm_extern, fnvm_valtype *types, size_t max);
-/* `args` and `results` have as many values as the type says; their kinds are checked. */
+/* `args` and `results` have as many values as the type says; the kinds and types of arguments are
+ * checked: FNVM_E_USAGE.  FNVM_E_TRAP, _EXCEPTION, _EXIT and _SUSPENDED say how else it ended, and
+ * a host function's error comes back as it was. */
 FNVM_API fnvm_error *fnvm_func_call(fnvm_store *, fnvm_extern func, const fnvm_val *args,
                                     size_t nargs, fnvm_val *results, size_t nresults);
 
-/* The same without values: arguments and results in slots as host functions have them, slots[] with room
- * for the more of the two.  Only for types of numbers and vectors, FNVM_E_USAGE else.  Nothing is allocated
- * unless it fails. */
+/* The same without values: arguments and results in slots as host functions have them, slots[]
+ * with room for the more of the two.  Only for types of numbers and vectors, FNVM_E_USAGE else.
+ * Nothing is allocated unless it fails. */
 FNVM_API fnvm_error *fnvm_func_call_slots(fnvm_store *, fnvm_extern func, fnvm_slot *slots);
 
+/* FNVM_E_USAGE for a value of another type, a global that is immutable, or what is none. */
 FNVM_API fnvm_error *fnvm_global_get(fnvm_store *, fnvm_extern, fnvm_val *out);
 FNVM_API fnvm_error *fnvm_global_set(fnvm_store *, fnvm_extern, const fnvm_val *);
 /* Copies between guest and host; false, and nothing done, if it is not all within the memory. */
 FNVM_API bool fnvm_memory_read(fnvm_store *, fnvm_extern, uint64_t at, void *out, size_t size);
 FNVM_API bool fnvm_memory_write(fnvm_store *, fnvm_extern, uint64_t at, const void *bytes,
                                 size_t size);
-/* The base never moves while the store lives, however the memory grows: a view of [base, base + size)
- * stays good, also while the guest runs, but for a reset that makes the memory smaller.  NULL if it
- * is no memory of the store.  A store whose base was asked for, here or by fnvm_caller_memory, takes
- * a few microseconds more for each reset from then on. */
+/* The base never moves while the store lives, however the memory grows: a view of [base, base +
+ * size) stays good, also while the guest runs, but for a reset that makes the memory smaller.
+ * NULL if it is no memory of the store.  A store whose base was asked for, here or by
+ * fnvm_caller_memory, takes a few microseconds more for each reset from then on. */
 FNVM_API uint8_t *fnvm_memory_base(fnvm_store *, fnvm_extern);
 FNVM_API uint64_t fnvm_memory_size(fnvm_store *, fnvm_extern);      /* bytes; 0 if it is none */
 FNVM_API uint32_t fnvm_memory_page_size(fnvm_store *, fnvm_extern); /* bytes: 65,536 or 1 */
@@ -484,12 +516,14 @@ FNVM_API bool fnvm_memory_grow(fnvm_store *, fnvm_extern, uint64_t pages, uint64
 FNVM_API uint64_t fnvm_table_size(fnvm_store *, fnvm_extern); /* elements; 0 if it is none */
 FNVM_API fnvm_error *fnvm_table_get(fnvm_store *, fnvm_extern, uint64_t at, fnvm_ref *out);
 FNVM_API fnvm_error *fnvm_table_set(fnvm_store *, fnvm_extern, uint64_t at, fnvm_ref);
-/* New elements are `ref`; *old_size may be NULL.  FNVM_E_LIMIT, and nothing done, beyond its maximum. */
+/* New elements are `ref`; *old_size may be NULL.  FNVM_E_LIMIT, and nothing done, beyond its
+ * maximum. */
 FNVM_API fnvm_error *fnvm_table_grow(fnvm_store *, fnvm_extern, uint64_t by, fnvm_ref ref,
                                      uint64_t *old_size);
 
-/* From now on traps leave a copy of the guest's frames in the store: fnvm_store_coredump.  Of compiled
- * code it has the locals as they last were in memory; interpret where they are to be exact. */
+/* From now on traps leave a copy of the guest's frames in the store: fnvm_store_coredump.  Of
+ * compiled code it has the locals as they last were in memory; interpret where they are to be
+ * exact. */
 FNVM_API void fnvm_store_keep_trap_state(fnvm_store *, bool);
 /* Writes a wasm core dump (tool conventions) of what the error's trap left behind: frames as they
  * were at the trap, memories and globals as they are now.  fnvm_store_keep_trap_state comes before
@@ -504,27 +538,31 @@ typedef enum fnvm_dir_access { FNVM_DIR_READ_WRITE, FNVM_DIR_READ_ONLY } fnvm_di
 
 FNVM_API fnvm_error *fnvm_wasi_new(fnvm_wasi **out); /* no arguments, no environment, no files */
 FNVM_API void fnvm_wasi_free(fnvm_wasi *);           /* after the stores that use it */
+/* Appended, and copied.  FNVM_E_USAGE for a name that is empty or has a `=`. */
 FNVM_API fnvm_error *fnvm_wasi_arg(fnvm_wasi *, const char *arg);
 FNVM_API fnvm_error *fnvm_wasi_env(fnvm_wasi *, const char *name, const char *value);
 FNVM_API fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *); /* descriptors 0, 1 and 2 */
 FNVM_API fnvm_error *fnvm_wasi_stdio(fnvm_wasi *, int guest_fd, int host_fd); /* dup'd */
+/* The host's directory under the guest's name; what leads out of it is refused by the kernel.
+ * FNVM_E_NOT_FOUND, _IO, and _UNSUPPORTED where the kernel cannot. */
 FNVM_API fnvm_error *fnvm_wasi_preopen_dir(fnvm_wasi *, const char *host, const char *guest,
                                            fnvm_dir_access);
-/* A stream that is the embedder's own, for one of the descriptors 0 to 2; no descriptor of the host's
- * is involved.  To the guest it is a pipe.  `read` and `write` move what they can and set *done (0
- * before the call); *done 0 is the end: of the input, or errno pipe for who writes.  Where nothing
- * can be moved yet they return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) and are called again,
- * with the same bytes, when the guest is resumed.  What they return is not always followed: a write
- * of which a part was taken before is a short one, and a guest that does not wait (fdflags nonblock)
- * gets errno again; only FNVM_E_SUSPENDED from the embedder's call says that a guest waits.  With
- * `size` 0 (and no bytes) they are asked whether they would have to wait: poll_oneoff does so.
- * Another error ends the guest.  A function that is NULL: reading is at its end, writing goes
- * nowhere.  `stream` NULL: both are.  Fields are copied; `env` outlives its use.
+/* A stream that is the embedder's own, for one of the descriptors 0 to 2; no descriptor of the
+ * host's is involved.  To the guest it is a pipe.  `read` and `write` move what they can and set
+ * *done (0 before the call); *done 0 is the end: of the input, or errno pipe for who writes.
+ * Where nothing can be moved yet they return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) and are
+ * called again, with the same bytes, when the guest is resumed.  What they return is not always
+ * followed: a write of which a part was taken before is a short one, and a guest that does not
+ * wait (fdflags nonblock) gets errno again; only FNVM_E_SUSPENDED from the embedder's call says
+ * that a guest waits.  With `size` 0 (and no bytes) they are asked whether they would have to
+ * wait: poll_oneoff does so.  Another error ends the guest.  A function that is NULL: reading is at
+ * its end, writing goes nowhere.  `stream` NULL: both are.  Fields are copied; `env` outlives its
+ * use.
  *
- * Given again, for a guest that runs anew (fnvm_pool_take), a stream changes what it does and nothing
- * else: a guest that had closed its descriptor does not get it back.  fnvm_store_reset leaves that
- * as it is.  Images hold no streams, only that there were some; any of the ways to give descriptors
- * will do where one is restored. */
+ * Given again, for a guest that runs anew (fnvm_pool_take), a stream changes what it does and
+ * nothing else: a guest that had closed its descriptor does not get it back.  fnvm_store_reset
+ * leaves that as it is.  Images hold no streams, only that there were some; any of the ways to
+ * give descriptors will do where one is restored. */
 typedef struct fnvm_stream {
     void *env;
     fnvm_error *(*read)(void *env, fnvm_caller *, void *to, size_t size, size_t *done);
@@ -540,14 +578,14 @@ FNVM_API fnvm_error *fnvm_wasi_stream(fnvm_wasi *, int guest_fd, const fnvm_stre
 FNVM_API void fnvm_wasi_at_sleep(fnvm_wasi *,
                                  fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
                                  void *env);
-/* Between requests: what fnvm_wasi_arg and fnvm_wasi_env have given is gone, and its space is kept for
- * what is given next.  A reset leaves arguments and environment alone. */
+/* Between requests: what fnvm_wasi_arg and fnvm_wasi_env have given is gone, and its space is kept
+ * for what is given next.  A reset leaves arguments and environment alone. */
 FNVM_API void fnvm_wasi_clear_args(fnvm_wasi *);
 FNVM_API void fnvm_wasi_clear_env(fnvm_wasi *);
 /* A listening or connected socket, handed to the guest as its next descriptor; ownership moves. */
 FNVM_API fnvm_error *fnvm_wasi_preopen_socket(fnvm_wasi *, int host_fd);
-/* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree).  A function of
- * these that is defined by itself, too, comes first.  `wasi` outlives the linker. */
+/* Defines wasi_snapshot_preview1 (and its older name wasi_unstable, where they agree).  A function
+ * of these that is defined by itself, too, comes first.  `wasi` outlives the linker. */
 FNVM_API fnvm_error *fnvm_linker_define_wasi(fnvm_linker *, fnvm_wasi *);
 
 /* The call table: only these functions of WASI may be imported, all others are refused with
@@ -571,7 +609,8 @@ FNVM_API const char *fnvm_wasi_draws(const fnvm_wasi *); /* lines; "" if there w
 /* Called when the guest is about to wait for its first standard input (fd_read, fd_pread or
  * poll_oneoff of descriptor 0), in the host function that will; fnvm_caller_freeze with
  * FNVM_WAKE_REPEAT is meant for it.  An error ends the guest; NULL lets it go on and read. */
-FNVM_API void fnvm_wasi_at_stdin(fnvm_wasi *, fnvm_error *(*fn)(void *env, fnvm_caller *), void *env);
+FNVM_API void fnvm_wasi_at_stdin(fnvm_wasi *, fnvm_error *(*fn)(void *env, fnvm_caller *),
+                                 void *env);
 
 /* ---- Images ---------------------------------------------------------------------------------- */
 
@@ -584,14 +623,14 @@ typedef struct fnvm_freeze {   /* zero is a good default but for the first two a
     const char *path;          /* written under another name beside it, then renamed */
     fnvm_instance *main;       /* whose exports are the image's */
     const char *start;         /* the export that `fnvm run` calls; NULL: "_start" */
-    fnvm_linker *linker;       /* the one that `main` came from: it has the names of host functions */
+    fnvm_linker *linker;       /* the one `main` came from: it has the names of host functions */
     fnvm_wasi *wasi;           /* whose descriptors go along, or NULL */
     bool code;                 /* write code segments too: PATH with ".fnvmc" for its ending */
     bool strict;               /* refuse if fnvm_wasi_note_draws has anything to report */
     bool no_sync;              /* do not wait for the disk: for tests */
     const unsigned char *sign_key; /* 64 bytes, Ed25519 as libsodium has it; NULL: not signed */
-    fnvm_wake wake;            /* fnvm_caller_freeze only: the host function returns `value`, or is called again */
-    uint64_t value;
+    fnvm_wake wake;            /* fnvm_caller_freeze only: the host function returns `value` ... */
+    uint64_t value;            /* ... (of an i32 or f32 the lower half), or is called again */
 } fnvm_freeze;
 
 /* Freezes a store in which nothing runs, or from within a host function all that its guest is in
@@ -602,7 +641,7 @@ FNVM_API fnvm_error *fnvm_caller_freeze(fnvm_caller *, const fnvm_freeze *);
 
 typedef struct fnvm_image_options { /* zero: modules where they were, trust in our own files only */
     fnvm_module *const *modules; size_t nmodules;  /* loaded already; found by their contents */
-    const char *const *files; size_t nfiles;       /* module files to try before the image's paths */
+    const char *const *files; size_t nfiles;       /* module files to try before its paths */
     const unsigned char (*keys)[32]; size_t nkeys; /* Ed25519 keys whose signatures are trusted */
     bool require_signature;
     void (*warn)(void *env, const char *message); void *warn_env; /* a code segment was refused */
@@ -629,13 +668,14 @@ FNVM_API fnvm_error *fnvm_image_restore(fnvm_image *, fnvm_linker *, fnvm_wasi *
 /* For a restored store whose guest is about to run, once: brings in at once what the image was
  * trained to know that its first requests write (fnvm snapshot --train); else does nothing. */
 FNVM_API void fnvm_store_prefault(fnvm_store *);
-/* Lets the suspended call go on; like fnvm_func_call of what the embedder had called then.  Of an image:
- * once after fnvm_image_restore or fnvm_store_reset.  Of fnvm_caller_suspend: once for each. */
+/* Lets the suspended call go on; like fnvm_func_call of what the embedder had called then.  Of an
+ * image: once after fnvm_image_restore or fnvm_store_reset.  Of fnvm_caller_suspend: once for
+ * each. */
 FNVM_API fnvm_error *fnvm_store_resume(fnvm_store *, fnvm_val *results, size_t nresults);
 /* Makes a restored store what it was after fnvm_image_restore: memory, tables, globals, stack,
- * objects, descriptors, fuel.  Handles (fnvm_ref) are given up.  Nothing is left of what was done to
- * it.  FNVM_E_UNSUPPORTED if modules were instantiated in it since.  After an error it can only be
- * freed. */
+ * objects, descriptors, fuel.  Handles (fnvm_ref) are given up.  Nothing is left of what was done
+ * to it.  FNVM_E_UNSUPPORTED if modules were instantiated in it since.  After an error it can only
+ * be freed. */
 FNVM_API fnvm_error *fnvm_store_reset(fnvm_store *);
 /* A hash over all of the guest's state as it is after fnvm_image_restore or fnvm_store_reset: equal
  * for equal states, whatever the addresses.  FNVM_E_UNSUPPORTED while the guest has sockets. */
@@ -653,8 +693,8 @@ FNVM_API fnvm_error *fnvm_linker_define_snapshot(
 
 /* ---- Pools ----------------------------------------------------------------------------------- */
 
-/* Restored stores of one image, ready to be taken: for one thread, without locks.  Taking and giving
- * back a store make no mappings. */
+/* Restored stores of one image, ready to be taken: for one thread, without locks.  Taking and
+ * giving back a store make no mappings. */
 typedef struct fnvm_pool fnvm_pool;
 
 typedef struct fnvm_pool_options {
@@ -667,11 +707,12 @@ typedef struct fnvm_pool_options {
 } fnvm_pool_options;
 
 FNVM_API fnvm_error *fnvm_pool_new(fnvm_image *, const fnvm_pool_options *, fnvm_pool **out);
-FNVM_API void fnvm_pool_free(fnvm_pool *); /* all its stores with it */
-/* A store as fnvm_image_restore leaves it. */
+FNVM_API void fnvm_pool_free(fnvm_pool *); /* all its stores with it; NULL is fine */
+/* A store as fnvm_image_restore leaves it, the pool's until it is given back.  FNVM_E_LIMIT if all
+ * are in use; FNVM_E_POLICY if the image is approved no more; what restoring one may return. */
 FNVM_API fnvm_error *fnvm_pool_take(fnvm_pool *, fnvm_store **, fnvm_instance **main);
-/* Resets it, so that the next one to take it finds it ready; one that cannot be reset is freed.  Not
- * while its guest runs. */
+/* Resets it, so that the next one to take it finds it ready; one that cannot be reset is freed.
+ * Not while its guest runs; one that waits is given up. */
 FNVM_API void fnvm_pool_give(fnvm_pool *, fnvm_store *);
 
 /* ---- Native functions ------------------------------------------------------------------------ */
