@@ -186,11 +186,11 @@ static CleanMark mark_clean(void)
     return (CleanMark){pthread_self(), (uint64_t)r.ru_minflt + (uint64_t)r.ru_majflt, true};
 }
 
-static bool has_been_quiet(const Store *s)
+static bool has_been_quiet(const Store *s, const CleanMark *now)
 {
-    const CleanMark now = mark_clean(), *then = &s->clean;
-    return then->valid && now.valid && !s->memory_exposed &&
-           pthread_equal(then->thread, now.thread) && then->faults == now.faults;
+    const CleanMark *then = &s->clean;
+    return then->valid && now->valid && !s->memory_exposed &&
+           pthread_equal(then->thread, now->thread) && then->faults == now->faults;
 }
 
 /* What the host keeps on behalf of the guest.  Interrupts change mappings, so nothing is done about
@@ -238,12 +238,15 @@ fnvm_error *store_reset(Store *s)
         return fnvm_error_new(FNVM_E_UNSUPPORTED, "modules were instantiated since the image was "
                               "restored: free the store and restore again");
     const int pagemap = image_pagemap(image);
-    const bool quiet = pagemap >= 0 && has_been_quiet(s); /* a fork counts its faults anew */
+    const CleanMark now = pagemap >= 0 && s->clean.valid ? mark_clean() : (CleanMark){0};
+    const bool quiet = has_been_quiet(s, &now); /* a fork counts its faults anew */
     s->clean.valid = false;
     forget_run(s);
     for (uint32_t id = 1; id <= n && !error; id++)
         error = reset_instance(image, s->instances[id], pagemap, quiet);
     if (error) return error;
-    s->clean = mark_clean(); /* before objects are written into regions: that may fault, too */
+    /* Before objects are written into regions: that may fault, too.  A quiet reset writes to pages
+     * that are there; should it fault all the same, the next one is not quiet. */
+    s->clean = quiet ? now : mark_clean();
     return restore_store(image, s);
 }
