@@ -68,7 +68,7 @@ PROCESSOR := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 JIT_DIRS := $(if $(filter x86_64,$(PROCESSOR)),jit jit/$(PROCESSOR),jit/none)
 
 # In the order the data flows.  A folder or file that appears is picked up.
-LIB_DIRS := vm vm/image loader loader/text verifier verifier/policy verifier/approval $(JIT_DIRS) stdlib
+LIB_DIRS := vm vm/image vm/c_api loader loader/text verifier verifier/policy verifier/approval $(JIT_DIRS) stdlib
 TOOL_DIRS := cli gateway conformance
 LIB_SRC := $(foreach dir,$(LIB_DIRS),$(wildcard $(dir)/*.c))
 ifndef SANITIZE
@@ -103,6 +103,8 @@ GUEST_HEADERS := $(wildcard stdlib/include/fnvm/*.h)
 
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
+# The programs have no use for the library's second interface.
+PROGRAM_OBJ := $(filter-out $(OBJ)/vm/c_api/%,$(LIB_OBJ))
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
 FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
@@ -150,11 +152,11 @@ $(filter $(OBJ)/vm/interpreter%,$(LIB_OBJ)): \
     -fomit-frame-pointer -falign-labels=16 -Wno-maybe-uninitialized
 endif
 
-$(BUILD)/fnvm: $(TOOL_OBJ) $(START_SRC:%.S=$(OBJ)/%.o) $(LIB_OBJ)
+$(BUILD)/fnvm: $(TOOL_OBJ) $(START_SRC:%.S=$(OBJ)/%.o) $(PROGRAM_OBJ)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) $(PROGRAM_FLAGS) $(START_SRC:%=-Wl,-e,fnvm_start) -o $@ $^ $(PROGRAM_LIBS)
 
-$(BUILD)/fnvm-full: $(FULL_OBJ) $(LIB_OBJ)
+$(BUILD)/fnvm-full: $(FULL_OBJ) $(PROGRAM_OBJ)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -pie -rdynamic -o $@ $^ $(FULL_LIBS) $(LIBS)
 

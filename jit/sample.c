@@ -176,8 +176,10 @@ typedef struct Report {
 
 static bool first_of_module(const Store *store, uint32_t id)
 {
-    for (uint32_t i = 1; i < id; i++)
-        if (store->instances[i]->module == store->instances[id]->module) return false;
+    for (uint32_t i = 1; i < id; i++) {
+        const Instance *other = store->instances[i];
+        if (other && other->module == store->instances[id]->module) return false;
+    }
     return store->instances[id]->module->segment != NULL;
 }
 
@@ -200,7 +202,7 @@ static bool make_counts(const Store *store, Report *r)
             r->ncounts = 0;
         }
         for (uint32_t i = 1; i < store->ninstances; i++) {
-            if (!first_of_module(store, i)) continue;
+            if (!store->instances[i] || !first_of_module(store, i)) continue;
             size_t first = r->ncounts;
             segment_each(store->instances[i]->module->segment, note_function, r);
             for (; pass == 1 && first < r->ncounts; first++)
@@ -228,6 +230,7 @@ static Count *count_of(const Sampler *s, Report *r, uintptr_t address)
 {
     const Store *store = s->store;
     for (uint32_t i = 1; i < store->ninstances; i++) {
+        if (!store->instances[i]) continue;
         const Module *m = store->instances[i]->module;
         Count key = {.module = m};
         if (m->segment && segment_function_at(m->segment, (const void *)address, &key.func))

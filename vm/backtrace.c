@@ -143,12 +143,17 @@ void backtrace_attach(const Store *store, fnvm_error *error)
     find_names(&t);
     for (size_t i = 0; i < t.n; i++) room += name_room(&t, i);
     fnvm_frame *frames = calloc(t.n, sizeof *frames);
+    uint32_t *instances = calloc(t.n, sizeof *instances);
     char *names = malloc(room), *at = names;
-    if (!frames || !names) { /* an error without a backtrace is still the error */
+    if (!frames || !instances || !names) { /* an error without a backtrace is still the error */
         free(frames);
+        free(instances);
         free(names);
         return;
     }
-    for (size_t i = 0; i < t.n; i++) describe(&t, i, &frames[i], &at);
-    error_set_frames(error, frames, t.n, names);
+    for (size_t i = 0; i < t.n; i++) {
+        describe(&t, i, &frames[i], &at);
+        instances[i] = t.views[i].instance->id;
+    }
+    error_set_frames(error, frames, instances, t.n, names);
 }

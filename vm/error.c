@@ -88,16 +88,19 @@ fnvm_error *fnvm_error_exit(int status)
     return e;
 }
 
-void error_set_frames(fnvm_error *e, fnvm_frame *frames, size_t n, char *names)
+void error_set_frames(fnvm_error *e, fnvm_frame *frames, uint32_t *instances, size_t n, char *names)
 {
     if (e->is_static) {
         free(frames);
+        free(instances);
         free(names);
         return;
     }
     free(e->frames);
+    free(e->frame_instances);
     free(e->names);
     e->frames = frames;
+    e->frame_instances = instances;
     e->nframes = n;
     e->names = names;
 }
@@ -108,12 +111,20 @@ int fnvm_error_exit_status(const fnvm_error *e) { return e->exit_status; }
 const char *fnvm_error_message(const fnvm_error *e) { return e->message; }
 const fnvm_error *fnvm_error_cause(const fnvm_error *e) { return e->cause; }
 
-size_t fnvm_error_frames(const fnvm_error *e, const fnvm_frame **frames)
+static const fnvm_error *with_frames(const fnvm_error *e)
 {
     while (e->nframes == 0 && e->cause) e = e->cause;
+    return e;
+}
+
+size_t fnvm_error_frames(const fnvm_error *e, const fnvm_frame **frames)
+{
+    e = with_frames(e);
     *frames = e->frames;
     return e->nframes;
 }
+
+const uint32_t *error_frame_instances(const fnvm_error *e) { return with_frames(e)->frame_instances; }
 
 const char *fnvm_trap_text(fnvm_trap trap)
 {
@@ -131,6 +142,7 @@ void fnvm_error_free(fnvm_error *e)
         fnvm_error *cause = e->cause;
         free(e->message);
         free(e->frames);
+        free(e->frame_instances);
         free(e->names);
         free(e);
         e = cause;

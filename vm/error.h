@@ -12,6 +12,7 @@ struct fnvm_error {
     char *message;
     fnvm_error *cause;
     fnvm_frame *frames; /* the names they point to are in `names` */
+    uint32_t *frame_instances; /* ids in the store, one for each frame */
     size_t nframes;
     char *names;
     uint64_t trap_record; /* number of the TrapRecord made of it, 0 if there is none */
@@ -27,7 +28,10 @@ fnvm_error *error_suspended(void);
 fnvm_error *error_at(fnvm_code, uint64_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Takes the frames (malloc'd) and the block their names point into (malloc'd or NULL). */
-void error_set_frames(fnvm_error *, fnvm_frame *, size_t n, char *names);
+/* Takes the frames and the ids of their instances (malloc'd), and the block their names point into (malloc'd or
+ * NULL). */
+void error_set_frames(fnvm_error *, fnvm_frame *, uint32_t *instances, size_t n, char *names);
+/* Those of the frames that fnvm_error_frames gives. */
+const uint32_t *error_frame_instances(const fnvm_error *);
 
 #endif

@@ -416,7 +416,7 @@ static fnvm_error *instance_make(Store *s, Module *m, const fnvm_extern *imports
     if (m->engine != s->engine) {
         return fnvm_error_new(FNVM_E_USAGE, "the module and the store are of different engines");
     }
-    if (s->ninstances > config->max_instances) {
+    if (s->ninstances - s->nremoved > config->max_instances) {
         char limit[LIMIT_TEXT];
         limit_print(s->engine, CONFIG_INSTANCES, config->max_instances, limit, sizeof limit);
         return fnvm_error_new(FNVM_E_LIMIT, "one store must not have more than %s", limit);

@@ -55,6 +55,25 @@ void fnvm_store_free(fnvm_store *s)
     free(s);
 }
 
+static void forget_instance(void *env)
+{
+    const Instance *inst = env;
+    inst->store->instances[inst->id] = NULL;
+}
+
+void store_remove_instance(Store *s, Instance *inst)
+{
+    heap_hold_still(s, forget_instance, inst); /* the collector goes over them, from any thread */
+    Instance *polled = atomic_load(&s->polled);
+    if (polled == inst) atomic_store(&s->polled, inst->next_polled);
+    else {
+        while (polled && polled->next_polled != inst) polled = polled->next_polled;
+        if (polled) polled->next_polled = inst->next_polled;
+    }
+    s->nremoved++;
+    region_destroy(inst);
+}
+
 /* ---- Interrupts and fuel ---- */
 
 _Static_assert(ATOMIC_BOOL_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2 &&

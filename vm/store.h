@@ -43,8 +43,9 @@ struct fnvm_store {
     _Atomic int interrupt_fd;  /* eventfd, made when first asked for; -1 until then */
     int64_t fuel;              /* below zero: out of it */
 
-    Instance **instances;      /* by id; [0] is NULL */
-    uint32_t ninstances, instances_cap; /* ninstances counts [0] */
+    Instance **instances;      /* by id; [0] is NULL, and so are those that were removed */
+    uint32_t ninstances, instances_cap; /* ninstances counts [0] and */
+    uint32_t nremoved;
     HostFunc *host_funcs;
     uint32_t nhost_funcs, host_funcs_cap;
 
@@ -135,6 +136,10 @@ bool store_ref_fits(Store *, HeapType top, uint64_t bits, ValType type);
  * type are checked, FNVM_E_USAGE says what did not fit.  To values: references make handles. */
 fnvm_error *store_value_to_slots(Store *, const fnvm_val *, ValType, Slot *out);
 fnvm_error *store_value_from_slots(Store *, const Slot *, ValType, fnvm_val *out);
+
+/* Ends an instance before its store: for whoever knows that no reference to it or to anything in its region is
+ * left anywhere.  Nothing runs, and no other thread interrupts the store meanwhile.  Ids are not used again. */
+void store_remove_instance(Store *, Instance *);
 
 /* Takes an instance into the list of those that fnvm_store_interrupt stops at their polls. */
 void store_add_polled(Store *, Instance *);
