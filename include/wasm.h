@@ -449,8 +449,10 @@ static inline own wasm_functype_t *wasm_functype_new_of_(size_t np, size_t nr,
                                                          own wasm_valtype_t *const types[])
 {
     wasm_valtype_vec_t params, results;
-    wasm_valtype_vec_new(&params, np, types);
-    wasm_valtype_vec_new(&results, nr, types + np);
+    wasm_valtype_vec_new_empty(&params);
+    wasm_valtype_vec_new_empty(&results);
+    if (np) wasm_valtype_vec_new(&params, np, types);
+    if (nr) wasm_valtype_vec_new(&results, nr, types + np);
     if (params.size != np || results.size != nr) { /* out of memory */
         wasm_valtype_vec_delete(&params);
         wasm_valtype_vec_delete(&results);

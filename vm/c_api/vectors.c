@@ -4,7 +4,10 @@
 
 #include "vm/c_api/c_api.h"
 
-static void *array_new(size_t n, size_t size) { return n ? calloc(n, size) : NULL; }
+static void *array_new(size_t n, size_t size)
+{
+    return n && n <= PTRDIFF_MAX / size ? calloc(n, size) : NULL;
+}
 
 /* ---- Elements that are pointers ---- */
 
