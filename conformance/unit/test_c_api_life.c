@@ -1,11 +1,13 @@
-/* Who lives how long in the standard interface: references and what they keep, finalizers, instances that can go
- * before their store, what is left when a store has gone; references through guests; threads. */
+/* Who lives how long in the standard interface: references and what they keep, finalizers,
+ * instances that can go before their store, what is left when a store has gone; references
+ * through guests; threads. */
 #include "c_api_world.h"
 
 #include <pthread.h>
 
-static const char counter[] = "(module (global $n (mut i32) (i32.const 0)) (func (export \"next\") (result i32)"
-                              " (global.set $n (i32.add (global.get $n) (i32.const 1))) (global.get $n)))";
+static const char counter[] =
+    "(module (global $n (mut i32) (i32.const 0)) (func (export \"next\") (result i32)"
+    " (global.set $n (i32.add (global.get $n) (i32.const 1))) (global.get $n)))";
 /* A table that other instances' functions can be put into, and a way to call them. */
 static const char holder[] =
     "(module (table (export \"t\") 2 funcref) (global (export \"g\") (mut funcref) (ref.null func))"
@@ -46,8 +48,9 @@ static void any_number_of_memories_and_importers(void **state)
     (void)state;
     const wasm_limits_t limits = {1, 1};
     wasm_memorytype_t *type = wasm_memorytype_new(&limits);
-    wasm_module_t *m = module_of("(module (import \"\" \"m\" (memory 1)) (func (export \"f\") (result i32)"
-                                 " (i32.load (i32.const 0))))");
+    wasm_module_t *m =
+        module_of("(module (import \"\" \"m\" (memory 1)) (func (export \"f\") (result i32)"
+                  " (i32.load (i32.const 0))))");
     for (int i = 0; i < MANY; i++) {
         wasm_memory_t *memory = wasm_memory_new(store, type);
         assert_non_null(memory);
@@ -89,7 +92,8 @@ static void functions_in_other_hands(void **state)
     assert_int_equal(i32_of(call), 1);
     c = instance_of(counter);
     next = func_of(c, 0);
-    assert_null(call_1_1(put, (wasm_val_t)WASM_REF_VAL(wasm_func_as_ref(next)), NULL)); /* by the guest */
+    assert_null(
+        call_1_1(put, (wasm_val_t)WASM_REF_VAL(wasm_func_as_ref(next)), NULL)); /* by the guest */
     wasm_func_delete(next);
     wasm_instance_delete(c);
     wasm_instance_delete(instance_of(counter)); /* room for another in its place */
@@ -109,7 +113,8 @@ static void importers_keep_what_they_import(void **state)
     wasm_instance_set_host_info_with_finalizer(c, NULL, note_finalized);
     wasm_extern_t *next = export_of(c, 0);
     wasm_instance_t *user = instance_with("(module (import \"\" \"n\" (func $n (result i32)))"
-                                          " (func (export \"f\") (result i32) (call $n)))", &next, 1, NULL);
+                                          " (func (export \"f\") (result i32) (call $n)))",
+                                          &next, 1, NULL);
     wasm_extern_delete(next);
     wasm_instance_delete(c);
     wasm_func_t *f = func_of(user, 0);
@@ -127,13 +132,16 @@ static void importers_of_tables_stay(void **state)
     wasm_instance_t *h = instance_of(holder);
     wasm_func_t *call = func_of(h, 2);
     wasm_extern_t *table = export_of(h, 0);
-    wasm_instance_delete(instance_with("(module (import \"\" \"t\" (table 2 funcref)) (elem (i32.const 0) $f)"
-                                       " (func $f (result i32) (i32.const 33)))", &table, 1, NULL));
+    wasm_instance_delete(
+        instance_with("(module (import \"\" \"t\" (table 2 funcref)) (elem (i32.const 0) $f)"
+                      " (func $f (result i32) (i32.const 33)))",
+                      &table, 1, NULL));
     wasm_instance_delete(instance_of(counter));
     assert_int_equal(i32_of(call), 33);
-    assert_null(instance_with("(module (import \"\" \"t\" (table 2 funcref)) (elem (i32.const 0) $f)"
-                              " (func $f (result i32) (i32.const 34)) (func $s unreachable) (start $s))",
-                              &table, 1, NULL));
+    assert_null(
+        instance_with("(module (import \"\" \"t\" (table 2 funcref)) (elem (i32.const 0) $f)"
+                      " (func $f (result i32) (i32.const 34)) (func $s unreachable) (start $s))",
+                      &table, 1, NULL));
     wasm_instance_delete(instance_of(counter));
     assert_int_equal(i32_of(call), 34); /* what did not start has left it, too */
     wasm_extern_delete(table);
@@ -246,7 +254,8 @@ static void references_outlive_their_store(void **state)
     wasm_instance_exports(h, &exports);
     assert_int_equal(exports.size, 0);
     wasm_extern_t *imports[] = {wasm_func_as_extern(next)};
-    assert_null(instance_with("(module (import \"\" \"n\" (func (result i32))))", imports, 1, NULL));
+    assert_null(
+        instance_with("(module (import \"\" \"n\" (func (result i32))))", imports, 1, NULL));
     wasm_func_t *copy = wasm_func_copy(next);
     assert_true(wasm_func_same(copy, next));
     wasm_func_delete(copy);
@@ -275,11 +284,14 @@ static void a_store_deleted_by_its_guest(void **state)
     (void)state;
     wasm_functype_t *type = wasm_functype_new_0_1(wasm_valtype_new_i32());
     finalized = 0;
-    wasm_func_t *host = wasm_func_new_with_env(store, type, delete_the_store, store, note_finalized);
+    wasm_func_t *host =
+        wasm_func_new_with_env(store, type, delete_the_store, store, note_finalized);
     wasm_functype_delete(type);
     wasm_extern_t *imports[] = {wasm_func_as_extern(host)};
-    wasm_instance_t *i = instance_with("(module (import \"\" \"f\" (func $f (result i32))) (func (export \"g\")"
-                                       " (result i32) (i32.add (call $f) (i32.const 1))))", imports, 1, NULL);
+    wasm_instance_t *i =
+        instance_with("(module (import \"\" \"f\" (func $f (result i32))) (func (export \"g\")"
+                      " (result i32) (i32.add (call $f) (i32.const 1))))",
+                      imports, 1, NULL);
     wasm_func_t *g = func_of(i, 0);
     assert_int_equal(i32_of(g), 6); /* it runs to its end first */
     assert_int_equal(finalized, 1);
@@ -301,7 +313,8 @@ static const char keeper[] =
     "  (extern.convert_any (struct.new $s (local.get 0))))"
     " (func (export \"field\") (param externref) (result i32)"
     "  (struct.get $s 0 (ref.cast (ref $s) (any.convert_extern (local.get 0)))))"
-    " (func (export \"churn\") (param i32) (result i32) (local $i i32) (loop (drop (struct.new $s (i32.const 1)))"
+    " (func (export \"churn\") (param i32) (result i32) (local $i i32) (loop (drop (struct.new $s "
+    "(i32.const 1)))"
     "  (local.set $i (i32.add (local.get $i) (i32.const 1)))"
     "  (br_if 0 (i32.lt_u (local.get $i) (local.get 0)))) (local.get $i)))";
 
@@ -313,9 +326,12 @@ static void externrefs(void **state)
     const wasm_limits_t limits = {1, 1};
     wasm_memorytype_t *type = wasm_memorytype_new(&limits);
     wasm_module_t *m = module_of(counter);
-    wasm_ref_t *all[] = {wasm_foreign_as_ref(wasm_foreign_new(store)), wasm_module_as_ref(m),
-                         wasm_memory_as_ref(wasm_memory_new(store, type)), wasm_func_as_ref(wasm_func_copy(get)),
-                         wasm_instance_as_ref(instance_of(counter)), wasm_trap_as_ref(wasm_trap_new(store, NULL))};
+    wasm_ref_t *all[] = {wasm_foreign_as_ref(wasm_foreign_new(store)),
+                         wasm_module_as_ref(m),
+                         wasm_memory_as_ref(wasm_memory_new(store, type)),
+                         wasm_func_as_ref(wasm_func_copy(get)),
+                         wasm_instance_as_ref(instance_of(counter)),
+                         wasm_trap_as_ref(wasm_trap_new(store, NULL))};
     finalized = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         wasm_ref_set_host_info_with_finalizer(all[i], &all[i], note_finalized);
@@ -332,7 +348,8 @@ static void externrefs(void **state)
     assert_int_equal(finalized, 0);
     wasm_store_t *other = wasm_store_new(engine);
     wasm_foreign_t *foreign = wasm_foreign_new(other);
-    assert_trap(call_1_1(set, (wasm_val_t)WASM_REF_VAL(wasm_foreign_as_ref(foreign)), NULL), "of another store");
+    assert_trap(call_1_1(set, (wasm_val_t)WASM_REF_VAL(wasm_foreign_as_ref(foreign)), NULL),
+                "of another store");
     wasm_foreign_delete(foreign);
     wasm_store_delete(other);
     wasm_memorytype_delete(type);
@@ -356,7 +373,8 @@ static void objects_of_guests(void **state)
 {
     (void)state;
     wasm_instance_t *k = instance_of(keeper);
-    wasm_func_t *i31 = func_of(k, 2), *make = func_of(k, 3), *field = func_of(k, 4), *churn = func_of(k, 5);
+    wasm_func_t *i31 = func_of(k, 2), *make = func_of(k, 3), *field = func_of(k, 4),
+                *churn = func_of(k, 5);
     wasm_ref_t *seven = ref_from(i31, 7), *seven_again = ref_from(i31, 7), *kept[100];
     assert_true(wasm_ref_same(seven, seven_again));
     assert_null(wasm_ref_as_foreign(seven));
@@ -394,14 +412,16 @@ static wasm_trap_t *take_function(const wasm_val_vec_t *args, wasm_val_vec_t *re
 static void functions_as_values(void **state)
 {
     (void)state;
-    wasm_functype_t *type = wasm_functype_new_1_1(wasm_valtype_new_funcref(), wasm_valtype_new_funcref());
+    wasm_functype_t *type =
+        wasm_functype_new_1_1(wasm_valtype_new_funcref(), wasm_valtype_new_funcref());
     wasm_func_t *host = wasm_func_new(store, type, take_function);
     wasm_functype_delete(type);
     wasm_extern_t *imports[] = {wasm_func_as_extern(host)};
-    wasm_instance_t *i = instance_with(
-        "(module (import \"\" \"f\" (func $f (param funcref) (result funcref))) (elem declare func $g)"
-        " (func $g (result i32) (i32.const 55)) (func (export \"tell\") (result funcref) (call $f (ref.func $g))))",
-        imports, 1, NULL);
+    wasm_instance_t *i = instance_with("(module (import \"\" \"f\" (func $f (param funcref) "
+                                       "(result funcref))) (elem declare func $g)"
+                                       " (func $g (result i32) (i32.const 55)) (func (export "
+                                       "\"tell\") (result funcref) (call $f (ref.func $g))))",
+                                       imports, 1, NULL);
     wasm_func_t *tell = func_of(i, 0);
     wasm_instance_delete(i);
     wasm_val_t v = WASM_INIT_VAL;
@@ -447,7 +467,8 @@ static void stores_on_several_threads(void **state)
     wasm_shared_module_t *shared = wasm_module_share(m);
     wasm_module_delete(m);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, serve, shared), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, serve, shared), 0);
     for (int i = 0; i < 4; i++) {
         void *good = NULL;
         assert_int_equal(pthread_join(threads[i], &good), 0);
@@ -459,12 +480,20 @@ static void stores_on_several_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        in_world(any_number_of_instances_one_after_the_other), in_world(any_number_of_memories_and_importers),
-        in_world(instances_that_never_began), in_world(functions_in_other_hands),
-        in_world(importers_keep_what_they_import), in_world(importers_of_tables_stay), in_world(finalizers),
-        in_world(finalizers_that_delete), in_world(references_outlive_their_store),
-        in_world(a_store_deleted_by_its_guest), in_world(externrefs), in_world(objects_of_guests),
-        in_world(functions_as_values), in_world(stores_on_several_threads),
+        in_world(any_number_of_instances_one_after_the_other),
+        in_world(any_number_of_memories_and_importers),
+        in_world(instances_that_never_began),
+        in_world(functions_in_other_hands),
+        in_world(importers_keep_what_they_import),
+        in_world(importers_of_tables_stay),
+        in_world(finalizers),
+        in_world(finalizers_that_delete),
+        in_world(references_outlive_their_store),
+        in_world(a_store_deleted_by_its_guest),
+        in_world(externrefs),
+        in_world(objects_of_guests),
+        in_world(functions_as_values),
+        in_world(stores_on_several_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

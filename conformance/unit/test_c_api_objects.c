@@ -1,5 +1,5 @@
-/* The standard interface's objects at work: modules, functions both ways, traps, globals, tables, memories,
- * instances; and what they return for what is wrong. */
+/* The standard interface's objects at work: modules, functions both ways, traps, globals, tables,
+ * memories, instances; and what they return for what is wrong. */
 #include "c_api_world.h"
 
 /* ---- Engines, modules ---- */
@@ -132,7 +132,8 @@ static void numbers_both_ways(void **state)
     wasm_func_t *both[2] = {func_of(i, 0), host}; /* through a guest, and by the host itself */
     for (int k = 0; k < 2; k++) {
         assert_true(wasm_func_param_arity(both[k]) == 4 && wasm_func_result_arity(both[k]) == 4);
-        wasm_val_t in[4] = {WASM_I32_VAL(-1), WASM_I64_VAL(INT64_MIN), WASM_F32_VAL(0.5f), WASM_F64_VAL(-0.25)};
+        wasm_val_t in[4] = {WASM_I32_VAL(-1), WASM_I64_VAL(INT64_MIN), WASM_F32_VAL(0.5f),
+                            WASM_F64_VAL(-0.25)};
         wasm_val_t out[4];
         const wasm_val_vec_t args = WASM_ARRAY_VEC(in);
         wasm_val_vec_t got = WASM_ARRAY_VEC(out);
@@ -151,11 +152,13 @@ static void numbers_both_ways(void **state)
 static void wrong_calls(void **state)
 {
     (void)state;
-    wasm_instance_t *i = instance_of("(module (func (export \"f\") (param i32) (result i32) (local.get 0))"
-                                     " (func (export \"v\") (param v128))"
-                                     " (func (export \"r\") (param (ref extern))))");
+    wasm_instance_t *i =
+        instance_of("(module (func (export \"f\") (param i32) (result i32) (local.get 0))"
+                    " (func (export \"v\") (param v128))"
+                    " (func (export \"r\") (param (ref extern))))");
     wasm_func_t *f = func_of(i, 0), *v = func_of(i, 1), *r = func_of(i, 2);
-    wasm_val_t arg = WASM_I32_VAL(3), wrong = WASM_I64_VAL(3), null = WASM_INIT_VAL, result = WASM_INIT_VAL;
+    wasm_val_t arg = WASM_I32_VAL(3), wrong = WASM_I64_VAL(3), null = WASM_INIT_VAL,
+               result = WASM_INIT_VAL;
     const wasm_val_vec_t one = {1, &arg};
     wasm_val_vec_t room = {1, &result};
     assert_null(call_1_1(f, arg, &result));
@@ -191,9 +194,11 @@ static void wrong_results(void **state)
     wasm_func_t *host = wasm_func_new_with_env(store, type, wrong_result, &i64, note_finalized);
     wasm_extern_t *imports[] = {wasm_func_as_extern(host)};
     wasm_instance_t *i = instance_with("(module (import \"\" \"f\" (func $f (result i32)))"
-                                       " (func (export \"g\") (drop (call $f))))", imports, 1, NULL);
+                                       " (func (export \"g\") (drop (call $f))))",
+                                       imports, 1, NULL);
     wasm_func_t *g = func_of(i, 0);
-    assert_trap(wasm_func_call(g, NULL, NULL), "the host function's result 0 is a value of another type");
+    assert_trap(wasm_func_call(g, NULL, NULL),
+                "the host function's result 0 is a value of another type");
     assert_null(wasm_func_new(store, type, NULL));
     assert_null(wasm_func_new_with_env(store, NULL, wrong_result, &i64, note_finalized));
     assert_null(wasm_func_new_with_env(NULL, type, wrong_result, &i64, note_finalized));
@@ -307,8 +312,8 @@ static void endless_calls_between_host_and_guest(void **state)
     wasm_func_t *host = wasm_func_new(store, type, call_deeper);
     wasm_functype_delete(type);
     wasm_extern_t *imports[] = {wasm_func_as_extern(host)};
-    wasm_instance_t *i = instance_with("(module (import \"\" \"f\" (func $f)) (func (export \"g\") (call $f)))",
-                                       imports, 1, NULL);
+    wasm_instance_t *i = instance_with(
+        "(module (import \"\" \"f\" (func $f)) (func (export \"g\") (call $f)))", imports, 1, NULL);
     deeper = func_of(i, 0);
     depth = 0;
     assert_trap(wasm_func_call(deeper, NULL, NULL), "exhausted");
@@ -320,7 +325,8 @@ static void endless_calls_between_host_and_guest(void **state)
 
 /* ---- Globals, tables, memories ---- */
 
-static wasm_global_t *global_new(wasm_valtype_t *type, wasm_mutability_t mutability, wasm_val_t value)
+static wasm_global_t *global_new(wasm_valtype_t *type, wasm_mutability_t mutability,
+                                 wasm_val_t value)
 {
     wasm_globaltype_t *t = wasm_globaltype_new(type, mutability);
     wasm_global_t *g = wasm_global_new(store, t, &value);
@@ -358,7 +364,8 @@ static void globals(void **state)
     assert_null(wasm_func_call(bump, NULL, NULL));
     assert_int_equal(i32_in(var), 100);
     wasm_extern_t *again = export_of(i, 2), *v128 = export_of(i, 3);
-    assert_true(wasm_global_same(wasm_extern_as_global(again), var)); /* the same through another door */
+    assert_true(
+        wasm_global_same(wasm_extern_as_global(again), var)); /* the same through another door */
     assert_int_equal(i32_in(wasm_extern_as_global(v128)), 0);
     wasm_globaltype_t *type = wasm_global_type(var);
     assert_int_equal(wasm_globaltype_mutability(type), WASM_VAR);
@@ -375,10 +382,11 @@ static void globals(void **state)
 static void tables(void **state)
 {
     (void)state;
-    wasm_instance_t *i = instance_of(
-        "(module (table (export \"t\") 2 10 funcref) (func $f (export \"f\") (result i32) (i32.const 7))"
-        " (func (export \"at\") (param i32) (result i32) (call_indirect (result i32) (local.get 0)))"
-        " (elem (i32.const 1) $f))");
+    wasm_instance_t *i = instance_of("(module (table (export \"t\") 2 10 funcref) (func $f (export "
+                                     "\"f\") (result i32) (i32.const 7))"
+                                     " (func (export \"at\") (param i32) (result i32) "
+                                     "(call_indirect (result i32) (local.get 0)))"
+                                     " (elem (i32.const 1) $f))");
     wasm_table_t *t = wasm_extern_as_table(export_of(i, 0));
     wasm_func_t *f = func_of(i, 1), *at = func_of(i, 2);
     wasm_val_t result, one = WASM_I32_VAL(1), nine = WASM_I32_VAL(9);
@@ -404,7 +412,8 @@ static void tables(void **state)
 
     const wasm_limits_t three = {3, wasm_limits_max_default}, wrong = {3, 2};
     type = wasm_tabletype_new(wasm_valtype_new_externref(), &three);
-    wasm_table_t *own = wasm_table_new(store, type, wasm_func_as_ref(f)); /* any reference is an externref */
+    wasm_table_t *own =
+        wasm_table_new(store, type, wasm_func_as_ref(f)); /* any reference is an externref */
     wasm_tabletype_delete(type);
     r = wasm_table_get(own, 2);
     assert_true(wasm_ref_same(r, wasm_func_as_ref(f)));
@@ -428,16 +437,20 @@ static void tables(void **state)
 static void memories(void **state)
 {
     (void)state;
-    wasm_engine_delete(wasm_engine_new()); /* cmocka has taken the handler of faults since the setup */
+    wasm_engine_delete(
+        wasm_engine_new()); /* cmocka has taken the handler of faults since the setup */
     const wasm_limits_t limits = {1, 3}, wrong = {2, 1}, huge = {65537, wasm_limits_max_default};
     wasm_memorytype_t *type = wasm_memorytype_new(&limits);
     wasm_memory_t *m = wasm_memory_new(store, type);
     wasm_memorytype_delete(type);
     wasm_extern_t *imports[] = {wasm_memory_as_extern(m)};
-    wasm_instance_t *i = instance_with("(module (import \"\" \"m\" (memory 1 3)) (func (export \"f\") (result i32)"
-                                       " (i32.load8_u (i32.const 0x10003))))", imports, 1, NULL);
+    wasm_instance_t *i =
+        instance_with("(module (import \"\" \"m\" (memory 1 3)) (func (export \"f\") (result i32)"
+                      " (i32.load8_u (i32.const 0x10003))))",
+                      imports, 1, NULL);
     wasm_func_t *f = func_of(i, 0);
-    assert_trap(wasm_func_call(f, NULL, &(wasm_val_vec_t){1, &(wasm_val_t)WASM_INIT_VAL}), "out of bounds");
+    assert_trap(wasm_func_call(f, NULL, &(wasm_val_vec_t){1, &(wasm_val_t)WASM_INIT_VAL}),
+                "out of bounds");
     byte_t *data = wasm_memory_data(m);
     assert_true(wasm_memory_size(m) == 1 && wasm_memory_data_size(m) == MEMORY_PAGE_SIZE);
     assert_true(wasm_memory_grow(m, 2));
@@ -473,7 +486,8 @@ static void failing_instances(void **state)
     wasm_frame_delete(frame);
     assert_trap(trap, "unreachable");
     assert_null(instance_with("(module (func $f unreachable) (start $f))", NULL, 0, NULL));
-    assert_null(instance_with("(module (memory 1) (data (i32.const 65536) \"x\"))", NULL, 0, &trap));
+    assert_null(
+        instance_with("(module (memory 1) (data (i32.const 65536) \"x\"))", NULL, 0, &trap));
     assert_trap(trap, "out of bounds memory access");
     static const char wants[] = "(module (import \"m\" \"f\" (func (param i32))))";
     assert_null(instance_with(wants, NULL, 0, &trap));
@@ -502,9 +516,10 @@ static void failing_instances(void **state)
 static void kinds_of_exports(void **state)
 {
     (void)state;
-    wasm_instance_t *i = instance_of(
-        "(module (func (export \"f\")) (global (export \"g\") i32 (i32.const 0)) (table (export \"t\") 1 funcref)"
-        " (memory (export \"m\") 1) (tag (export \"e\") (param i64)))");
+    wasm_instance_t *i =
+        instance_of("(module (func (export \"f\")) (global (export \"g\") i32 (i32.const 0)) "
+                    "(table (export \"t\") 1 funcref)"
+                    " (memory (export \"m\") 1) (tag (export \"e\") (param i64)))");
     wasm_extern_vec_t exports, copy;
     wasm_instance_exports(i, &exports);
     assert_int_equal(exports.size, 5);

@@ -1,4 +1,5 @@
-/* The standard interface's plain data: vectors of every kind, and types made by the host or read off modules. */
+/* The standard interface's plain data: vectors of every kind, and types made by the host or read
+ * off modules. */
 #include "c_api_world.h"
 
 /* ---- Vectors ---- */
@@ -92,7 +93,8 @@ static void value_vectors(void **state)
     wasm_foreign_t *foreign = wasm_foreign_new(store);
     finalized = 0;
     wasm_foreign_set_host_info_with_finalizer(foreign, NULL, note_finalized);
-    const wasm_val_t three[3] = {WASM_I64_VAL(-5), WASM_REF_VAL(wasm_foreign_as_ref(foreign)), WASM_INIT_VAL};
+    const wasm_val_t three[3] = {WASM_I64_VAL(-5), WASM_REF_VAL(wasm_foreign_as_ref(foreign)),
+                                 WASM_INIT_VAL};
     wasm_val_vec_t v, copy;
     wasm_val_vec_new(&v, 3, three);
     wasm_val_vec_copy(&copy, &v);
@@ -118,7 +120,8 @@ static void value_vectors(void **state)
 static void value_types(void **state)
 {
     (void)state;
-    static const wasm_valkind_t kinds[] = {WASM_I32, WASM_I64, WASM_F32, WASM_F64, WASM_EXTERNREF, WASM_FUNCREF};
+    static const wasm_valkind_t kinds[] = {WASM_I32, WASM_I64,       WASM_F32,
+                                           WASM_F64, WASM_EXTERNREF, WASM_FUNCREF};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         wasm_valtype_t *t = wasm_valtype_new(kinds[i]);
         assert_int_equal(wasm_valtype_kind(t), kinds[i]);
@@ -138,7 +141,8 @@ static void function_types(void **state)
                                                wasm_valtype_new_funcref());
     wasm_functype_t *copy = wasm_functype_copy(t);
     wasm_functype_delete(t);
-    const wasm_valtype_vec_t *params = wasm_functype_params(copy), *results = wasm_functype_results(copy);
+    const wasm_valtype_vec_t *params = wasm_functype_params(copy),
+                             *results = wasm_functype_results(copy);
     assert_true(params->size == 3 && results->size == 2);
     assert_int_equal(wasm_valtype_kind(params->data[2]), WASM_F32);
     assert_int_equal(wasm_valtype_kind(results->data[0]), WASM_F64);
@@ -207,9 +211,9 @@ static void types_of_modules(void **state)
     wasm_module_imports(m, &imports);
     wasm_module_exports(m, &exports);
     assert_true(imports.size == 3 && exports.size == 7);
-    static const wasm_externkind_t kinds[] = {WASM_EXTERN_MEMORY, WASM_EXTERN_TAG, WASM_EXTERN_GLOBAL,
-                                              WASM_EXTERN_FUNC, WASM_EXTERN_FUNC, WASM_EXTERN_TABLE,
-                                              WASM_EXTERN_GLOBAL};
+    static const wasm_externkind_t kinds[] = {
+        WASM_EXTERN_MEMORY, WASM_EXTERN_TAG,   WASM_EXTERN_GLOBAL, WASM_EXTERN_FUNC,
+        WASM_EXTERN_FUNC,   WASM_EXTERN_TABLE, WASM_EXTERN_GLOBAL};
     const wasm_externtype_t *types[7];
     for (size_t i = 0; i < 7; i++) {
         types[i] = wasm_exporttype_type(exports.data[i]);
@@ -218,12 +222,14 @@ static void types_of_modules(void **state)
     assert_memory_equal(wasm_exporttype_name(exports.data[0])->data, "mem", 3);
     assert_int_equal(wasm_importtype_module(imports.data[2])->size, 0);
     const wasm_memorytype_t *memory = wasm_externtype_as_memorytype_const(types[0]);
-    assert_true(wasm_memorytype_limits(memory)->min == 1 && wasm_memorytype_limits(memory)->max == 5);
+    assert_true(wasm_memorytype_limits(memory)->min == 1 &&
+                wasm_memorytype_limits(memory)->max == 5);
     const wasm_tabletype_t *table = wasm_externtype_as_tabletype_const(types[5]);
     assert_int_equal(wasm_tabletype_limits(table)->max, wasm_limits_max_default);
     const wasm_globaltype_t *any = wasm_externtype_as_globaltype_const(types[2]);
     assert_int_equal(wasm_valtype_kind(wasm_globaltype_content(any)), WASM_EXTERNREF);
-    const wasm_valtype_vec_t *wide = wasm_functype_params(wasm_externtype_as_functype_const(types[3]));
+    const wasm_valtype_vec_t *wide =
+        wasm_functype_params(wasm_externtype_as_functype_const(types[3]));
     assert_int_equal(wasm_valtype_kind(wide->data[0]), 4);
     assert_int_equal(wasm_valtype_kind(wide->data[1]), WASM_EXTERNREF);
     assert_int_equal(wasm_valtype_kind(wide->data[2]), WASM_FUNCREF);
@@ -245,12 +251,20 @@ static void types_of_modules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(valtype_vectors), cmocka_unit_test(functype_vectors),
-        cmocka_unit_test(globaltype_vectors), cmocka_unit_test(tabletype_vectors),
-        cmocka_unit_test(memorytype_vectors), cmocka_unit_test(tagtype_vectors),
-        cmocka_unit_test(externtype_vectors), cmocka_unit_test(importtype_vectors),
-        cmocka_unit_test(exporttype_vectors), cmocka_unit_test(byte_vectors), in_world(value_vectors),
-        cmocka_unit_test(value_types), cmocka_unit_test(function_types), cmocka_unit_test(other_types),
+        cmocka_unit_test(valtype_vectors),
+        cmocka_unit_test(functype_vectors),
+        cmocka_unit_test(globaltype_vectors),
+        cmocka_unit_test(tabletype_vectors),
+        cmocka_unit_test(memorytype_vectors),
+        cmocka_unit_test(tagtype_vectors),
+        cmocka_unit_test(externtype_vectors),
+        cmocka_unit_test(importtype_vectors),
+        cmocka_unit_test(exporttype_vectors),
+        cmocka_unit_test(byte_vectors),
+        in_world(value_vectors),
+        cmocka_unit_test(value_types),
+        cmocka_unit_test(function_types),
+        cmocka_unit_test(other_types),
         in_world(types_of_modules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

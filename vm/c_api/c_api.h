@@ -1,10 +1,11 @@
-/* What the parts of the standard interface (include/wasm.h) share: how its objects lie in memory, and who keeps
- * what alive.
+/* What the parts of the standard interface (include/wasm.h) share: how its objects lie in memory,
+ * and who keeps what alive.
  *
- * A reference that the host holds is a *record* (wasm_ref_t at its start), and copies of it are counts: an object
- * of the store has one record at most, so that two references are the same if their addresses are.  The
- * store finds the records of functions, globals, tables, memories, tags, instances and guest objects by a
- * key.  When the store is deleted, records that the host still counts stay behind without one.
+ * A reference that the host holds is a *record* (wasm_ref_t at its start), and copies of it are
+ * counts: an object of the store has one record at most, so that two references are the same if
+ * their addresses are.  The store finds the records of functions, globals, tables, memories,
+ * tags, instances and guest objects by a key.  When the store is deleted, records that the host
+ * still counts stay behind without one.
  *
  * Nothing here takes locks: a store and all of its records are one thread's at a time. */
 #ifndef FNVM_VM_C_API_H
@@ -20,7 +21,11 @@ enum { VALKIND_V128 = 4 }; /* the standard has no name for it */
 
 struct wasm_externtype_t { wasm_externkind_t kind; };
 struct wasm_functype_t { wasm_externtype_t head; wasm_valtype_vec_t params, results; };
-struct wasm_globaltype_t { wasm_externtype_t head; wasm_mutability_t mutability; wasm_valtype_t *content; };
+struct wasm_globaltype_t {
+    wasm_externtype_t head;
+    wasm_mutability_t mutability;
+    wasm_valtype_t *content;
+};
 struct wasm_tabletype_t { wasm_externtype_t head; wasm_limits_t limits; wasm_valtype_t *element; };
 struct wasm_memorytype_t { wasm_externtype_t head; wasm_limits_t limits; };
 struct wasm_tagtype_t { wasm_externtype_t head; wasm_functype_t *functype; };
@@ -68,7 +73,10 @@ struct wasm_extern_t { wasm_ref_t ref; };
 struct wasm_foreign_t { wasm_ref_t ref; };
 struct wasm_module_t { wasm_ref_t ref; Module *module; }; /* retained */
 struct wasm_shared_module_t { Module *module; };
-typedef struct ObjectRef { wasm_ref_t ref; fnvm_ref handle; } ObjectRef; /* the handle is its root */
+typedef struct ObjectRef {
+    wasm_ref_t ref;
+    fnvm_ref handle;
+} ObjectRef; /* the handle is its root */
 
 struct wasm_frame_t {
     wasm_instance_t *instance; /* a reference of its own; NULL where memory for it lacked */
@@ -82,12 +90,13 @@ struct wasm_trap_t {
     size_t nframes;
 };
 
-/* The record of an instance exists from its first use on and ends with it.  An instance can go before its store
- * does once nothing `uses` it and no reference of its own can be with anyone else (vm/c_api/reach.c). */
+/* The record of an instance exists from its first use on and ends with it.  An instance can go
+ * before its store does once nothing `uses` it and no reference of its own can be with anyone
+ * else (vm/c_api/reach.c). */
 struct wasm_instance_t {
     wasm_ref_t ref;           /* pinned: it stays */
     Instance *instance;       /* NULL: gone */
-    size_t uses;              /* 1 for refs > 0, parts with refs > 0, instances that import from it */
+    size_t uses; /* 1 for refs > 0, parts with refs > 0, instances that import from it */
     wasm_ref_t *parts;
     wasm_instance_t **imports; /* each of which counts this one in its uses */
     size_t nimports;
@@ -112,7 +121,8 @@ void ref_set_owner(wasm_ref_t *, wasm_instance_t *);
 /* The record of a definition of the store, retained; NULL: out of memory. */
 wasm_ref_t *extern_ref(wasm_store_t *, fnvm_extern);
 fnvm_extern ref_extern(const wasm_ref_t *); /* of a REF_FUNC to REF_TAG */
-/* The same for any definition of this kind, looked at from the inside: NULL unless it is one, and alive. */
+/* The same for any definition of this kind, looked at from the inside: NULL unless it is one, and
+ * alive. */
 Instance *ref_instance(const wasm_ref_t *, RefKind);
 
 void trap_free_parts(wasm_trap_t *);
@@ -147,7 +157,8 @@ struct wasm_store_t {
     bool keep_all;              /* instances: the host has seen an object that may refer to any */
 };
 
-/* Around whatever may run guest code or finalizers.  After the outermost store_leave the store may be gone. */
+/* Around whatever may run guest code or finalizers.  After the outermost store_leave the store
+ * may be gone. */
 void store_enter(wasm_store_t *);
 void store_leave(wasm_store_t *);
 
@@ -164,11 +175,14 @@ void store_sweep(wasm_store_t *);       /* while no guest runs: ends those that 
 
 /* ---- Values ---- */
 
-/* Between values and slots.  `into` is the instance that gets the value: a function of another one stays from then
- * on, and so does whatever becomes an externref.  Returns what is wrong, NULL if nothing is.  New objects
- * are referred to by the slot alone, which has to be where the collector looks. */
-const char *value_to_slot(wasm_store_t *, const wasm_val_t *, ValType, const Instance *into, Slot *);
-const char *ref_to_bits(wasm_store_t *, wasm_ref_t *, ValType, const Instance *into, uint64_t *bits);
+/* Between values and slots.  `into` is the instance that gets the value: a function of another
+ * one stays from then on, and so does whatever becomes an externref.  Returns what is wrong, NULL
+ * if nothing is.  New objects are referred to by the slot alone, which has to be where the
+ * collector looks. */
+const char *value_to_slot(wasm_store_t *, const wasm_val_t *, ValType, const Instance *into,
+                          Slot *);
+const char *ref_to_bits(wasm_store_t *, wasm_ref_t *, ValType, const Instance *into,
+                        uint64_t *bits);
 /* false: out of memory; *out is null or 0 then.  A v128 is an i32 of 0. */
 bool value_from_slot(wasm_store_t *, const Slot *, ValType, wasm_val_t *out);
 bool ref_from_bits(wasm_store_t *, uint64_t bits, ValType, wasm_ref_t **out);
@@ -176,7 +190,8 @@ bool ref_from_bits(wasm_store_t *, uint64_t bits, ValType, wasm_ref_t **out);
 /* ---- Traps ---- */
 
 /* Never NULL: without memory there is one that says so. */
-wasm_trap_t *trap_new(wasm_store_t *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+wasm_trap_t *trap_new(wasm_store_t *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Takes the error.  What a host function's trap became is that trap again. */
 wasm_trap_t *trap_from_error(wasm_store_t *, fnvm_error *);
 /* Takes the trap. */

@@ -1,5 +1,6 @@
-/* Globals, tables and memories, and what is common to all that is exported.  Each lies in the region of its owner,
- * which is an instance, if need be one of a module made for it alone (vm/host_made.c). */
+/* Globals, tables and memories, and what is common to all that is exported.  Each lies in the
+ * region of its owner, which is an instance, if need be one of a module made for it alone
+ * (vm/host_made.c). */
 #include "vm/c_api/c_api.h"
 #include "vm/heap.h"
 
@@ -15,7 +16,8 @@ wasm_externkind_t wasm_extern_kind(const wasm_extern_t *e) { return e ? e->ref.k
 static wasm_externtype_t *type_of(const wasm_ref_t *r, RefKind kind)
 {
     const Instance *inst = ref_instance(r, kind);
-    return inst ? externtype_of(inst->module, fnvm_externkind_of(r->kind), (uint32_t)r->key[1]) : NULL;
+    return inst ? externtype_of(inst->module, fnvm_externkind_of(r->kind), (uint32_t)r->key[1])
+                : NULL;
 }
 
 wasm_externtype_t *wasm_extern_type(const wasm_extern_t *e)
@@ -28,7 +30,12 @@ wasm_externtype_t *wasm_extern_type(const wasm_extern_t *e)
 
 /* ---- Globals ---- */
 
-typedef struct GlobalView { Slot *value; ValType type; bool is_mutable; Instance *owner; } GlobalView;
+typedef struct GlobalView {
+    Slot *value;
+    ValType type;
+    bool is_mutable;
+    Instance *owner;
+} GlobalView;
 
 /* Keys name the owner, so that the global is one of its own. */
 static bool global_view(const wasm_global_t *g, GlobalView *out)
@@ -37,8 +44,8 @@ static bool global_view(const wasm_global_t *g, GlobalView *out)
     if (!inst) return false;
     const Module *m = inst->module;
     const uint64_t index = g->ref.key[1];
-    *out = (GlobalView){inst->globals + 2 * (index - m->n_imported_globals), m->globals[index].type.type,
-                        m->globals[index].type.is_mutable, inst};
+    *out = (GlobalView){inst->globals + 2 * (index - m->n_imported_globals),
+                        m->globals[index].type.type, m->globals[index].type.is_mutable, inst};
     return true;
 }
 
@@ -52,7 +59,8 @@ static bool global_store(wasm_store_t *s, const GlobalView *g, const wasm_val_t 
     return fits;
 }
 
-wasm_global_t *wasm_global_new(wasm_store_t *s, const wasm_globaltype_t *type, const wasm_val_t *value)
+wasm_global_t *wasm_global_new(wasm_store_t *s, const wasm_globaltype_t *type,
+                               const wasm_val_t *value)
 {
     ValType content;
     fnvm_extern e;
@@ -95,9 +103,15 @@ static TableRef *table_of(const wasm_table_t *t)
     return inst ? &inst->tables[t->ref.key[1]] : NULL;
 }
 
-static ValType element_type(const TableRef *t) { return t->owner->module->tables[t->index].type.elem; }
+static ValType element_type(const TableRef *t)
+{
+    return t->owner->module->tables[t->index].type.elem;
+}
 
-static uint64_t no_maximum(uint32_t max) { return max == wasm_limits_max_default ? UINT64_MAX : max; }
+static uint64_t no_maximum(uint32_t max)
+{
+    return max == wasm_limits_max_default ? UINT64_MAX : max;
+}
 
 static bool fill(wasm_table_t *table, wasm_ref_t *init)
 {
@@ -115,10 +129,11 @@ wasm_table_t *wasm_table_new(wasm_store_t *s, const wasm_tabletype_t *type, wasm
 {
     ValType element;
     fnvm_extern e;
-    if (!s || !type || !wasm_valtype_is_ref(type->element) || !valkind_type(type->element->kind, &element))
+    if (!s || !type || !wasm_valtype_is_ref(type->element) ||
+        !valkind_type(type->element->kind, &element))
         return NULL;
-    fnvm_error *error = fnvm_table_new(s->store, element, type->limits.min, no_maximum(type->limits.max),
-                                       false, &e);
+    fnvm_error *error = fnvm_table_new(s->store, element, type->limits.min,
+                                       no_maximum(type->limits.max), false, &e);
     wasm_table_t *t = (wasm_table_t *)(void *)made(s, error, e);
     if (!t || fill(t, init)) return t;
     wasm_table_delete(t);
@@ -186,7 +201,8 @@ wasm_memory_t *wasm_memory_new(wasm_store_t *s, const wasm_memorytype_t *type)
 {
     fnvm_extern e;
     if (!s || !type) return NULL;
-    fnvm_error *error = fnvm_memory_new(s->store, type->limits.min, no_maximum(type->limits.max), false, &e);
+    fnvm_error *error =
+        fnvm_memory_new(s->store, type->limits.min, no_maximum(type->limits.max), false, &e);
     return (wasm_memory_t *)(void *)made(s, error, e);
 }
 

@@ -1,5 +1,6 @@
-/* Functions: those of guests called by the host, and those of the host called by guests.  Both ways values are
- * converted one by one on the C stack, where the collector sees the objects that are made for them. */
+/* Functions: those of guests called by the host, and those of the host called by guests.  Both
+ * ways values are converted one by one on the C stack, where the collector sees the objects that
+ * are made for them. */
 #include <stdlib.h>
 
 #include "vm/c_api/c_api.h"
@@ -39,8 +40,8 @@ static void values_delete(wasm_val_t *values, size_t n)
 }
 
 /* NULL, or that memory ran out; then there are no values. */
-static wasm_trap_t *values_from_slots(wasm_store_t *s, const ValType *types, size_t n, const Slot *slots,
-                                      wasm_val_t *out)
+static wasm_trap_t *values_from_slots(wasm_store_t *s, const ValType *types, size_t n,
+                                      const Slot *slots, wasm_val_t *out)
 {
     for (size_t i = 0; i < n; i++) {
         if (!value_from_slot(s, slots, types[i], &out[i])) {
@@ -53,8 +54,9 @@ static wasm_trap_t *values_from_slots(wasm_store_t *s, const ValType *types, siz
 }
 
 /* NULL, or what is wrong with one of the values. */
-static wasm_trap_t *values_to_slots(wasm_store_t *s, const ValType *types, size_t n, const wasm_val_t *values,
-                                    const Instance *into, const char *what, Slot *slots)
+static wasm_trap_t *values_to_slots(wasm_store_t *s, const ValType *types, size_t n,
+                                    const wasm_val_t *values, const Instance *into,
+                                    const char *what, Slot *slots)
 {
     for (size_t i = 0; i < n; i++) {
         const char *wrong = value_to_slot(s, &values[i], types[i], into, slots);
@@ -65,7 +67,8 @@ static wasm_trap_t *values_to_slots(wasm_store_t *s, const ValType *types, size_
 }
 
 /* The callback's values begin as zeroes and nulls of the kinds they are to have. */
-static wasm_trap_t *closure_run(const Closure *c, const Type *t, const Instance *caller, Slot *slots)
+static wasm_trap_t *closure_run(const Closure *c, const Type *t, const Instance *caller,
+                                Slot *slots)
 {
     wasm_store_t *s = c->store;
     wasm_val_t args[t->nparams + 1], results[t->nresults + 1];
@@ -78,7 +81,8 @@ static wasm_trap_t *closure_run(const Closure *c, const Type *t, const Instance 
     trap = c->callback ? c->callback(&in, &out) : c->callback_with_env(c->env, &in, &out);
     if (!trap) {
         Slot made[t->result_slots + 1]; /* here until all are: the collector looks here */
-        trap = values_to_slots(s, t->results, t->nresults, results, caller, "the host function's result", made);
+        trap = values_to_slots(s, t->results, t->nresults, results, caller,
+                               "the host function's result", made);
         if (!trap) memcpy(slots, made, t->result_slots * sizeof *slots);
         values_delete(results, t->nresults);
     }
@@ -91,7 +95,8 @@ static fnvm_error *closure_call(fnvm_caller *caller, void *env, fnvm_slot *slots
     const Closure *c = env;
     wasm_store_t *s = c->store;
     heap_enter(s->store);
-    wasm_trap_t *trap = closure_run(c, types_get(&s->store->engine->types, c->type), caller->instance, slots);
+    wasm_trap_t *trap =
+        closure_run(c, types_get(&s->store->engine->types, c->type), caller->instance, slots);
     heap_leave(s->store);
     return trap ? trap_to_error(s, trap) : NULL;
 }
@@ -116,7 +121,8 @@ static wasm_func_t *func_new(wasm_store_t *s, const wasm_functype_t *type, Closu
     return (wasm_func_t *)(void *)r;
 }
 
-wasm_func_t *wasm_func_new(wasm_store_t *s, const wasm_functype_t *type, wasm_func_callback_t callback)
+wasm_func_t *wasm_func_new(wasm_store_t *s, const wasm_functype_t *type,
+                           wasm_func_callback_t callback)
 {
     return func_new(s, type, (Closure){.callback = callback});
 }
@@ -125,7 +131,8 @@ wasm_func_t *wasm_func_new_with_env(wasm_store_t *s, const wasm_functype_t *type
                                     wasm_func_callback_with_env_t callback, void *env,
                                     void (*finalizer)(void *))
 {
-    return func_new(s, type, (Closure){.callback_with_env = callback, .env = env, .finalizer = finalizer});
+    return func_new(s, type,
+                    (Closure){.callback_with_env = callback, .env = env, .finalizer = finalizer});
 }
 
 /* ---- Any function ---- */
@@ -162,8 +169,8 @@ static bool has_v128(const Type *t)
 
 static size_t values_in(const wasm_val_vec_t *v) { return v && v->data ? v->size : 0; }
 
-static wasm_trap_t *call(wasm_store_t *s, const wasm_func_t *f, const Type *t, const wasm_val_t *args,
-                         wasm_val_t *results)
+static wasm_trap_t *call(wasm_store_t *s, const wasm_func_t *f, const Type *t,
+                         const wasm_val_t *args, wasm_val_t *results)
 {
     Slot slots[(t->param_slots > t->result_slots ? t->param_slots : t->result_slots) + 1];
     wasm_val_t values[t->nresults + 1];
@@ -177,15 +184,19 @@ static wasm_trap_t *call(wasm_store_t *s, const wasm_func_t *f, const Type *t, c
     return trap;
 }
 
-wasm_trap_t *wasm_func_call(const wasm_func_t *f, const wasm_val_vec_t *args, wasm_val_vec_t *results)
+wasm_trap_t *wasm_func_call(const wasm_func_t *f, const wasm_val_vec_t *args,
+                            wasm_val_vec_t *results)
 {
     const Type *t = func_type(f);
     if (!t) return trap_new(NULL, "not a function, or its store was deleted");
     wasm_store_t *s = f->ref.store;
     if (values_in(args) < t->nparams || values_in(results) < t->nresults)
-        return trap_new(s, "the function takes %u arguments and gives %u results; there are %zu, and room for %zu",
-                        t->nparams, t->nresults, values_in(args), values_in(results));
-    if (has_v128(t)) return trap_new(s, "the function takes or gives v128 values, which this interface has not");
+        return trap_new(
+            s,
+            "the function takes %u arguments and gives %u results; there are %zu, and room for %zu",
+            t->nparams, t->nresults, values_in(args), values_in(results));
+    if (has_v128(t))
+        return trap_new(s, "the function takes or gives v128 values, which this interface has not");
     store_enter(s);
     heap_enter(s->store);
     wasm_trap_t *trap = call(s, f, t, args ? args->data : NULL, results ? results->data : NULL);

@@ -19,8 +19,8 @@ static wasm_trap_t *take_imports(wasm_store_t *s, const Module *m, const wasm_ex
     return NULL;
 }
 
-/* The instance if there is one: also where its start function trapped or a segment did not fit, since by then it
- * is in the store and others may refer to it. */
+/* The instance if there is one: also where its start function trapped or a segment did not fit,
+ * since by then it is in the store and others may refer to it. */
 static wasm_instance_t *instantiate(wasm_store_t *s, Module *m, const fnvm_extern *externs,
                                     const wasm_extern_vec_t *imports, fnvm_error **error)
 {
@@ -38,7 +38,8 @@ static wasm_instance_t *try_instance(wasm_store_t *s, Module *m, const wasm_exte
 {
     fnvm_error *error = NULL;
     fnvm_extern *externs = calloc(m->nimports + (size_t)1, sizeof *externs);
-    *trap = externs ? take_imports(s, m, imports, externs) : trap_new(s, "the host is out of memory");
+    *trap =
+        externs ? take_imports(s, m, imports, externs) : trap_new(s, "the host is out of memory");
     wasm_instance_t *record = *trap ? NULL : instantiate(s, m, externs, imports, &error);
     free(externs);
     if (error) *trap = trap_from_error(s, error);

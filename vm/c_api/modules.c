@@ -1,5 +1,6 @@
-/* Modules.  A record holds one reference to the engine's module, which several threads may share; the shared form
- * is another.  What is serialized is the module itself, behind a head that binds it to this version. */
+/* Modules.  A record holds one reference to the engine's module, which several threads may share;
+ * the shared form is another.  What is serialized is the module itself, behind a head that binds
+ * it to this version. */
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -63,7 +64,8 @@ static wasm_exporttype_t *exporttype_of(const Module *m, const Export *e)
 {
     wasm_name_t name = name_of(m, e->name);
     const bool whole = name.size == e->name.len;
-    return wasm_exporttype_new(&name, whole ? externtype_of(m, (fnvm_externkind)e->kind, e->index) : NULL);
+    return wasm_exporttype_new(&name,
+                               whole ? externtype_of(m, (fnvm_externkind)e->kind, e->index) : NULL);
 }
 
 void wasm_module_imports(const wasm_module_t *r, wasm_importtype_vec_t *out)

@@ -1,14 +1,15 @@
-/* Which instances can go before their store does, so that a host can make and drop any number of them.
+/* Which instances can go before their store does, so that a host can make and drop any number.
  *
- * An instance that the host no longer refers to, neither itself nor through a part of it, can be reached only
- * by references to its functions that somebody else holds.  It is known to have given none away if
- *   - nobody imports from it (counted in `uses`), and the host put no function of its in another instance's
- *     reach, nor made an externref of a part (both pin it), and
- *   - it imports nothing through which it could have given them away itself: tables, tags, mutable globals
- *     of references, other instances' functions that take or return references.  Host functions are no such way,
- *     for what they are given is a reference of the host's.
- * All others stay until the store is deleted.  What the guest can do with objects of the managed heap is not
- * followed: once the host has seen one, every instance stays. */
+ * An instance that the host no longer refers to, neither itself nor through a part of it, can be
+ * reached only by references to its functions that somebody else holds.  It is known to have given
+ * none away if
+ *   - nobody imports from it (counted in `uses`), and the host put no function of its in another
+ *     instance's reach, nor made an externref of a part (both pin it), and
+ *   - it imports nothing through which it could have given them away itself: tables, tags, mutable
+ *     globals of references, other instances' functions that take or return references.  Host
+ *     functions are no such way, for what they are given is a reference of the host's.
+ * All others stay until the store is deleted.  What the guest can do with objects of the managed
+ * heap is not followed: once the host has seen one, every instance stays. */
 #include <stdlib.h>
 
 #include "vm/c_api/c_api.h"

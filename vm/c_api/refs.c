@@ -1,6 +1,6 @@
-/* Records: making, counting, finding and ending them, and what the standard interface asks of all kinds alike.
- * Records with keys hang in a hash table with chains; all of a store's hang in one list, and those of an
- * instance's parts in another. */
+/* Records: making, counting, finding and ending them, and what the standard interface asks of all
+ * kinds alike. Records with keys hang in a hash table with chains; all of a store's hang in one
+ * list, and those of an instance's parts in another. */
 #include <stdlib.h>
 
 #include "vm/c_api/c_api.h"
@@ -168,7 +168,8 @@ void ref_retain(wasm_ref_t *r)
 /* What is found again in the store keeps what the host has said about it. */
 static bool stays(const wasm_ref_t *r)
 {
-    return r->pinned || r->kind == REF_INSTANCE || (r->kind <= REF_TAG && (r->info || r->finalizer));
+    return r->pinned || r->kind == REF_INSTANCE ||
+           (r->kind <= REF_TAG && (r->info || r->finalizer));
 }
 
 void ref_release(wasm_ref_t *r)
@@ -301,18 +302,21 @@ REF(module, REF_MODULE, REF_MODULE)
 REF(trap, REF_TRAP, REF_TRAP)
 REF(foreign, REF_FOREIGN, REF_FOREIGN)
 
-#define EXTERN(name, of_kind) \
-    wasm_extern_t *wasm_##name##_as_extern(wasm_##name##_t *r) { return (wasm_extern_t *)(void *)r; } \
-    const wasm_extern_t *wasm_##name##_as_extern_const(const wasm_##name##_t *r) \
-    { \
-        return (const wasm_extern_t *)(const void *)r; \
-    } \
-    wasm_##name##_t *wasm_extern_as_##name(wasm_extern_t *e) \
-    { \
-        return e && e->ref.kind == (of_kind) ? (wasm_##name##_t *)(void *)e : NULL; \
-    } \
-    const wasm_##name##_t *wasm_extern_as_##name##_const(const wasm_extern_t *e) \
-    { \
+#define EXTERN(name, of_kind)                                                                   \
+    wasm_extern_t *wasm_##name##_as_extern(wasm_##name##_t *r)                                  \
+    {                                                                                           \
+        return (wasm_extern_t *)(void *)r;                                                      \
+    }                                                                                           \
+    const wasm_extern_t *wasm_##name##_as_extern_const(const wasm_##name##_t *r)                \
+    {                                                                                           \
+        return (const wasm_extern_t *)(const void *)r;                                          \
+    }                                                                                           \
+    wasm_##name##_t *wasm_extern_as_##name(wasm_extern_t *e)                                    \
+    {                                                                                           \
+        return e && e->ref.kind == (of_kind) ? (wasm_##name##_t *)(void *)e : NULL;             \
+    }                                                                                           \
+    const wasm_##name##_t *wasm_extern_as_##name##_const(const wasm_extern_t *e)                \
+    {                                                                                           \
         return e && e->ref.kind == (of_kind) ? (const wasm_##name##_t *)(const void *)e : NULL; \
     }
 EXTERN(func, REF_FUNC)

@@ -1,5 +1,5 @@
-/* Engines and stores.  A store's end comes once no call into it and no finalizer is open, since both come back to
- * it; what the host still counts of its records is left without a store. */
+/* Engines and stores.  A store's end comes once no call into it and no finalizer is open, since
+ * both come back to it; what the host still counts of its records is left without a store. */
 #include <stdlib.h>
 
 #include "vm/c_api/c_api.h"
@@ -10,7 +10,8 @@ enum { FIRST_BUCKETS = 64 };
 
 /* ---- Engines ---- */
 
-/* A module is checked whole when it is made, since the interface has no other place to say that it is bad. */
+/* A module is checked whole when it is made, since the interface has no other place to say that
+ * it is bad. */
 wasm_config_t *wasm_config_new(void)
 {
     wasm_config_t *c = malloc(sizeof *c);

@@ -1,5 +1,6 @@
-/* Traps: messages, and backtraces whose frames hold their instances.  A trap that a host function returns goes
- * through the guest as an error and comes out as the same trap again, with the frames it passed. */
+/* Traps: messages, and backtraces whose frames hold their instances.  A trap that a host function
+ * returns goes through the guest as an error and comes out as the same trap again, with the
+ * frames it passed. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,8 @@
 #include "vm/c_api/c_api.h"
 #include "vm/error.h"
 
-/* For when there is no memory for a trap: never written to, since nothing does that to what is static. */
+/* For when there is no memory for a trap: never written to, since nothing does that to what is
+ * static. */
 static char no_memory_text[] = "the host is out of memory";
 static wasm_trap_t no_memory = {
     .ref = {.kind = REF_TRAP, .is_static = true, .refs = 1},
@@ -163,7 +165,8 @@ wasm_trap_t *trap_from_error(wasm_store_t *s, fnvm_error *error)
 
 fnvm_error *trap_to_error(wasm_store_t *s, wasm_trap_t *t)
 {
-    fnvm_error *error = fnvm_error_trap_new(FNVM_TRAP_HOST, "%s", t->message.data ? t->message.data : "");
+    fnvm_error *error =
+        fnvm_error_trap_new(FNVM_TRAP_HOST, "%s", t->message.data ? t->message.data : "");
     if (s->passing) wasm_trap_delete(s->passing);
     s->passing = t;
     s->passing_error = error;

@@ -1,5 +1,6 @@
-/* Types: plain data that the host makes, or that is read off a module.  What is read off is the nearest that the
- * standard interface has: it is for looking at, and imports are checked against the modules' own types. */
+/* Types: plain data that the host makes, or that is read off a module.  What is read off is the
+ * nearest that the standard interface has: it is for looking at, and imports are checked against
+ * the modules' own types. */
 #include <stdlib.h>
 
 #include "vm/c_api/c_api.h"
@@ -45,7 +46,10 @@ wasm_valtype_t *wasm_valtype_new(wasm_valkind_t kind)
 }
 
 wasm_valkind_t wasm_valtype_kind(const wasm_valtype_t *t) { return t ? t->kind : 0; }
-wasm_valtype_t *wasm_valtype_copy(const wasm_valtype_t *t) { return t ? valtype_make(t->kind) : NULL; }
+wasm_valtype_t *wasm_valtype_copy(const wasm_valtype_t *t)
+{
+    return t ? valtype_make(t->kind) : NULL;
+}
 void wasm_valtype_delete(wasm_valtype_t *t) { free(t); }
 
 /* ---- Functions ---- */
@@ -77,8 +81,14 @@ wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *params, wasm_valtype_vec_
     return t;
 }
 
-const wasm_valtype_vec_t *wasm_functype_params(const wasm_functype_t *t) { return t ? &t->params : NULL; }
-const wasm_valtype_vec_t *wasm_functype_results(const wasm_functype_t *t) { return t ? &t->results : NULL; }
+const wasm_valtype_vec_t *wasm_functype_params(const wasm_functype_t *t)
+{
+    return t ? &t->params : NULL;
+}
+const wasm_valtype_vec_t *wasm_functype_results(const wasm_functype_t *t)
+{
+    return t ? &t->results : NULL;
+}
 
 wasm_functype_t *wasm_functype_copy(const wasm_functype_t *t)
 {
@@ -111,8 +121,14 @@ wasm_globaltype_t *wasm_globaltype_new(wasm_valtype_t *content, wasm_mutability_
     return t;
 }
 
-const wasm_valtype_t *wasm_globaltype_content(const wasm_globaltype_t *t) { return t ? t->content : NULL; }
-wasm_mutability_t wasm_globaltype_mutability(const wasm_globaltype_t *t) { return t ? t->mutability : 0; }
+const wasm_valtype_t *wasm_globaltype_content(const wasm_globaltype_t *t)
+{
+    return t ? t->content : NULL;
+}
+wasm_mutability_t wasm_globaltype_mutability(const wasm_globaltype_t *t)
+{
+    return t ? t->mutability : 0;
+}
 
 wasm_globaltype_t *wasm_globaltype_copy(const wasm_globaltype_t *t)
 {
@@ -136,8 +152,14 @@ wasm_tabletype_t *wasm_tabletype_new(wasm_valtype_t *element, const wasm_limits_
     return t;
 }
 
-const wasm_valtype_t *wasm_tabletype_element(const wasm_tabletype_t *t) { return t ? t->element : NULL; }
-const wasm_limits_t *wasm_tabletype_limits(const wasm_tabletype_t *t) { return t ? &t->limits : NULL; }
+const wasm_valtype_t *wasm_tabletype_element(const wasm_tabletype_t *t)
+{
+    return t ? t->element : NULL;
+}
+const wasm_limits_t *wasm_tabletype_limits(const wasm_tabletype_t *t)
+{
+    return t ? &t->limits : NULL;
+}
 
 wasm_tabletype_t *wasm_tabletype_copy(const wasm_tabletype_t *t)
 {
@@ -160,7 +182,10 @@ wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *limits)
     return t;
 }
 
-const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *t) { return t ? &t->limits : NULL; }
+const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *t)
+{
+    return t ? &t->limits : NULL;
+}
 
 wasm_memorytype_t *wasm_memorytype_copy(const wasm_memorytype_t *t)
 {
@@ -179,7 +204,10 @@ wasm_tagtype_t *wasm_tagtype_new(wasm_functype_t *functype)
     return t;
 }
 
-const wasm_functype_t *wasm_tagtype_functype(const wasm_tagtype_t *t) { return t ? t->functype : NULL; }
+const wasm_functype_t *wasm_tagtype_functype(const wasm_tagtype_t *t)
+{
+    return t ? t->functype : NULL;
+}
 
 wasm_tagtype_t *wasm_tagtype_copy(const wasm_tagtype_t *t)
 {
@@ -197,18 +225,21 @@ void wasm_tagtype_delete(wasm_tagtype_t *t)
 
 wasm_externkind_t wasm_externtype_kind(const wasm_externtype_t *t) { return t ? t->kind : 0; }
 
-#define EXTERNTYPE(name, of_kind) \
-    wasm_externtype_t *wasm_##name##_as_externtype(wasm_##name##_t *t) { return t ? &t->head : NULL; } \
-    const wasm_externtype_t *wasm_##name##_as_externtype_const(const wasm_##name##_t *t) \
-    { \
-        return t ? &t->head : NULL; \
-    } \
-    wasm_##name##_t *wasm_externtype_as_##name(wasm_externtype_t *t) \
-    { \
-        return t && t->kind == (of_kind) ? (wasm_##name##_t *)(void *)t : NULL; \
-    } \
-    const wasm_##name##_t *wasm_externtype_as_##name##_const(const wasm_externtype_t *t) \
-    { \
+#define EXTERNTYPE(name, of_kind)                                                           \
+    wasm_externtype_t *wasm_##name##_as_externtype(wasm_##name##_t *t)                      \
+    {                                                                                       \
+        return t ? &t->head : NULL;                                                         \
+    }                                                                                       \
+    const wasm_externtype_t *wasm_##name##_as_externtype_const(const wasm_##name##_t *t)    \
+    {                                                                                       \
+        return t ? &t->head : NULL;                                                         \
+    }                                                                                       \
+    wasm_##name##_t *wasm_externtype_as_##name(wasm_externtype_t *t)                        \
+    {                                                                                       \
+        return t && t->kind == (of_kind) ? (wasm_##name##_t *)(void *)t : NULL;             \
+    }                                                                                       \
+    const wasm_##name##_t *wasm_externtype_as_##name##_const(const wasm_externtype_t *t)    \
+    {                                                                                       \
         return t && t->kind == (of_kind) ? (const wasm_##name##_t *)(const void *)t : NULL; \
     }
 EXTERNTYPE(functype, WASM_EXTERN_FUNC)
@@ -222,14 +253,19 @@ wasm_externtype_t *wasm_externtype_copy(const wasm_externtype_t *t)
     if (!t) return NULL;
     switch (t->kind) {
     case WASM_EXTERN_FUNC:
-        return wasm_functype_as_externtype(wasm_functype_copy(wasm_externtype_as_functype_const(t)));
+        return wasm_functype_as_externtype(
+            wasm_functype_copy(wasm_externtype_as_functype_const(t)));
     case WASM_EXTERN_GLOBAL:
-        return wasm_globaltype_as_externtype(wasm_globaltype_copy(wasm_externtype_as_globaltype_const(t)));
+        return wasm_globaltype_as_externtype(
+            wasm_globaltype_copy(wasm_externtype_as_globaltype_const(t)));
     case WASM_EXTERN_TABLE:
-        return wasm_tabletype_as_externtype(wasm_tabletype_copy(wasm_externtype_as_tabletype_const(t)));
+        return wasm_tabletype_as_externtype(
+            wasm_tabletype_copy(wasm_externtype_as_tabletype_const(t)));
     case WASM_EXTERN_MEMORY:
-        return wasm_memorytype_as_externtype(wasm_memorytype_copy(wasm_externtype_as_memorytype_const(t)));
-    default: return wasm_tagtype_as_externtype(wasm_tagtype_copy(wasm_externtype_as_tagtype_const(t)));
+        return wasm_memorytype_as_externtype(
+            wasm_memorytype_copy(wasm_externtype_as_memorytype_const(t)));
+    default:
+        return wasm_tagtype_as_externtype(wasm_tagtype_copy(wasm_externtype_as_tagtype_const(t)));
     }
 }
 
@@ -255,7 +291,8 @@ static wasm_name_t name_take(wasm_name_t *name)
     return taken;
 }
 
-wasm_importtype_t *wasm_importtype_new(wasm_name_t *module, wasm_name_t *name, wasm_externtype_t *type)
+wasm_importtype_t *wasm_importtype_new(wasm_name_t *module, wasm_name_t *name,
+                                       wasm_externtype_t *type)
 {
     wasm_name_t m = name_take(module), n = name_take(name);
     wasm_importtype_t *t = type ? calloc(1, sizeof *t) : NULL;
@@ -269,9 +306,15 @@ wasm_importtype_t *wasm_importtype_new(wasm_name_t *module, wasm_name_t *name, w
     return NULL;
 }
 
-const wasm_name_t *wasm_importtype_module(const wasm_importtype_t *t) { return t ? &t->module : NULL; }
+const wasm_name_t *wasm_importtype_module(const wasm_importtype_t *t)
+{
+    return t ? &t->module : NULL;
+}
 const wasm_name_t *wasm_importtype_name(const wasm_importtype_t *t) { return t ? &t->name : NULL; }
-const wasm_externtype_t *wasm_importtype_type(const wasm_importtype_t *t) { return t ? t->type : NULL; }
+const wasm_externtype_t *wasm_importtype_type(const wasm_importtype_t *t)
+{
+    return t ? t->type : NULL;
+}
 
 wasm_importtype_t *wasm_importtype_copy(const wasm_importtype_t *t)
 {
@@ -309,7 +352,10 @@ wasm_exporttype_t *wasm_exporttype_new(wasm_name_t *name, wasm_externtype_t *typ
 }
 
 const wasm_name_t *wasm_exporttype_name(const wasm_exporttype_t *t) { return t ? &t->name : NULL; }
-const wasm_externtype_t *wasm_exporttype_type(const wasm_exporttype_t *t) { return t ? t->type : NULL; }
+const wasm_externtype_t *wasm_exporttype_type(const wasm_exporttype_t *t)
+{
+    return t ? t->type : NULL;
+}
 
 wasm_exporttype_t *wasm_exporttype_copy(const wasm_exporttype_t *t)
 {
@@ -380,18 +426,23 @@ wasm_functype_t *functype_of(const TypeRegistry *types, const Type *type)
     return NULL;
 }
 
-static uint32_t limit_of(uint64_t n) { return n < wasm_limits_max_default ? (uint32_t)n : wasm_limits_max_default; }
+static uint32_t limit_of(uint64_t n)
+{
+    return n < wasm_limits_max_default ? (uint32_t)n : wasm_limits_max_default;
+}
 
 static wasm_limits_t limits_of(const Limits *l)
 {
-    return (wasm_limits_t){limit_of(l->min), l->has_max ? limit_of(l->max) : wasm_limits_max_default};
+    return (wasm_limits_t){limit_of(l->min),
+                           l->has_max ? limit_of(l->max) : wasm_limits_max_default};
 }
 
 wasm_externtype_t *externtype_of(const Module *m, fnvm_externkind kind, uint32_t index)
 {
     const TypeRegistry *types = &m->engine->types;
     switch (kind) {
-    case FNVM_EXTERN_FUNC: return wasm_functype_as_externtype(functype_of(types, module_func_type(m, index)));
+    case FNVM_EXTERN_FUNC:
+        return wasm_functype_as_externtype(functype_of(types, module_func_type(m, index)));
     case FNVM_EXTERN_GLOBAL: {
         const GlobalType *t = &m->globals[index].type;
         return wasm_globaltype_as_externtype(

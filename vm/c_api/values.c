@@ -1,6 +1,7 @@
-/* Values between the host and the slots of guests.  An externref that the host makes is a host object of the
- * managed heap whose value is the address of a record, which is pinned by that; what comes back is the very
- * record.  Objects that only guests make get a record with a handle, which keeps them alive. */
+/* Values between the host and the slots of guests.  An externref that the host makes is a host
+ * object of the managed heap whose value is the address of a record, which is pinned by that;
+ * what comes back is the very record.  Objects that only guests make get a record with a handle,
+ * which keeps them alive. */
 #include "vm/c_api/c_api.h"
 #include "vm/heap.h"
 
@@ -30,7 +31,8 @@ static const char *host_object(wasm_store_t *s, wasm_ref_t *r, uint64_t *bits)
     return trap ? fnvm_trap_text(trap) : NULL;
 }
 
-const char *ref_to_bits(wasm_store_t *s, wasm_ref_t *r, ValType type, const Instance *into, uint64_t *bits)
+const char *ref_to_bits(wasm_store_t *s, wasm_ref_t *r, ValType type, const Instance *into,
+                        uint64_t *bits)
 {
     const HeapType want = types_top(&s->store->engine->types, type_heap(type));
     HeapType top = HEAP_EXTERN;
@@ -112,7 +114,8 @@ bool ref_from_bits(wasm_store_t *s, uint64_t bits, ValType type, wasm_ref_t **ou
         *out = extern_ref(s, (fnvm_extern){FNVM_EXTERN_FUNC, {bits, 0}});
         return *out != NULL;
     }
-    if (ref_is_i31(bits) || ref_object(bits)->type != OBJECT_HOST) return object_ref(s, top, bits, out);
+    if (ref_is_i31(bits) || ref_object(bits)->type != OBJECT_HOST)
+        return object_ref(s, top, bits, out);
     *out = (wasm_ref_t *)(uintptr_t)((const HostObject *)(const void *)ref_object(bits))->value;
     ref_retain(*out);
     return true;

@@ -1,5 +1,5 @@
-/* Vectors.  One set of functions, five per kind, over bytes: what an element's copy and deletion are is all
- * in which they differ.  An empty vector has no array. */
+/* Vectors.  One set of functions, five per kind, over bytes: what an element's copy and deletion
+ * are is all in which they differ.  An empty vector has no array. */
 #include <stdlib.h>
 
 #include "vm/c_api/c_api.h"
@@ -37,7 +37,8 @@ static PointerVec pointers_new(size_t n, void *const from[], Delete *end)
 {
     PointerVec v = pointers_uninitialized(from ? n : 0);
     for (size_t i = 0; i < v.size; i++) v.data[i] = from[i];
-    for (size_t i = v.size; from && i < n; i++) end(from[i]); /* no memory: they are ours all the same */
+    for (size_t i = v.size; from && i < n; i++)
+        end(from[i]); /* no memory: they are ours all the same */
     return v;
 }
 
@@ -54,35 +55,36 @@ static PointerVec pointers_copy(const PointerVec *from, Copy *copy, Delete *end)
     return v;
 }
 
-#define POINTER_VEC(name) \
-    static void name##_end(void *p) { wasm_##name##_delete(p); } \
-    static void *name##_again(const void *p) { return wasm_##name##_copy(p); } \
-    static wasm_##name##_vec_t name##_vec(PointerVec v) \
-    { \
-        return (wasm_##name##_vec_t){v.size, (wasm_##name##_t **)v.data}; \
-    } \
-    void wasm_##name##_vec_new_empty(wasm_##name##_vec_t *out) \
-    { \
-        if (out) *out = (wasm_##name##_vec_t){0, NULL}; \
-    } \
-    void wasm_##name##_vec_new_uninitialized(wasm_##name##_vec_t *out, size_t n) \
-    { \
-        if (out) *out = name##_vec(pointers_uninitialized(n)); \
-    } \
+#define POINTER_VEC(name)                                                                         \
+    static void name##_end(void *p) { wasm_##name##_delete(p); }                                  \
+    static void *name##_again(const void *p) { return wasm_##name##_copy(p); }                    \
+    static wasm_##name##_vec_t name##_vec(PointerVec v)                                           \
+    {                                                                                             \
+        return (wasm_##name##_vec_t){v.size, (wasm_##name##_t **)v.data};                         \
+    }                                                                                             \
+    void wasm_##name##_vec_new_empty(wasm_##name##_vec_t *out)                                    \
+    {                                                                                             \
+        if (out) *out = (wasm_##name##_vec_t){0, NULL};                                           \
+    }                                                                                             \
+    void wasm_##name##_vec_new_uninitialized(wasm_##name##_vec_t *out, size_t n)                  \
+    {                                                                                             \
+        if (out) *out = name##_vec(pointers_uninitialized(n));                                    \
+    }                                                                                             \
     void wasm_##name##_vec_new(wasm_##name##_vec_t *out, size_t n, wasm_##name##_t *const from[]) \
-    { \
-        if (out) *out = name##_vec(pointers_new(n, (void *const *)from, name##_end)); \
-    } \
-    void wasm_##name##_vec_copy(wasm_##name##_vec_t *out, const wasm_##name##_vec_t *from) \
-    { \
-        const PointerVec v = from ? (PointerVec){from->size, (void **)from->data} : (PointerVec){0, NULL}; \
-        if (out) *out = name##_vec(pointers_copy(&v, name##_again, name##_end)); \
-    } \
-    void wasm_##name##_vec_delete(wasm_##name##_vec_t *v) \
-    { \
-        PointerVec p = v ? (PointerVec){v->size, (void **)v->data} : (PointerVec){0, NULL}; \
-        wasm_##name##_vec_new_empty(v); \
-        pointers_delete(&p, name##_end); \
+    {                                                                                             \
+        if (out) *out = name##_vec(pointers_new(n, (void *const *)from, name##_end));             \
+    }                                                                                             \
+    void wasm_##name##_vec_copy(wasm_##name##_vec_t *out, const wasm_##name##_vec_t *from)        \
+    {                                                                                             \
+        const PointerVec v =                                                                      \
+            from ? (PointerVec){from->size, (void **)from->data} : (PointerVec){0, NULL};         \
+        if (out) *out = name##_vec(pointers_copy(&v, name##_again, name##_end));                  \
+    }                                                                                             \
+    void wasm_##name##_vec_delete(wasm_##name##_vec_t *v)                                         \
+    {                                                                                             \
+        PointerVec p = v ? (PointerVec){v->size, (void **)v->data} : (PointerVec){0, NULL};       \
+        wasm_##name##_vec_new_empty(v);                                                           \
+        pointers_delete(&p, name##_end);                                                          \
     }
 
 POINTER_VEC(valtype)
