@@ -98,7 +98,7 @@ UNIT_SRC := $(filter-out $(addprefix conformance/unit/test_,segment.c fault.c ru
 endif
 FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/embed/*.c)
-HEADERS := $(wildcard include/*.h include/*.def)
+HEADERS := $(wildcard include/*.h include/*.hh include/*.def)
 GUEST_HEADERS := $(wildcard stdlib/include/fnvm/*.h)
 
 OBJ := $(BUILD)/obj
