@@ -46,7 +46,7 @@ public:
         return *this;
     }
 
-    explicit operator bool() const { return size_ != invalid_size; } /* false: it was moved, or no memory */
+    operator bool() const { return size_ != invalid_size; } /* false: moved away, or no memory */
     size_t size() const { return size_; }
     const T *get() const { return data_.get(); }
     T *get() { return data_.get(); }
@@ -177,7 +177,10 @@ enum class Mutability : uint8_t { CONST, VAR };
 
 struct Limits {
     uint32_t min, max;
-    Limits(uint32_t least, uint32_t most = std::numeric_limits<uint32_t>::max()) : min(least), max(most) {}
+    Limits(uint32_t least, uint32_t most = std::numeric_limits<uint32_t>::max())
+        : min(least), max(most)
+    {
+    }
 };
 
 enum class ValKind : uint8_t { I32, I64, F32, F64, EXTERNREF = 128, FUNCREF };
@@ -187,7 +190,10 @@ inline bool is_ref(ValKind k) { return k >= ValKind::EXTERNREF; }
 class ValType {
     WASM_HH_CLASS(ValType, valtype)
     WASM_HH_COPY(ValType, valtype)
-    static own<ValType> make(ValKind k) { return of(::wasm_valtype_new(static_cast<wasm_valkind_t>(k))); }
+    static own<ValType> make(ValKind k)
+    {
+        return of(::wasm_valtype_new(static_cast<wasm_valkind_t>(k)));
+    }
     ValKind kind() const { return static_cast<ValKind>(::wasm_valtype_kind(c())); }
     bool is_num() const { return wasm::is_num(kind()); }
     bool is_ref() const { return wasm::is_ref(kind()); }
@@ -246,13 +252,17 @@ class GlobalType : public ExternType {
     WASM_HH_COPY(GlobalType, globaltype)
     static own<GlobalType> make(own<ValType> &&t, Mutability m)
     {
-        return of(::wasm_globaltype_new(t ? t.release()->c() : nullptr, static_cast<wasm_mutability_t>(m)));
+        return of(::wasm_globaltype_new(t ? t.release()->c() : nullptr,
+                                        static_cast<wasm_mutability_t>(m)));
     }
     const ValType *content() const
     {
         return reinterpret_cast<const ValType *>(::wasm_globaltype_content(c()));
     }
-    Mutability mutability() const { return static_cast<Mutability>(::wasm_globaltype_mutability(c())); }
+    Mutability mutability() const
+    {
+        return static_cast<Mutability>(::wasm_globaltype_mutability(c()));
+    }
 };
 
 class TableType : public ExternType {
@@ -302,10 +312,13 @@ class TagType : public ExternType {
 
 /* The conversions of an object to what it may be. */
 #undef WASM_HH_AS
-#define WASM_HH_AS(From, from, Class, name, how) \
-    inline Class *From::name() { return reinterpret_cast<Class *>(::wasm_##from##_as_##how(c())); } \
-    inline const Class *From::name() const \
-    { \
+#define WASM_HH_AS(From, from, Class, name, how)                                       \
+    inline Class *From::name()                                                         \
+    {                                                                                  \
+        return reinterpret_cast<Class *>(::wasm_##from##_as_##how(c()));               \
+    }                                                                                  \
+    inline const Class *From::name() const                                             \
+    {                                                                                  \
         return reinterpret_cast<const Class *>(::wasm_##from##_as_##how##_const(c())); \
     }
 WASM_HH_AS(ExternType, externtype, FuncType, func, functype)
@@ -638,7 +651,8 @@ private:
     {
         return v ? reinterpret_cast<::wasm_val_vec_t *>(&v) : nullptr;
     }
-    static ::wasm_trap_t *run(void *env, const ::wasm_val_vec_t *args, ::wasm_val_vec_t *results) noexcept
+    static ::wasm_trap_t *run(void *env, const ::wasm_val_vec_t *args,
+                              ::wasm_val_vec_t *results) noexcept
     {
         const Closure *f = static_cast<const Closure *>(env);
         const vec<Val> &in = *reinterpret_cast<const vec<Val> *>(args);
@@ -655,7 +669,8 @@ private:
     static own<Func> make(Store *s, const FuncType *t, Closure *f)
     {
         if (!f) return nullptr;
-        own<Func> made = of(::wasm_func_new_with_env(s ? s->c() : nullptr, t ? t->c() : nullptr, run, f, end));
+        own<Func> made =
+            of(::wasm_func_new_with_env(s ? s->c() : nullptr, t ? t->c() : nullptr, run, f, end));
         if (!made) delete f;
         return made;
     }
@@ -690,7 +705,10 @@ class Table : public Extern {
     own<Ref> get(size_t i) const { return Ref::of(::wasm_table_get(c(), i)); }
     bool set(size_t i, const Ref *r) { return ::wasm_table_set(c(), i, lent(r)); }
     size_t size() const { return ::wasm_table_size(c()); }
-    bool grow(size_t delta, const Ref *init = nullptr) { return ::wasm_table_grow(c(), delta, lent(init)); }
+    bool grow(size_t delta, const Ref *init = nullptr)
+    {
+        return ::wasm_table_grow(c(), delta, lent(init));
+    }
 };
 
 class Memory : public Extern {

@@ -18,7 +18,8 @@ static int wrong;
 static wasm::vec<byte_t> bytes_of(const char *path)
 {
     std::ifstream file(path, std::ios::binary);
-    std::vector<char> read((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::vector<char> read((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
     return wasm::vec<byte_t>::make(read.size(), read.data());
 }
 
@@ -31,7 +32,8 @@ static wasm::own<wasm::Trap> twice(const wasm::vec<wasm::Val> &args, wasm::vec<w
     return nullptr;
 }
 
-static wasm::own<wasm::Trap> keep(void *env, const wasm::vec<wasm::Val> &args, wasm::vec<wasm::Val> &results)
+static wasm::own<wasm::Trap> keep(void *env, const wasm::vec<wasm::Val> &args,
+                                  wasm::vec<wasm::Val> &results)
 {
     if (!args[0].ref()) return static_cast<wasm::Trap *>(env)->copy();
     results[0] = args[0].copy();
@@ -46,13 +48,16 @@ static void types(const wasm::Module *m)
     CHECK(imports.size() == 2 && exports.size() == 5);
     CHECK(imports[0]->name().size() == 5 && !std::memcmp(imports[0]->name().get(), "twice", 5));
     CHECK(imports[0]->type()->func()->params()[0]->kind() == ValKind::I32);
-    CHECK(exports[2]->type()->kind() == ExternKind::MEMORY && exports[2]->type()->memory()->limits().max == 3);
+    CHECK(exports[2]->type()->kind() == ExternKind::MEMORY &&
+          exports[2]->type()->memory()->limits().max == 3);
     CHECK(!exports[2]->type()->func());
     auto copied = exports.deep_copy();
     CHECK(copied.size() == 5 && copied[3]->type()->global()->mutability() == Mutability::VAR);
-    auto f = FuncType::make(ownvec<ValType>::make(ValType::make(ValKind::F64)), ownvec<ValType>::make());
+    auto f =
+        FuncType::make(ownvec<ValType>::make(ValType::make(ValKind::F64)), ownvec<ValType>::make());
     CHECK(f->copy()->params().size() == 1 && f->results().size() == 0);
-    auto i = ImportType::make(Name::make(std::string("m")), Name::make(std::string("n")), std::move(f));
+    auto i =
+        ImportType::make(Name::make(std::string("m")), Name::make(std::string("n")), std::move(f));
     CHECK(i->copy()->module().size() == 1);
     CHECK(TagType::make(FuncType::make())->functype()->params().size() == 0);
     CHECK(TableType::make(ValType::make(ValKind::FUNCREF), Limits(1))->element()->is_ref());
@@ -63,7 +68,8 @@ static void objects(wasm::Store *store, wasm::Instance *instance)
     using namespace wasm;
     auto exports = instance->exports();
     auto call = exports[0]->func();
-    CHECK(exports[0]->kind() == ExternKind::FUNC && !exports[0]->memory() && call->param_arity() == 1);
+    CHECK(exports[0]->kind() == ExternKind::FUNC && !exports[0]->memory() &&
+          call->param_arity() == 1);
     auto results = vec<Val>::make_uninitialized(1);
     CHECK(!call->call(vec<Val>::make(Val::i32(21)), results) && results[0].get<uint32_t>() == 42);
 
@@ -85,7 +91,8 @@ static void objects(wasm::Store *store, wasm::Instance *instance)
     global->set(Val::i64(77));
     CHECK(global->get().i64() == 77 && global->type()->content()->kind() == ValKind::I64);
     auto table = exports[4]->table();
-    CHECK(table->set(0, call) && table->get(0)->same(call) && table->grow(2, call) && table->size() == 3);
+    CHECK(table->set(0, call) && table->get(0)->same(call) && table->grow(2, call) &&
+          table->size() == 3);
     CHECK(!table->set(9, nullptr) && Table::make(store, table->type().get())->size() == 1);
     CHECK(Global::make(store, global->type().get(), Val::i64(1))->get().i64() == 1);
     CHECK(Memory::make(store, memory->type().get())->size() == 1);
@@ -113,7 +120,8 @@ int main(int argc, char **argv)
     auto g = Func::make(store.get(), ref.get(), keep, no.get(), note_finalized);
     own<Trap> trap;
     CHECK(!Instance::make(store.get(), module.get(), vec<Extern *>::make(f.get()), &trap) && trap);
-    auto instance = Instance::make(store.get(), module.get(), vec<Extern *>::make(f.get(), g.get()));
+    auto instance =
+        Instance::make(store.get(), module.get(), vec<Extern *>::make(f.get(), g.get()));
     if (!instance) return 4;
     objects(store.get(), instance.get());
     store.reset();
