@@ -116,8 +116,7 @@ typedef double float64_t;
     WASM_API_EXTERN own wasm_##name##_t *wasm_##name##_obtain(wasm_store_t *, \
                                                               const wasm_shared_##name##_t *);
 
-/* ---- Bytes and names
- * -------------------------------------------------------------------------- */
+/* ---- Bytes and names ------------------------------------------------------------------------- */
 
 typedef byte_t wasm_byte_t;
 WASM_DECLARE_VEC(byte, )
@@ -140,8 +139,7 @@ static inline void wasm_name_new_from_string_nt(own wasm_name_t *out, const char
     wasm_byte_vec_new(out, strlen(s) + 1, s); /* with its NUL */
 }
 
-/* ---- Types
- * ------------------------------------------------------------------------------------ */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 typedef uint8_t wasm_valkind_t;
 enum wasm_valkind_enum {
@@ -259,8 +257,7 @@ WASM_API_EXTERN own wasm_exporttype_t *wasm_exporttype_new(own wasm_name_t *,
 WASM_API_EXTERN const wasm_name_t *wasm_exporttype_name(const wasm_exporttype_t *);
 WASM_API_EXTERN const wasm_externtype_t *wasm_exporttype_type(const wasm_exporttype_t *);
 
-/* ---- Engines and stores
- * ----------------------------------------------------------------------- */
+/* ---- Engines and stores ---------------------------------------------------------------------- */
 
 WASM_DECLARE_OWN(config) /* there is nothing to set in it: see docs/c-api.md for what engines are */
 WASM_API_EXTERN own wasm_config_t *wasm_config_new(void);
@@ -273,8 +270,7 @@ wasm_engine_new_with_config(own wasm_config_t *); /* NULL: defaults */
 WASM_DECLARE_OWN(store) /* deleted from within a call of its guest's: when that has ended */
 WASM_API_EXTERN own wasm_store_t *wasm_store_new(wasm_engine_t *);
 
-/* ---- References and values
- * -------------------------------------------------------------------- */
+/* ---- References and values ------------------------------------------------------------------- */
 
 WASM_DECLARE_REF_BASE(ref)
 
@@ -299,8 +295,7 @@ WASM_DECLARE_VEC(val, )
 WASM_DECLARE_REF(foreign)
 WASM_API_EXTERN own wasm_foreign_t *wasm_foreign_new(wasm_store_t *);
 
-/* ---- Traps
- * ------------------------------------------------------------------------------------ */
+/* ---- Traps ----------------------------------------------------------------------------------- */
 
 WASM_DECLARE_OWN(frame) /* of a backtrace; plain data but for its instance, which it keeps */
 WASM_DECLARE_VEC(frame, *)
@@ -321,8 +316,7 @@ WASM_API_EXTERN own wasm_frame_t *
 wasm_trap_origin(const wasm_trap_t *); /* NULL: it has no frames */
 WASM_API_EXTERN void wasm_trap_trace(const wasm_trap_t *, own wasm_frame_vec_t *out);
 
-/* ---- Modules
- * ---------------------------------------------------------------------------------- */
+/* ---- Modules --------------------------------------------------------------------------------- */
 
 /* Binary modules only; all functions are verified.  The bytes are copied. */
 WASM_DECLARE_SHARABLE_REF(module)
@@ -335,8 +329,7 @@ WASM_API_EXTERN void wasm_module_exports(const wasm_module_t *, own wasm_exportt
 WASM_API_EXTERN void wasm_module_serialize(const wasm_module_t *, own wasm_byte_vec_t *out);
 WASM_API_EXTERN own wasm_module_t *wasm_module_deserialize(wasm_store_t *, const wasm_byte_vec_t *);
 
-/* ---- Functions
- * -------------------------------------------------------------------------------- */
+/* ---- Functions ------------------------------------------------------------------------------- */
 
 /* What a guest's call of a host function does.  `args` are lent; `results` has as many values as
  * the type, zeros and null references of the right kinds, to be filled with owned ones.  A trap
@@ -361,8 +354,7 @@ WASM_API_EXTERN size_t wasm_func_result_arity(const wasm_func_t *);
 WASM_API_EXTERN own wasm_trap_t *wasm_func_call(const wasm_func_t *, const wasm_val_vec_t *args,
                                                 wasm_val_vec_t *results);
 
-/* ---- Globals, tables, memories
- * ---------------------------------------------------------------- */
+/* ---- Globals, tables, memories --------------------------------------------------------------- */
 
 WASM_DECLARE_REF(global)
 WASM_API_EXTERN own wasm_global_t *wasm_global_new(wasm_store_t *, const wasm_globaltype_t *,
@@ -398,8 +390,7 @@ WASM_API_EXTERN size_t wasm_memory_data_size(const wasm_memory_t *);
 WASM_API_EXTERN wasm_memory_pages_t wasm_memory_size(const wasm_memory_t *);
 WASM_API_EXTERN bool wasm_memory_grow(wasm_memory_t *, wasm_memory_pages_t delta);
 
-/* ---- What is imported and exported
- * ------------------------------------------------------------ */
+/* ---- What is imported and exported ----------------------------------------------------------- */
 
 /* Any of the above four, or a tag, of which nothing can be asked but its type. */
 WASM_DECLARE_REF(extern)
@@ -427,8 +418,7 @@ WASM_API_EXTERN wasm_memory_t *wasm_extern_as_memory(wasm_extern_t *);
 WASM_API_EXTERN const wasm_extern_t *wasm_memory_as_extern_const(const wasm_memory_t *);
 WASM_API_EXTERN const wasm_memory_t *wasm_extern_as_memory_const(const wasm_extern_t *);
 
-/* ---- Instances
- * -------------------------------------------------------------------------------- */
+/* ---- Instances ------------------------------------------------------------------------------- */
 
 /* `imports` are lent, in the order of the module's, and may be NULL if there are none.  If it
  * fails and `trap` is not NULL, *trap says why: the start function trapped, a segment did not
@@ -439,8 +429,7 @@ WASM_API_EXTERN own wasm_instance_t *wasm_instance_new(wasm_store_t *, const was
                                                        own wasm_trap_t **trap);
 WASM_API_EXTERN void wasm_instance_exports(const wasm_instance_t *, own wasm_extern_vec_t *out);
 
-/* ---- Short forms
- * ------------------------------------------------------------------------------ */
+/* ---- Short forms ----------------------------------------------------------------------------- */
 
 #define WASM_EMPTY_VEC {0, NULL}
 #define WASM_ARRAY_VEC(array) {sizeof(array) / sizeof(*(array)), array}

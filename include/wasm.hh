@@ -21,7 +21,7 @@
 
 namespace wasm {
 
-/* ---- Vectors ---------------------------------------------------------------------------------- */
+/* ---- Vectors --------------------------------------------------------------------------------- */
 
 /* Laid out like the vectors of wasm.h, which the interface lends as these. */
 template <class T> class vec {
@@ -104,7 +104,7 @@ public:
     static vec invalid() { return vec(invalid_size, nullptr); }
 };
 
-/* ---- Ownership -------------------------------------------------------------------------------- */
+/* ---- Ownership ------------------------------------------------------------------------------- */
 
 class destroyer {
 public:
@@ -151,7 +151,7 @@ template <class C, class T> C *const *vec_give(ownvec<T> &from, std::unique_ptr<
     return array.get();
 }
 
-/* ---- Engines and stores ------------------------------------------------------------------------ */
+/* ---- Engines and stores ---------------------------------------------------------------------- */
 
 class Config {
     WASM_HH_CLASS(Config, config)
@@ -171,7 +171,7 @@ class Store {
     static own<Store> make(Engine *e) { return of(::wasm_store_new(e ? e->c() : nullptr)); }
 };
 
-/* ---- Types -------------------------------------------------------------------------------------- */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 enum class Mutability : uint8_t { CONST, VAR };
 
@@ -383,7 +383,7 @@ class ExportType {
     }
 };
 
-/* ---- References and values ---------------------------------------------------------------------- */
+/* ---- References and values ------------------------------------------------------------------- */
 
 class Ref {
     WASM_HH_CLASS(Ref, ref)
@@ -502,7 +502,7 @@ class Foreign : public Ref {
     static own<Foreign> make(Store *s) { return of(::wasm_foreign_new(s ? s->c() : nullptr)); }
 };
 
-/* ---- Traps -------------------------------------------------------------------------------------- */
+/* ---- Traps ----------------------------------------------------------------------------------- */
 
 using Message = vec<byte_t>; /* with a NUL at its end */
 
@@ -539,7 +539,7 @@ class Trap : public Ref {
     }
 };
 
-/* ---- Modules ------------------------------------------------------------------------------------ */
+/* ---- Modules --------------------------------------------------------------------------------- */
 
 template <class T> class Shared;
 class Module;
@@ -588,7 +588,7 @@ class Module : public Ref {
     }
 };
 
-/* ---- What is imported and exported ---------------------------------------------------------------- */
+/* ---- What is imported and exported ----------------------------------------------------------- */
 
 class Func;
 class Global;
@@ -732,7 +732,7 @@ WASM_HH_AS(Extern, extern, Global, global, global)
 WASM_HH_AS(Extern, extern, Table, table, table)
 WASM_HH_AS(Extern, extern, Memory, memory, memory)
 
-/* ---- Instances ---------------------------------------------------------------------------------- */
+/* ---- Instances ------------------------------------------------------------------------------- */
 
 class Instance : public Ref {
     WASM_HH_CLASS(Instance, instance)
