@@ -204,6 +204,8 @@ $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
 $(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
+# It makes allocations fail.
+$(BUILD)/unit/test_c_api_memory: LDFLAGS += $(foreach f,malloc calloc realloc,-Wl,--wrap=$(f))
 
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
