@@ -109,6 +109,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
 FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
 BOMBS_OBJ := $(BOMBS_SRC:%.c=$(OBJ)/%.o)
+HTTP_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(wildcard gateway/http*.c))
 ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
 UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
 EXAMPLES := $(EXAMPLE_SRC:examples/embed/%.c=$(BUILD)/examples/%)
@@ -213,6 +214,8 @@ $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) $(LIBS)
 $(BUILD)/differ $(BUILD)/reset: $(GENERATE_OBJ)
 $(BUILD)/bombs: $(BOMBS_OBJ)
+$(BUILD)/http_echo: $(HTTP_OBJ)
+$(BUILD)/http_echo: LIBS += -lmicrohttpd
 
 # Examples see only the public header and the static library, as any user would.
 examples: $(EXAMPLES)
@@ -248,6 +251,12 @@ $(BUILD)/bench/restore $(BUILD)/bench/approval: $(BUILD)/bench/%: bench/%.c $(LI
 	$(SAY) BENCH $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB_OBJ) $(LIBS)
+
+# What the gateway's figures are held against: the HTTP library alone.
+$(BUILD)/bench/http_constant: bench/http_constant.c $(HTTP_OBJ) $(LIB_OBJ)
+	$(SAY) BENCH $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c %.o,$^) $(FULL_LIBS) $(LIBS)
 
 fuzz: all
 	scripts/install-deps fuzz

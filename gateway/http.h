@@ -6,7 +6,8 @@
  *
  * Requests.  `arrived` is called from within http_run, once per request, when its head is complete.  From
  * then until `gone` the request belongs to the user, who answers it at once or later, from within a
- * callback or between two calls of http_run.  What must not be answered by the user (malformed, too large,
+ * callback or between two calls of http_run.  `gone` may come from within http_answer, as the last thing it
+ * does: nothing of a request may be touched after that call.  What must not be answered by the user (malformed, too large,
  * ambiguous about its length, RFC 9112 section 6.3) never arrives: it is answered here and its connection closed. */
 #ifndef FNVM_GATEWAY_HTTP_H
 #define FNVM_GATEWAY_HTTP_H
