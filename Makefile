@@ -91,6 +91,7 @@ START_SRC := $(if $(SANITIZE),,$(wildcard cli/start_$(PROCESSOR).S))
 ALONE_SRC := $(filter-out $(TOOL_SRC),$(wildcard conformance/*.c))
 GENERATE_SRC := $(wildcard conformance/generate/*.c)
 BOMBS_SRC := $(wildcard conformance/bombs/*.c)
+HOSTILE_SRC := $(wildcard conformance/http/*.c)
 UNIT_SRC := $(wildcard conformance/unit/*.c)
 ifneq ($(filter jit/none,$(JIT_DIRS)),)
 UNIT_SRC := $(filter-out $(addprefix conformance/unit/test_,segment.c fault.c runtime_rows.c cache.c \
@@ -109,6 +110,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
 FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
 BOMBS_OBJ := $(BOMBS_SRC:%.c=$(OBJ)/%.o)
+HOSTILE_OBJ := $(HOSTILE_SRC:%.c=$(OBJ)/%.o)
 HTTP_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(wildcard gateway/http*.c))
 ALONE := $(ALONE_SRC:conformance/%.c=$(BUILD)/%)
 UNIT := $(UNIT_SRC:conformance/unit/%.c=$(BUILD)/unit/%)
@@ -214,6 +216,7 @@ $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) $(LIBS)
 $(BUILD)/differ $(BUILD)/reset: $(GENERATE_OBJ)
 $(BUILD)/bombs: $(BOMBS_OBJ)
+$(BUILD)/http_hostile: $(HOSTILE_OBJ)
 $(BUILD)/http_echo: $(HTTP_OBJ)
 $(BUILD)/http_echo: LIBS += -lmicrohttpd
 
@@ -301,7 +304,7 @@ uninstall:
 
 # ---- Housekeeping ----
 
-OWN_C := $(LIB_SRC) $(TOOL_SRC) $(GATEWAY_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(BOMBS_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
+OWN_C := $(LIB_SRC) $(TOOL_SRC) $(GATEWAY_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(BOMBS_SRC) $(HOSTILE_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
          $(EXAMPLE_SRC) $(wildcard bench/*.c)
 
 format:
@@ -313,4 +316,4 @@ lint:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(FULL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(BOMBS_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(FULL_OBJ:.o=.d) $(GENERATE_OBJ:.o=.d) $(BOMBS_OBJ:.o=.d) $(HOSTILE_OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(ALONE))

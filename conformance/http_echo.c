@@ -275,9 +275,10 @@ int main(int argc, char **argv)
     int outer = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN};
     epoll_ctl(outer, EPOLL_CTL_ADD, http_fd(http), &event);
-    while (!ended && !(draining && http_connections(http) == 0)) {
+    while (!ended) {
         if (draining) http_drain(http);
         http_run(http);
+        if (draining && http_connections(http) == 0) break;
         int due = work_due(), timeout = http_timeout_ms(http);
         if (due >= 0 && (timeout < 0 || due < timeout)) timeout = due;
         epoll_wait(outer, &event, 1, timeout);

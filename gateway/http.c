@@ -107,6 +107,7 @@ static void free_request(Http *http, HttpRequest *req)
     if (req->response) MHD_destroy_response(req->response);
     bytes_clear(&req->in);
     bytes_clear(&req->out);
+    bytes_free(&req->wire);
     Bytes in = req->in, out = req->out;
     char *text = req->text;
     size_t text_size = req->text_size;
@@ -137,8 +138,8 @@ static HttpConn *conn_of(struct MHD_Connection *mhd)
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* The request line was read: what this returns is the request's context from now on.  `uri` is overwritten
- * before anybody else sees it. */
+/* The request line was read: what this returns is the request's context from now on.  The query is cut off
+ * where `uri` lies: libmicrohttpd would make a list of its parameters, and refuse a request with many. */
 static void *request_begins(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     (void)cls;
@@ -160,6 +161,8 @@ static void *request_begins(void *cls, const char *uri, struct MHD_Connection *m
     req->target = (HttpText){req->text, len};
     req->target_was = uri;
     req->target_was_len = len;
+    char *mark = memchr(uri, '?', len);
+    if (mark) mark[1] = '\0';
     c->request = req;
     if (c->waiting != WAITING_HEAD) http_wait(c, WAITING_HEAD);
     return req;
@@ -176,11 +179,12 @@ static void request_ends(void *cls, struct MHD_Connection *mhd, void **context,
     HttpConn *c = req->conn;
     if (req->arrived) {
         req->arrived = false;
-        bool cut = how != MHD_REQUEST_TERMINATED_COMPLETED_OK || req->aborted || !req->queued;
-        http->handlers.gone(http->handlers.env, req, cut);
+        bool sent = req->raw ? req->raw_done : req->queued && how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+        http->handlers.gone(http->handlers.env, req, !sent);
     }
     if (!req->complete && how != MHD_REQUEST_TERMINATED_CLIENT_ABORT) http_linger(http, c->fd);
     if (req->suspended) http->suspended--;
+    if (req->raw) http->raw--;
     c->request = NULL;
     c->used = true;
     free_request(http, req);
@@ -249,7 +253,7 @@ static enum MHD_Result first_call(HttpRequest *req, const char *method, const ch
     has_arrived(req);
     if (req->failed && !req->response) http_refuse(req, 413);
     bool soon = req->has_length && req->length <= req->conn->http->limits.buffer_bytes && !req->expects;
-    if (req->response && !soon) http_queue(req);
+    if (req->response && req->discarding && !soon) http_queue(req);
     return MHD_YES;
 }
 
@@ -258,7 +262,7 @@ static enum MHD_Result first_call(HttpRequest *req, const char *method, const ch
 static enum MHD_Result fail_body(HttpRequest *req, unsigned status)
 {
     req->failed = req->answered = true;
-    http_send_now(req->conn, status);
+    if (!req->raw) http_send_now(req->conn, status);
     return MHD_NO;
 }
 
@@ -313,8 +317,7 @@ static enum MHD_Result access_handler(void *cls, struct MHD_Connection *mhd, con
 
 /* ---- Driving ---- */
 
-/* Ends a connection whatever it is at; libmicrohttpd sees it at its next turn. */
-static void cut(HttpConn *c)
+void http_cut(HttpConn *c)
 {
     c->broken = true;
     shutdown(c->fd, SHUT_RDWR);
@@ -329,9 +332,9 @@ static void ask_half_closed(HttpConn *c)
 {
     static const char probe[] = "HTTP/1.1 100 Continue\r\n\r\n";
     HttpRequest *req = c->request;
-    if (!req || !req->suspended || req->queued || req->http_1_0) return;
+    if (!req || !req->suspended || req->queued || req->raw || req->http_1_0) return;
     ssize_t sent = send(c->fd, probe, sizeof probe - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0 && (size_t)sent != sizeof probe - 1) cut(c);
+    if (sent >= 0 && (size_t)sent != sizeof probe - 1) http_cut(c);
 }
 
 static void look_at_watched(Http *http)
@@ -341,8 +344,14 @@ static void look_at_watched(Http *http)
     for (int i = 0; i < n; i++) {
         HttpConn *c = events[i].data.ptr;
         if (events[i].events & (EPOLLERR | EPOLLHUP)) {
-            if (!c->broken) cut(c);
-        } else if (!c->half_closed) {
+            if (!c->broken) http_cut(c);
+            continue;
+        }
+        if ((events[i].events & EPOLLOUT) && c->request && c->request->raw) {
+            http_raw_flush(c->request);
+            user_ready(c->request, &c->request->wants_write);
+        }
+        if ((events[i].events & EPOLLRDHUP) && !c->half_closed) {
             c->half_closed = true;
             ask_half_closed(c);
         }
@@ -388,7 +397,7 @@ static void too_slow(HttpConn *c)
         break;
     default: break;
     }
-    cut(c);
+    http_cut(c);
 }
 
 void http_run(Http *http)
@@ -396,18 +405,13 @@ void http_run(Http *http)
     http->now_ms = now_ms();
     http->resumed = false;
     MHD_run(http->daemon);
-    if (http->suspended > 0) look_at_watched(http);
+    if (http->suspended + http->raw > 0) look_at_watched(http);
     for (int i = WAITING_IDLE; i < WAITINGS; i++) {
         HttpConn *list = &http->lists[i];
         uint64_t most = patience(http, (Waiting)i);
         while (list->next != list && http->now_ms - list->next->since_ms > most) too_slow(list->next);
     }
-    while (http->nlingering > 0) {
-        Lingering *l = &http->lingering[0];
-        if (http->now_ms - l->since_ms <= HTTP_LINGER_MS) break;
-        close(l->fd);
-        memmove(l, l + 1, --http->nlingering * sizeof *l);
-    }
+    http_end_lingering(http, HTTP_LINGER_MS);
 }
 
 int http_timeout_ms(Http *http)
@@ -430,15 +434,6 @@ int http_timeout_ms(Http *http)
     if (least == UINT64_MAX) return -1;
     /* The coarse clock may stand still for that long. */
     return least > INT32_MAX - 8 ? INT32_MAX : (int)least + 8;
-}
-
-/* The client still sends what nobody reads: closing now would be a reset, which can overtake the answer.  A
- * second descriptor keeps the connection, half closed, for a moment. */
-void http_linger(Http *http, int fd)
-{
-    if (http->freeing || http->nlingering == HTTP_LINGERING) return;
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (own >= 0) http->lingering[http->nlingering++] = (Lingering){own, http->now_ms};
 }
 
 void http_wake(Http *http)
@@ -563,7 +558,7 @@ void http_free(Http *http)
         free(req->text);
         free(req);
     }
-    while (http->nlingering > 0) close(http->lingering[--http->nlingering].fd);
+    http_end_lingering(http, 0);
     if (http->wake >= 0) close(http->wake);
     if (http->watch >= 0) close(http->watch);
     free(http);

@@ -4,29 +4,13 @@
 #include "gateway/http_state.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <time.h>
-
-const char *http_reason(unsigned status)
-{
-    switch (status) {
-    case 400: return "Bad Request";
-    case 408: return "Request Timeout";
-    case 413: return "Content Too Large";
-    case 417: return "Expectation Failed";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    default: return "Service Unavailable";
-    }
-}
 
 /* ---- Fields ---- */
 
 /* What says how the message is sent is libmicrohttpd's to say. */
-static bool is_ours(HttpText name)
+bool http_field_is_ours(HttpText name)
 {
     static const char *const ours[] = {"connection", "content-length", "keep-alive", "proxy-connection",
                                        "te", "trailer", "transfer-encoding", "upgrade"};
@@ -53,7 +37,7 @@ static bool add_fields(struct MHD_Response *response, const HttpField *fields, s
     for (size_t i = 0; i < n; i++) {
         HttpText name = fields[i].name, value = fields[i].value;
         while (value.len > 0 && (*value.at == ' ' || *value.at == '\t')) value.at++, value.len--;
-        if (is_ours(name) || value.len == 0) continue; /* libmicrohttpd has no empty values */
+        if (http_field_is_ours(name) || value.len == 0) continue; /* libmicrohttpd has no empty values */
         char *end = mempcpy(text, name.at, name.len);
         *end++ = '\0';
         *(char *)mempcpy(end, value.at, value.len) = '\0';
@@ -94,7 +78,7 @@ static void give(HttpRequest *req, struct MHD_Response *response, unsigned statu
 void http_refuse(HttpRequest *req, unsigned status)
 {
     char text[64];
-    int len = snprintf(text, sizeof text, "%u %s\n", status, http_reason(status));
+    int len = snprintf(text, sizeof text, "%u %s\n", status, MHD_get_reason_phrase_for(status));
     struct MHD_Response *response =
         MHD_create_response_from_buffer((size_t)len, text, MHD_RESPMEM_MUST_COPY);
     if (!response) return;
@@ -103,21 +87,6 @@ void http_refuse(HttpRequest *req, unsigned status)
     req->status = status;
     req->answered = true;
     http_queue(req);
-}
-
-/* In one piece, as nothing is in the way of so few bytes. */
-void http_send_now(HttpConn *c, unsigned status)
-{
-    char text[256], date[64];
-    time_t now = time(NULL);
-    struct tm tm;
-    gmtime_r(&now, &tm);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    int len = snprintf(text, sizeof text,
-                       "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status,
-                       http_reason(status), date);
-    ssize_t sent = send(c->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent;
 }
 
 /* ---- In pieces ---- */
@@ -151,6 +120,7 @@ static struct MHD_Response *new_stream(HttpRequest *req, uint64_t length)
     req->streamed = true;
     req->out_left = known ? length : 0;
     req->sized = known;
+    req->sized_as = length;
     return MHD_create_response_from_callback(known ? length : MHD_SIZE_UNKNOWN, HTTP_PIECE, next_piece, req,
                                              NULL);
 }
@@ -188,10 +158,14 @@ bool http_begin(HttpRequest *req, unsigned status, const HttpField *fields, size
 {
     if (!may_answer(req, status, fields, nfields)) return false;
     struct MHD_Response *response = new_stream(req, length);
+    /* libmicrohttpd 0.9.75 sends the last chunk even where there is no body.  So not in chunks. */
+    if (response && !req->sized && (req->head_only || status == 304))
+        MHD_set_response_options(response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
     if (!response || !add_fields(response, fields, nfields)) {
         if (response) MHD_destroy_response(response);
         return false;
     }
+    if (!req->complete && !http_keep_head(req, fields, nfields)) req->aborted = true;
     give(req, response, status, false);
     http_resume(req);
     return true;
@@ -200,33 +174,45 @@ bool http_begin(HttpRequest *req, unsigned status, const HttpField *fields, size
 size_t http_write(HttpRequest *req, const void *from, size_t len)
 {
     if (!req->streamed || req->ended || req->aborted) return len; /* nobody wants it */
+    size_t most = req->conn->http->limits.buffer_bytes, n;
     size_t wanted = req->sized && len > req->out_left ? (size_t)req->out_left : len;
-    size_t n = bytes_put(&req->out, from, wanted, req->conn->http->limits.buffer_bytes);
+    n = bytes_put(&req->out, from, wanted, most);
+    /* Its reader may read on only when it could write. */
+    if (n < wanted && !req->complete && !req->raw) http_raw_begin(req);
+    for (size_t took = 1; req->raw && took > 0; n += took) {
+        http_raw_flush(req);
+        took = bytes_put(&req->out, (const char *)from + n, wanted - n, most);
+    }
     if (req->sized) req->out_left -= n;
-    if (n < wanted) req->wants_write = true;
-    else n = len;
+    req->wants_write = n < wanted;
     if (req->queued) http_resume(req);
-    return n;
+    return n < wanted ? n : len;
+}
+
+/* The answer goes on, or ends, as was just decided. */
+static void go_on(HttpRequest *req)
+{
+    req->wants_write = false;
+    if (req->raw) http_raw_flush(req);
+    else http_resume(req);
 }
 
 void http_end(HttpRequest *req)
 {
     if (!req->streamed || req->ended) return;
     req->ended = true;
-    req->wants_write = false;
     if (!req->complete) {
         req->discarding = true;
         bytes_clear(&req->in);
     }
-    http_resume(req);
+    go_on(req);
 }
 
 void http_abort(HttpRequest *req)
 {
     if (!req->streamed) return;
     req->aborted = true;
-    req->wants_write = false;
-    http_resume(req);
+    go_on(req);
 }
 
 bool http_answered(const HttpRequest *req) { return req->answered; }

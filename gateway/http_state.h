@@ -60,7 +60,10 @@ struct HttpRequest {
     uint64_t length, limit, got;  /* of the body: announced, allowed, received */
     bool sized;                   /* the length of the answer was announced */
     uint64_t out_left;            /* of it: bytes that may still be written */
+    uint64_t sized_as;            /* with it: the length that was announced */
+    bool raw, raw_last, raw_done; /* see http_raw.c; the last chunk was framed; all was sent */
     Bytes in, out;
+    Bytes wire;                   /* of a raw answer: framed, to be sent; before it, its fields */
     char *text;                   /* target, path, host: copies, one after the other */
     size_t text_size;
     HttpText method, target, path, query, host;
@@ -96,7 +99,7 @@ struct Http {
     int listener;                 /* our own descriptor of it */
     bool draining, freeing;
     bool resumed;                 /* since the last turn: there is something to do */
-    size_t connections, suspended;
+    size_t connections, suspended, raw; /* raw: answers that are sent past libmicrohttpd */
     uint64_t now_ms;
     HttpConn lists[WAITINGS];     /* heads of circular lists */
     HttpRequest *kept;
@@ -109,17 +112,24 @@ struct Http {
 void http_wait(HttpConn *, Waiting);      /* from now on */
 void http_suspend(HttpRequest *);         /* from within libmicrohttpd's callbacks only */
 void http_resume(HttpRequest *);          /* no effect if it is not suspended */
-void http_linger(Http *, int fd);         /* makes a descriptor of its own */
+void http_cut(HttpConn *);                /* ends it, whatever it is at, at the next turn */
 
-/* http_head.c: 0, or the status to refuse it with. */
+/* http_head.c */
+unsigned http_head(HttpRequest *, const char *method, const char *version); /* 0, or what refuses it */
 bool http_field_ok(HttpText name, HttpText value);
-unsigned http_head(HttpRequest *, const char *method, const char *version);
 
 /* http_answer.c */
 void http_refuse(HttpRequest *, unsigned status); /* answered here, never the user's */
 bool http_queue(HttpRequest *);                   /* gives req->response to libmicrohttpd */
-void http_send_now(HttpConn *, unsigned status);  /* past libmicrohttpd: it has sent nothing of an answer */
-const char *http_reason(unsigned status);
+bool http_field_is_ours(HttpText name);           /* never a user's to say */
+
+/* http_raw.c */
+void http_send_now(HttpConn *, unsigned status);  /* nothing of an answer was sent yet */
+bool http_keep_head(HttpRequest *, const HttpField *, size_t n); /* in case that it becomes raw */
+bool http_raw_begin(HttpRequest *);
+void http_raw_flush(HttpRequest *);
+void http_linger(Http *, int fd);                 /* makes a descriptor of its own */
+void http_end_lingering(Http *, uint64_t longer_than_ms);
 
 /* http_bytes.c */
 size_t bytes_len(const Bytes *);
