@@ -665,6 +665,8 @@ FNVM_API const char *fnvm_image_draws(const fnvm_image *);
  * guest is to have now. */
 FNVM_API fnvm_error *fnvm_image_restore(fnvm_image *, fnvm_linker *, fnvm_wasi *,
                                         fnvm_instance **main);
+/* The `wasi` of a restored store, or NULL: of one from a pool, what `define` had made for it. */
+FNVM_API fnvm_wasi *fnvm_store_wasi(const fnvm_store *);
 /* For a restored store whose guest is about to run, once: brings in at once what the image was
  * trained to know that its first requests write (fnvm snapshot --train); else does nothing. */
 FNVM_API void fnvm_store_prefault(fnvm_store *);

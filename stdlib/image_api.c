@@ -104,6 +104,8 @@ fnvm_error *fnvm_image_restore(fnvm_image *image, fnvm_linker *l, fnvm_wasi *was
     return NULL;
 }
 
+fnvm_wasi *fnvm_store_wasi(const fnvm_store *s) { return s->wasi; }
+
 void fnvm_store_prefault(fnvm_store *s) { working_set_populate(s); }
 
 fnvm_error *fnvm_store_reset(fnvm_store *s)

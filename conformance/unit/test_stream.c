@@ -579,11 +579,12 @@ static fnvm_error *define(void *env, fnvm_linker *linker, fnvm_wasi **wasi)
 }
 
 /* Puts the world's store in place of its own, so that the functions above are for it. */
-static void take(World *w, fnvm_pool *pool, fnvm_wasi *wasi)
+static void take(World *w, fnvm_pool *pool)
 {
     must(fnvm_pool_take(pool, &w->store, &w->instance));
     assert_true(fnvm_instance_export(w->instance, "memory", 6, &w->memory));
-    w->wasi = wasi;
+    w->wasi = fnvm_store_wasi(w->store);
+    assert_non_null(w->wasi);
 }
 
 static void images_do_not_know(void **state, bool frozen_with_streams)
@@ -602,7 +603,12 @@ static void images_do_not_know(void **state, bool frozen_with_streams)
     must(fnvm_pool_new(image, &(fnvm_pool_options){.most = 1, .define = define, .env = &w}, &pool));
     first = w;
     for (int i = 0; i < 3; i++) {
-        take(&w, pool, NULL);
+        take(&w, pool);
+        fnvm_wasi_clear_env(w.wasi);
+        must(fnvm_wasi_env(w.wasi, "N", i == 0 ? "a long value" : "x"));
+        assert_int_equal(call(&w, "environ", 0, 0), 1);
+        memory_has(&w, 8192, i == 0 ? "N=a long value" : "N=x");
+        assert_int_equal(word_at(&w, 20), i == 0 ? 15 : 4);
         vectors(&w, (const uint32_t[]){5}, 1, "abcde");
         w.script = ".";
         assert_int_equal(call(&w, "write", 2, 1), BADF); /* as it was frozen */

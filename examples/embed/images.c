@@ -45,8 +45,6 @@ static fnvm_error *write_output(void *env, fnvm_caller *caller, const void *from
     return NULL;
 }
 
-static fnvm_wasi *newest;
-
 /* What every store needs that is made of the image; the environment comes with the request. */
 static fnvm_error *define(void *env, fnvm_linker *linker, fnvm_wasi **wasi)
 {
@@ -54,7 +52,6 @@ static fnvm_error *define(void *env, fnvm_linker *linker, fnvm_wasi **wasi)
     fnvm_error *e = fnvm_wasi_new(wasi);
     if (!e) e = fnvm_wasi_stream(*wasi, 1, &to);
     if (!e) e = fnvm_linker_define_wasi(linker, *wasi);
-    newest = *wasi;
     return e;
 }
 
@@ -89,8 +86,9 @@ static void serve(fnvm_pool *pool, const char *who, Output *out)
     fnvm_instance *instance;
     out->len = 0;
     must(fnvm_pool_take(pool, &store, &instance));
-    fnvm_wasi_clear_env(newest); /* the pool has one store only, and so this is its */
-    must(fnvm_wasi_env(newest, "WHO", who));
+    fnvm_wasi *wasi = fnvm_store_wasi(store);
+    fnvm_wasi_clear_env(wasi); /* it has the last request's still */
+    must(fnvm_wasi_env(wasi, "WHO", who));
     const int32_t calls = call(store, instance, "handle");
     printf("%.*s: %d\n", (int)out->len - 1, out->text, (int)calls);
     fnvm_pool_give(pool, store);
