@@ -633,9 +633,10 @@ typedef struct fnvm_freeze {   /* zero is a good default but for the first two a
     uint64_t value;            /* ... (of an i32 or f32 the lower half), or is called again */
 } fnvm_freeze;
 
-/* Freezes a store in which nothing runs, or from within a host function all that its guest is in
- * the midst of.  The store goes on afterwards.  FNVM_E_USAGE if calls are nested (a host function
- * called back into the guest), FNVM_E_UNSUPPORTED with a list for what cannot be frozen. */
+/* Freezes a store in which nothing runs, or whose guest was left waiting (`wake` is then as it
+ * waits), or from within a host function all that its guest is in the midst of.  The store goes on
+ * afterwards.  FNVM_E_USAGE if calls are nested (a host function called back into the guest),
+ * FNVM_E_UNSUPPORTED with a list for what cannot be frozen. */
 FNVM_API fnvm_error *fnvm_store_freeze(fnvm_store *, const fnvm_freeze *);
 FNVM_API fnvm_error *fnvm_caller_freeze(fnvm_caller *, const fnvm_freeze *);
 

@@ -56,7 +56,7 @@ struct fnvm_store {
     uint32_t host_depth;       /* calls by the host nested in one another */
     FuncRef entry;             /* what the outermost of them called */
     HostCall host_call;        /* the innermost one */
-    Waiting waiting;           /* then nothing runs: the four above are as if it had never */
+    Waiting waiting;           /* with an owner: nothing runs, and `entry` is its guest's */
     bool starting;             /* a start function runs: it cannot be left waiting */
     bool repeating;            /* the host function in which the guest waited is called again */
 
