@@ -33,6 +33,7 @@ typedef struct NarrowNeeds {
     size_t npaths;
     bool compiles; /* maps machine code: never writable, but from a file that is */
     bool threads;  /* starts threads */
+    bool locks;    /* locks parts of files that are open: a database does */
 } NarrowNeeds;
 
 /* On failure the process may be narrowed in part. */

@@ -80,7 +80,7 @@ typedef enum Label {
 } Label;
 
 /* The lower word of an argument, as the kernel takes each of these: masked, and compared. */
-enum { VALUES_MOST = 5 };
+enum { VALUES_MOST = 7, VALUES_OF_LOCKS = 2 };
 typedef struct Check {
     unsigned argument;
     uint32_t mask;
@@ -105,7 +105,8 @@ static void make_checks(const NarrowNeeds *needs, Check checks[RULES])
                           : (Check){2, PROT_EXEC, 1, {PROT_EXEC}, REFUSE, PASS};
     checks[PROTECTION] = (Check){2, PROT_EXEC, 1, {PROT_EXEC}, KILL, PASS};
     checks[DESCRIPTOR] = (Check){
-        1, all, 5, {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC}, PASS, REFUSE};
+        1, all, needs->locks ? VALUES_MOST : VALUES_MOST - VALUES_OF_LOCKS,
+        {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC, F_SETLK, F_GETLK}, PASS, REFUSE};
     checks[DEVICE] = (Check){
         1, all, 4, {FIONREAD, TCGETS, TERMINAL_GET, PAGES_GET}, PASS, REFUSE};
     checks[THREAD] = (Check){0, THREAD_BITS, 1, {CLONE_THREAD | CLONE_VM | CLONE_SIGHAND},

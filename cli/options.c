@@ -112,6 +112,7 @@ static const GroupKey wasi_keys[] = {
      "bytes written in all, to streams, files and sockets; then errno dquot"},
     {"max-descriptors", VALUE_SMALL, FIELD(max_descriptors), "=N",
      "open descriptors, 0 to 2 included, at most 1024; then errno mfile"},
+    {"kv", VALUE_TEXT, FIELD(kv), "=FILE", "keys and values of fnvm:kv, made if need be"},
     {NULL, VALUE_FLAG, 0, 0, NULL, NULL}};
 
 static const GroupKey debug_keys[] = {

@@ -42,6 +42,7 @@ typedef struct Options {
     Pairs calls;  /* functions of WASI that may be imported, as names; none: all may */
     uint64_t max_output;
     uint32_t max_descriptors;
+    const char *kv; /* the file with the guest's keys and values, or NULL */
     /* -D */
     const char *coredump;
     FuncRange compiled; /* if config.jit_filter */

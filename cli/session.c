@@ -119,7 +119,24 @@ static int preload(Session *s, const Pair *pair)
     return error ? error_report(error, "failed to preload `%s`", pair->value) : -1;
 }
 
-/* The system interfaces: WASI and fnvm:snapshot. */
+/* The `fnvm:*` interfaces: lines of log go to standard error; there is nobody to call. */
+static int link_services(Session *s)
+{
+    fnvm_kv *kv = NULL;
+    fnvm_error *error = fnvm_services_new(&s->services);
+    if (!error && s->options.kv) error = fnvm_kv_open(s->options.kv, &kv);
+    if (!error && kv) error = fnvm_services_kv(s->services, kv, "");
+    fnvm_kv_release(kv);
+    if (error) {
+        int status = error_report(error, "failed to set up fnvm:kv");
+        return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+    }
+    fnvm_services_note_draws(s->services, s->wasi);
+    error = fnvm_linker_define_services(s->linker, s->services);
+    return error ? error_report(error, "failed to set up the fnvm interfaces") : -1;
+}
+
+/* The system interfaces: WASI, `fnvm:*`. */
 static int link_system(Session *s)
 {
     fnvm_error *error = fnvm_wasi_new(&s->wasi);
@@ -135,7 +152,7 @@ static int link_system(Session *s)
         return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
     }
     error = fnvm_linker_define_snapshot(s->linker, s->checkpoint, s->checkpoint_env);
-    return error ? error_report(error, "failed to set up fnvm:snapshot") : -1;
+    return error ? error_report(error, "failed to set up fnvm:snapshot") : link_services(s);
 }
 
 /* The functions of libraries that the manifest names, under the policy that the engine has. */
@@ -314,6 +331,7 @@ void session_free(Session *s)
     interrupt_remove(); /* if it has not come to running */
     if (s->linker) fnvm_linker_free(s->linker);
     if (s->store) fnvm_store_free(s->store);
+    fnvm_services_free(s->services);
     if (s->wasi) fnvm_wasi_free(s->wasi);
     natives_close(s->natives);
     if (s->image) fnvm_image_release(s->image);

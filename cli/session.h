@@ -32,6 +32,7 @@ typedef struct Session { /* before target_resolve zero but `options` and `words`
     Natives *natives;       /* or NULL */
     fnvm_store *store;
     fnvm_wasi *wasi;
+    fnvm_services *services;
     fnvm_linker *linker;
     fnvm_instance *instance;
     /* What the guest's checkpoint() does; see fnvm_linker_define_snapshot. */

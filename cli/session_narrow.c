@@ -7,7 +7,22 @@
 #include "cli/session.h"
 #include "cli/train.h"
 
-enum { OWN_PATHS = 4 }; /* besides directories and module paths */
+enum { KV_FILES = 3, OWN_PATHS = 4 + KV_FILES }; /* besides directories and module paths */
+
+/* The file and those beside it, which are there while it is open; *names is to be freed. */
+static fnvm_error *add_kv(const char *file, NarrowPath *paths, size_t *n, char **names)
+{
+    static const char *const endings[KV_FILES] = {"", "-wal", "-shm"};
+    const size_t room = strlen(file) + sizeof "-wal";
+    *names = malloc(KV_FILES * room);
+    if (!*names) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+    for (size_t i = 0; i < KV_FILES; i++) {
+        char *name = *names + i * room;
+        snprintf(name, room, "%s%s", file, endings[i]);
+        paths[(*n)++] = (NarrowPath){name, NARROW_WRITE};
+    }
+    return NULL;
+}
 
 /* A core dump is written over what is there, or made in its directory; *folder is to be freed. */
 static fnvm_error *add_coredump(const char *file, NarrowPath *paths, size_t *n, char **folder)
@@ -51,14 +66,17 @@ fnvm_error *session_narrow(const Session *s)
     if (kept) return kept;
     NarrowPath *paths = calloc(o->ndirs + o->module_paths.n + OWN_PATHS, sizeof *paths);
     if (!paths) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    char *folder = NULL;
+    char *folder = NULL, *kv_names = NULL;
     size_t n = add_paths(s, paths);
     fnvm_error *error = o->coredump ? add_coredump(o->coredump, paths, &n, &folder) : NULL;
+    if (!error && o->kv) error = add_kv(o->kv, paths, &n, &kv_names);
     const NarrowNeeds needs = {.paths = paths, .npaths = n,
                                .compiles = o->config.engine != FNVM_ENGINE_INTERPRETER,
-                               .threads = o->config.compile == FNVM_COMPILE_EAGER};
+                               .threads = o->config.compile == FNVM_COMPILE_EAGER,
+                               .locks = o->kv != NULL};
     if (!error) error = narrow_process(&needs, s->narrow);
     free(folder);
+    free(kv_names);
     free(paths);
     return error;
 }

@@ -786,9 +786,23 @@ typedef enum fnvm_log_level { FNVM_LOG_DEBUG, FNVM_LOG_INFO, FNVM_LOG_WARN, FNVM
 FNVM_API void fnvm_services_log(fnvm_services *, void (*fn)(void *env, fnvm_log_level, const char *text, size_t len,
                                                             const char *fields, size_t fields_len), void *env);
 
+/* Called where the guest is about to wait until `deadline_ns` of CLOCK_MONOTONIC (fnvm:time): like
+ * fnvm_wasi_at_sleep, and may be the same function. */
+FNVM_API void fnvm_services_at_sleep(fnvm_services *, fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
+                                     void *env);
+/* While an image is made: clocks read and numbers drawn by fnvm:time and fnvm:random are noted with those of
+ * `wasi`, once that does (fnvm_wasi_note_draws).  NULL: no more. */
+FNVM_API void fnvm_services_note_draws(fnvm_services *, fnvm_wasi *);
+
 /* fnvm:kv.  A store of keys and values; reference-counted, any thread, several processes. */
+enum {
+    FNVM_KV_PREFIX_BYTES = 255,      /* of fnvm_services_kv */
+    FNVM_KV_KEY_BYTES = 1024,        /* of the guest's part of a key; any bytes but NUL */
+    FNVM_KV_VALUE_BYTES = 1 << 20,   /* also of what is appended to */
+    FNVM_KV_LIST_KEYS = 1000         /* in one call */
+};
 typedef struct fnvm_kv fnvm_kv;
-typedef struct fnvm_kv_backend { /* all but `close` from any thread; *value is malloc'd */
+typedef struct fnvm_kv_backend { /* from any thread; results are of fnvm_service_status; *value is malloc'd */
     void *env;
     int (*get)(void *env, const char *key, size_t key_len, char **value, size_t *len);
     int (*set)(void *env, const char *key, size_t key_len, const char *value, size_t len);
@@ -796,25 +810,28 @@ typedef struct fnvm_kv_backend { /* all but `close` from any thread; *value is m
     /* `was` NULL: it must not exist.  FNVM_SERVICE_CHANGED if it is another. */
     int (*swap)(void *env, const char *key, size_t key_len, const char *was, size_t was_len, const char *value,
                 size_t len);
+    /* Makes it if need be.  FNVM_SERVICE_TOO_LARGE if it would be longer than FNVM_KV_VALUE_BYTES. */
     int (*append)(void *env, const char *key, size_t key_len, const char *value, size_t len);
     /* Keys that begin with `prefix` and come after `after` (len 0: from the first), in order, NUL-terminated back
-     * to back, at most `most`. */
+     * to back, at most `most`; *keys is malloc'd. */
     int (*list)(void *env, const char *prefix, size_t prefix_len, const char *after, size_t after_len, size_t most,
                 char **keys, size_t *len);
-    void (*close)(void *env);
+    void (*close)(void *env); /* with the last reference; may be NULL */
 } fnvm_kv_backend;
-FNVM_API fnvm_error *fnvm_kv_open(const char *path, fnvm_kv **out);  /* a file, made if need be (SQLite) */
-FNVM_API fnvm_error *fnvm_kv_new(const fnvm_kv_backend *, fnvm_kv **out);
+/* A file, made if need be (SQLite; PATH-wal and PATH-shm beside it).  After fork() a child opens its own. */
+FNVM_API fnvm_error *fnvm_kv_open(const char *path, fnvm_kv **out);
+FNVM_API fnvm_error *fnvm_kv_new(const fnvm_kv_backend *, fnvm_kv **out); /* on failure `close` is not called */
 FNVM_API fnvm_kv *fnvm_kv_retain(fnvm_kv *);
 FNVM_API void fnvm_kv_release(fnvm_kv *); /* NULL is fine */
-/* The guest's keys are those of `kv` that begin with `prefix`, which it does not see. */
+/* The guest's keys are those of `kv` that begin with `prefix`, which it does not see.  NULL: it has no store. */
 FNVM_API fnvm_error *fnvm_services_kv(fnvm_services *, fnvm_kv *, const char *prefix);
 
 /* fnvm:call and fnvm:http: what the embedder does for the guest.  `start` begins something and returns an id
  * above 0, or a status; the bytes are the embedder's to copy.  `poll` says whether it has ended: true, with its
  * status (FNVM_SERVICE_OK: *answer and *len, valid until `drop`).  If it has not and `wait` is set, the embedder may
  * return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) through *error, or wait itself until `deadline_ns` of
- * CLOCK_MONOTONIC. */
+ * CLOCK_MONOTONIC (UINT64_MAX: without end) or an interrupt.  A suspended guest asks again when it is resumed, which is
+ * due when the task has ended or the deadline has passed.  Every id that was given is dropped once, ended or not. */
 typedef struct fnvm_task_backend {
     void *env;
     int64_t (*start)(void *env, fnvm_caller *, const char *name, size_t name_len, const void *input, size_t len);
@@ -822,11 +839,13 @@ typedef struct fnvm_task_backend {
                  size_t *len, fnvm_error **error);
     void (*drop)(void *env, int64_t id);
 } fnvm_task_backend;
-/* `name` is the function's; the input and answer are bytes. */
+/* `name` is the function's; the input and answer are bytes.  A name "#N" is a guest's own (Faasm's __faasm_chain_ptr):
+ * a fresh instance of the same function, in which fnvm_services_chained() is called instead of the usual export; the
+ * input and output are fnvm_services_input's and _output's.  FNVM_SERVICE_DENIED if the embedder cannot.  NULL: none. */
 FNVM_API void fnvm_services_calls(fnvm_services *, const fnvm_task_backend *);
-/* `name` is "METHOD URL"; the input is a header and a body as on the wire ("Name: value\r\n...\r\n\r\nbody"), and so is the
- * answer, after a line "HTTP STATUS\r\n".  Whatever is not on the list ("https://host[:port]/path*") is denied
- * before `start`. */
+/* `name` is "METHOD URL", the URL always with a port; the input is a header and a body as on the wire ("Name: value\r\n...\r\n\r\nbody"), and so is the
+ * answer, after a line "HTTP STATUS\r\n".  Whatever is not on the list ("https://host[:port]/path*", docs/interfaces.md)
+ * is denied before `start`.  The backend must not follow redirects: the guest does, and is checked again. */
 FNVM_API fnvm_error *fnvm_services_http(fnvm_services *, const fnvm_task_backend *, const char *const *allow, size_t n);
 
 /* fnvm:request, for functions that are called once per request (their export `fnvm_handle`): what they ask and
@@ -849,9 +868,13 @@ typedef struct fnvm_request_backend {
 } fnvm_request_backend;
 FNVM_API void fnvm_services_request(fnvm_services *, const fnvm_request_backend *);
 
-/* The input and output of a function in the manner of Faasm; what it writes is fnvm_services_output's. */
+/* The input and output of a function in the manner of Faasm; what it writes is fnvm_services_output's, which is valid
+ * until it writes again or fnvm_services_reset. */
 FNVM_API void fnvm_services_input(fnvm_services *, const void *bytes, size_t len); /* not copied */
 FNVM_API void fnvm_services_output(fnvm_services *, const void **bytes, size_t *len);
+/* The function that a task's name "#N" stands for: element N of the instance's first table.  It takes nothing and
+ * returns an i32, 0 for success.  FNVM_E_NOT_FOUND or FNVM_E_LINK if there is none such. */
+FNVM_API fnvm_error *fnvm_services_chained(fnvm_instance *, const char *name, size_t name_len, fnvm_extern *func);
 
 #ifdef __cplusplus
 }
