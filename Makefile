@@ -209,6 +209,10 @@ $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
 $(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 # It makes allocations fail.
 $(BUILD)/unit/test_c_api_memory: LDFLAGS += $(foreach f,malloc calloc realloc,-Wl,--wrap=$(f))
+$(BUILD)/unit/test_http_outbound: $(OBJ)/gateway/http_outbound.o $(OBJ)/gateway/http_address.o
+$(BUILD)/unit/test_http_outbound: LIBS += -lcurl
+$(BUILD)/unit/test_kv_redis: $(OBJ)/gateway/kv_redis.o
+$(BUILD)/unit/test_kv_redis: LIBS += -lhiredis
 
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)

@@ -1,0 +1,226 @@
+/* Keys and values in Redis: a server of our own on a Unix socket; skipped where there is none installed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/kv_redis.h"
+#include "stdlib/services.h"
+
+typedef struct Server { char dir[32], path[64], address[96]; pid_t pid; } Server;
+
+static void spawn(Server *s)
+{
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid) return;
+    if (!freopen("/dev/null", "w", stdout)) _exit(127);
+    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->path, "--save", "", "--dir", s->dir,
+           "--appendonly", "no", (char *)NULL);
+    _exit(127);
+}
+
+static void stop(Server *s)
+{
+    int status;
+    kill(s->pid, SIGKILL);
+    waitpid(s->pid, &status, 0);
+    unlink(s->path);
+}
+
+/* NULL: none could be started. */
+static fnvm_kv *start(Server *s)
+{
+    strcpy(s->dir, "/tmp/fnvm-redis-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    snprintf(s->path, sizeof s->path, "%s/s", s->dir);
+    snprintf(s->address, sizeof s->address, "redis+unix:%s", s->path);
+    spawn(s);
+    for (int i = 0; i < 500; i++) {
+        fnvm_kv *kv;
+        int status;
+        fnvm_error *error = kv_redis_open(s->address, &kv);
+        if (!error) return kv;
+        assert_int_equal(fnvm_error_code(error), FNVM_E_IO);
+        fnvm_error_free(error);
+        if (waitpid(s->pid, &status, WNOHANG) == s->pid) break;
+        usleep(10000);
+    }
+    return NULL;
+}
+
+static void end(Server *s, fnvm_kv *kv)
+{
+    fnvm_kv_release(kv);
+    stop(s);
+    rmdir(s->dir);
+}
+
+#define KEY(text) text, strlen(text)
+
+static void all_of_it(void **state)
+{
+    (void)state;
+    Server s;
+    fnvm_kv *kv = start(&s);
+    if (!kv) {
+        rmdir(s.dir);
+        skip();
+    }
+    const fnvm_kv_backend *b = kv_backend(kv);
+    char *value;
+    size_t len;
+    assert_int_equal(b->get(b->env, KEY("k"), &value, &len), FNVM_SERVICE_NOT_FOUND);
+    assert_int_equal(b->set(b->env, KEY("k"), "a\0b", 3), 0);
+    assert_int_equal(b->get(b->env, KEY("k"), &value, &len), 0);
+    assert_int_equal(len, 3);
+    assert_memory_equal(value, "a\0b", 3);
+    free(value);
+    assert_int_equal(b->swap(b->env, KEY("k"), "a", 1, "new", 3), FNVM_SERVICE_CHANGED);
+    assert_int_equal(b->swap(b->env, KEY("k"), "a\0b", 3, "new", 3), 0);
+    assert_int_equal(b->swap(b->env, KEY("k"), NULL, 0, "x", 1), FNVM_SERVICE_CHANGED);
+    assert_int_equal(b->swap(b->env, KEY("none"), "x", 1, "y", 1), FNVM_SERVICE_CHANGED);
+    assert_int_equal(b->swap(b->env, KEY("fresh"), NULL, 0, "x", 1), 0);
+    assert_int_equal(b->remove(b->env, KEY("fresh")), 0);
+    assert_int_equal(b->remove(b->env, KEY("fresh")), FNVM_SERVICE_NOT_FOUND);
+    assert_int_equal(b->append(b->env, KEY("k"), "+", 1), 0);
+    char *big = calloc(1, FNVM_KV_VALUE_BYTES);
+    assert_int_equal(b->append(b->env, KEY("k"), big, FNVM_KV_VALUE_BYTES - 3), FNVM_SERVICE_TOO_LARGE);
+    assert_int_equal(b->append(b->env, KEY("k"), big, FNVM_KV_VALUE_BYTES - 4), 0);
+    assert_int_equal(b->get(b->env, KEY("k"), &value, &len), 0);
+    assert_int_equal(len, FNVM_KV_VALUE_BYTES);
+    free(value);
+    free(big);
+    end(&s, kv);
+}
+
+static void lists_are_in_order(void **state)
+{
+    (void)state;
+    Server s;
+    fnvm_kv *kv = start(&s);
+    if (!kv) {
+        rmdir(s.dir);
+        skip();
+    }
+    const fnvm_kv_backend *b = kv_backend(kv);
+    char key[32], *keys;
+    size_t len;
+    for (int i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "p*/%04d", i * 7 % 3000);
+        assert_int_equal(b->set(b->env, KEY(key), "", 0), 0);
+    }
+    assert_int_equal(b->set(b->env, KEY("px/0000"), "", 0), 0); /* '*' is no wildcard */
+    int seen = 0;
+    char after[32] = "";
+    for (;;) {
+        assert_int_equal(b->list(b->env, KEY("p*/"), KEY(after), 700, &keys, &len), 0);
+        for (size_t at = 0; at < len; at += strlen(keys + at) + 1, seen++) {
+            snprintf(key, sizeof key, "p*/%04d", seen);
+            assert_string_equal(keys + at, key);
+            strcpy(after, key);
+        }
+        free(keys);
+        if (len == 0) break;
+    }
+    assert_int_equal(seen, 3000);
+    end(&s, kv);
+}
+
+typedef struct Adder { const fnvm_kv_backend *b; int failed; } Adder;
+
+static void *add(void *env)
+{
+    Adder *a = env;
+    for (int done = 0; done < 100 && !a->failed;) {
+        char *value = NULL, next[16], was[16] = "0";
+        size_t len = 0;
+        int status = a->b->get(a->b->env, "n", 1, &value, &len);
+        if (status && status != FNVM_SERVICE_NOT_FOUND) a->failed = status;
+        if (value && len < sizeof was) memcpy(was, value, len), was[len] = '\0';
+        const int n = snprintf(next, sizeof next, "%d", atoi(was) + 1);
+        status = a->b->swap(a->b->env, "n", 1, value, len, next, (size_t)n);
+        free(value);
+        if (status == FNVM_SERVICE_OK) done++;
+        else if (status != FNVM_SERVICE_CHANGED) a->failed = status;
+    }
+    return NULL;
+}
+
+static void several_threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 6 };
+    Server s;
+    fnvm_kv *kv = start(&s);
+    if (!kv) {
+        rmdir(s.dir);
+        skip();
+    }
+    pthread_t threads[THREADS];
+    Adder adders[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        adders[i] = (Adder){kv_backend(kv), 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, add, &adders[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    char *value;
+    size_t len;
+    assert_int_equal(kv_backend(kv)->get(kv_backend(kv)->env, "n", 1, &value, &len), 0);
+    assert_int_equal(len, 3);
+    assert_memory_equal(value, "600", 3);
+    free(value);
+    end(&s, kv);
+}
+
+static void a_server_that_goes_and_comes(void **state)
+{
+    (void)state;
+    Server s;
+    fnvm_kv *kv = start(&s);
+    if (!kv) {
+        rmdir(s.dir);
+        skip();
+    }
+    const fnvm_kv_backend *b = kv_backend(kv);
+    assert_int_equal(b->set(b->env, KEY("k"), "v", 1), 0);
+    stop(&s);
+    assert_int_equal(b->set(b->env, KEY("k"), "v", 1), FNVM_SERVICE_UNAVAILABLE);
+    spawn(&s);
+    int status = FNVM_SERVICE_UNAVAILABLE;
+    for (int i = 0; i < 500 && status; i++, usleep(10000)) status = b->set(b->env, KEY("k"), "v", 1);
+    assert_int_equal(status, 0);
+    end(&s, kv);
+}
+
+static void addresses(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "redis://", "redis://h:0", "redis://h:x", "redis://h:99999", "redis://h/x",
+                                      "redis://[::1", "redis+unix:", "rediss://h", "redis://user@h", "redis://[::1]x"};
+    fnvm_kv *kv;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        fnvm_error *error = kv_redis_open(bad[i], &kv);
+        if (!error || fnvm_error_code(error) != FNVM_E_USAGE) fail_msg("taken: %s", bad[i]);
+        fnvm_error_free(error);
+    }
+    fnvm_error *error = kv_redis_open("redis+unix:/nowhere/s", &kv);
+    assert_int_equal(fnvm_error_code(error), FNVM_E_IO);
+    fnvm_error_free(error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_of_it), cmocka_unit_test(lists_are_in_order),
+                                       cmocka_unit_test(several_threads),
+                                       cmocka_unit_test(a_server_that_goes_and_comes), cmocka_unit_test(addresses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
