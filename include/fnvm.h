@@ -775,7 +775,8 @@ typedef enum fnvm_service_status {  /* what guests see; also the results of the 
 
 FNVM_API fnvm_error *fnvm_services_new(fnvm_services **out);
 FNVM_API void fnvm_services_free(fnvm_services *); /* after the stores that use it; NULL is fine */
-/* Between requests: handles are closed, counters of bounds start anew, calls not awaited are dropped. */
+/* Between requests: handles are closed, calls not awaited are dropped, input, output and copies of state are gone, and
+ * random numbers have a new key.  What the embedder gave (log, store, backends) stays. */
 FNVM_API void fnvm_services_reset(fnvm_services *);
 /* Defines fnvm:log, kv, call, http, random, time, request, and the host interface of Faasm
  * (`env`.`__faasm_*`) on top of them.  `services` outlives the linker. */

@@ -92,6 +92,13 @@ static int others(void)
     return 0;
 }
 
+/* Where an image may be frozen. */
+__attribute__((export_name("prepare"))) void prepare(void)
+{
+    uint32_t len;
+    fnvm_kv_get("x", 1, 0, NULL, 0, &len);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) return others();
