@@ -1,5 +1,5 @@
-/* Runs functions written for Faasm, in the smallest embedder that can: a call runs at once, in a store of its
- * own, and its output is kept until it is asked for.
+/* Runs functions written for Faasm, in the smallest embedder that can: a call runs at once, in a
+ * store of its own, and its output is kept until it is asked for.
  *
  *     faasm STORE NAME=FILE... NAME [INPUT]     calls NAME's _start; prints its output
  *
@@ -13,8 +13,16 @@
 enum { FUNCTIONS = 8, CALLS = 64 };
 
 typedef struct Host Host;
-typedef struct Function { Host *host; const char *name; fnvm_module *module; } Function;
-typedef struct Call { int status; char *output; size_t len; } Call;
+typedef struct Function {
+    Host *host;
+    const char *name;
+    fnvm_module *module;
+} Function;
+typedef struct Call {
+    int status;
+    char *output;
+    size_t len;
+} Call;
 struct Host {
     fnvm_engine *engine;
     fnvm_kv *kv;
@@ -26,7 +34,8 @@ struct Host {
 
 static void report(fnvm_error *error)
 {
-    for (const fnvm_error *e = error; e; e = fnvm_error_cause(e)) fprintf(stderr, "%s\n", fnvm_error_message(e));
+    for (const fnvm_error *e = error; e; e = fnvm_error_cause(e))
+        fprintf(stderr, "%s\n", fnvm_error_message(e));
     fnvm_error_free(error);
 }
 
@@ -40,10 +49,11 @@ typedef struct Run {
     fnvm_instance *instance;
 } Run;
 
-static int64_t on_start(void *env, fnvm_caller *, const char *name, size_t name_len, const void *input, size_t len);
+static int64_t on_start(void *env, fnvm_caller *, const char *name, size_t name_len,
+                        const void *input, size_t len);
 
-static bool on_poll(void *env, fnvm_caller *caller, int64_t id, bool wait, uint64_t deadline_ns, int *status,
-                    const void **answer, size_t *len, fnvm_error **error)
+static bool on_poll(void *env, fnvm_caller *caller, int64_t id, bool wait, uint64_t deadline_ns,
+                    int *status, const void **answer, size_t *len, fnvm_error **error)
 {
     const Call *call = &((Function *)env)->host->calls[id - 1];
     (void)caller, (void)wait, (void)deadline_ns, (void)error;
@@ -94,7 +104,8 @@ static fnvm_error *enter(const Run *r, const char *name, size_t len, int *status
     return error;
 }
 
-static void run(Function *f, const char *name, size_t name_len, const void *input, size_t len, Call *out)
+static void run(Function *f, const char *name, size_t name_len, const void *input, size_t len,
+                Call *out)
 {
     Run r = {0};
     const void *output = NULL;
@@ -123,7 +134,8 @@ static Function *find(Host *h, const char *name, size_t len)
     return NULL;
 }
 
-static int64_t on_start(void *env, fnvm_caller *caller, const char *name, size_t name_len, const void *input, size_t len)
+static int64_t on_start(void *env, fnvm_caller *caller, const char *name, size_t name_len,
+                        const void *input, size_t len)
 {
     Function *me = env, *f = name[0] == '#' ? me : find(me->host, name, name_len);
     (void)caller;
@@ -145,7 +157,8 @@ static fnvm_error *load(Host *h, int argc, char **argv, int *at)
 {
     fnvm_error *error = fnvm_engine_new(NULL, &h->engine);
     if (!error) error = fnvm_kv_open(argv[1], &h->kv);
-    for (*at = 2; !error && *at < argc && strchr(argv[*at], '=') && h->nfunctions < FUNCTIONS; ++*at) {
+    for (*at = 2; !error && *at < argc && strchr(argv[*at], '=') && h->nfunctions < FUNCTIONS;
+         ++*at) {
         char *file = strchr(argv[*at], '=');
         *file++ = '\0';
         Function *f = &h->functions[h->nfunctions];

@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef struct Range { uint32_t first; unsigned bits; } Range;
+typedef struct Range {
+    uint32_t first;
+    unsigned bits;
+} Range;
 
 static const Range special[] = {
     {0x00000000, 8},  /* this network */
@@ -17,11 +20,11 @@ static const Range special[] = {
     {0xAC100000, 12}, /* private */
     {0xC0000000, 24}, /* protocols */
     {0xC0000200, 24}, {0xC6336400, 24}, {0xCB007100, 24}, /* documentation */
-    {0xC0586300, 24}, /* 6to4 relays */
-    {0xC0A80000, 16}, /* private */
-    {0xC6120000, 15}, /* benchmarks */
-    {0xE0000000, 4},  /* multicast */
-    {0xF0000000, 4}   /* reserved, broadcast */
+    {0xC0586300, 24},                                     /* 6to4 relays */
+    {0xC0A80000, 16},                                     /* private */
+    {0xC6120000, 15},                                     /* benchmarks */
+    {0xE0000000, 4},                                      /* multicast */
+    {0xF0000000, 4}                                       /* reserved, broadcast */
 };
 
 static bool v4_is_public(uint32_t address)
@@ -45,18 +48,21 @@ static bool v6_is_public(const uint8_t b[16])
     static const uint8_t nat64[12] = {0x00, 0x64, 0xFF, 0x9B};
     if (memcmp(b, mapped, 12) == 0 || memcmp(b, nat64, 12) == 0) return v4_is_public(v4_at(b + 12));
     if (memcmp(b, zeros, 12) == 0 || (b[0] & 0xE0) != 0x20) return false;
-    if (b[0] == 0x20 && b[1] == 0x02) return v4_is_public(v4_at(b + 2));              /* 6to4 */
-    if (b[0] == 0x20 && b[1] == 0x01 && (b[2] & 0xFE) == 0) return false;             /* protocols, Teredo */
-    if (b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0D && b[3] == 0xB8) return false;   /* documentation */
-    return !(b[0] == 0x3F && b[1] == 0xFF && (b[2] & 0xF0) == 0);                     /* documentation */
+    if (b[0] == 0x20 && b[1] == 0x02) return v4_is_public(v4_at(b + 2));  /* 6to4 */
+    if (b[0] == 0x20 && b[1] == 0x01 && (b[2] & 0xFE) == 0) return false; /* protocols, Teredo */
+    if (b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0D && b[3] == 0xB8)
+        return false;                                             /* documentation */
+    return !(b[0] == 0x3F && b[1] == 0xFF && (b[2] & 0xF0) == 0); /* documentation */
 }
 
 bool address_is_public(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
-        return v4_is_public(ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+        return v4_is_public(
+            ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
     if (address->sa_family == AF_INET6)
-        return v6_is_public(((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr);
+        return v6_is_public(
+            ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr);
     return false;
 }
 
@@ -64,7 +70,9 @@ bool address_is_loopback(const struct sockaddr *address)
 {
     static const uint8_t one[16] = {[15] = 1};
     if (address->sa_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
+        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 ==
+               127;
     return address->sa_family == AF_INET6 &&
-           memcmp(((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr, one, 16) == 0;
+           memcmp(((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr, one,
+                  16) == 0;
 }

@@ -1,6 +1,7 @@
-/* One thread drives curl's multi interface.  Requests are made by whoever starts them, and handed to the thread
- * in a list; the thread alone touches curl's handles from then on.  A request ends in the thread, which sets its
- * status and tells those who wait; it is freed when both the thread and the guest have let go of it. */
+/* One thread drives curl's multi interface.  Requests are made by whoever starts them, and
+ * handed to the thread in a list; the thread alone touches curl's handles from then on.  A
+ * request ends in the thread, which sets its status and tells those who wait; it is freed when
+ * both the thread and the guest have let go of it. */
 #include "gateway/http_outbound.h"
 
 #include <curl/curl.h>
@@ -20,33 +21,34 @@ enum { WAIT_NS = 50000000 }; /* between two looks at the interrupt of a guest wh
 typedef enum Peer { PEER_NAME, PEER_LOCALHOST, PEER_ADDRESS } Peer; /* what the URL's host is */
 
 typedef struct Request {
-    struct Request *next;       /* in the bucket of its id */
-    struct Request *queue;      /* in the list of those that are new */
+    struct Request *next;  /* in the bucket of its id */
+    struct Request *queue; /* in the list of those that are new */
     HttpOutbound *owner;
     int64_t id;
-    CURL *curl;                 /* NULL when it has ended */
+    CURL *curl; /* NULL when it has ended */
     struct curl_slist *fields;
     char *url, *body;
     size_t body_len;
     Peer peer;
-    bool running;               /* with curl, and not in the list of new ones */
+    bool running; /* with curl, and not in the list of new ones */
     bool ended, dropped, refused /* the address */, too_large;
     int status;
-    char *answer;               /* "HTTP 200\r\n", fields, an empty line, the body */
-    size_t len, cap, head_len;  /* head_len: up to the body */
+    char *answer;              /* "HTTP 200\r\n", fields, an empty line, the body */
+    size_t len, cap, head_len; /* head_len: up to the body */
 } Request;
 
 struct HttpOutbound {
     HttpOutboundOptions options;
     CURLM *multi;
     pthread_t thread;
-    pthread_mutex_t mutex;      /* of all below, and of `ended`, `dropped`, and what it says about the answer */
+    pthread_mutex_t
+        mutex; /* of all below, and of `ended`, `dropped`, and what it says about the answer */
     pthread_cond_t ended;
     Request *buckets[BUCKETS];
-    Request *fresh;             /* not with curl yet */
+    Request *fresh; /* not with curl yet */
     int64_t last_id;
-    uint32_t open;              /* that have not ended */
-    uint32_t dropping;          /* of these, dropped */
+    uint32_t open;     /* that have not ended */
+    uint32_t dropping; /* of these, dropped */
     bool stop;
 };
 
@@ -96,8 +98,8 @@ static bool is_field(const char *line, size_t len, const char *name)
     return len > name_len && line[name_len] == ':' && strncasecmp(line, name, name_len) == 0;
 }
 
-/* A line of the header.  A status line begins it anew: an interim answer came before.  What says how the message
- * was framed is no longer true of what the guest gets. */
+/* A line of the header.  A status line begins it anew: an interim answer came before.  What says
+ * how the message was framed is no longer true of what the guest gets. */
 static size_t on_field(char *line, size_t size, size_t n, void *env)
 {
     Request *r = env;
@@ -131,9 +133,9 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *env)
 static curl_socket_t on_socket(void *env, curlsocktype purpose, struct curl_sockaddr *a)
 {
     Request *r = env;
-    const bool allowed = r->owner->options.private_addresses ||
-                         (r->peer == PEER_ADDRESS) ||
-                         (r->peer == PEER_LOCALHOST ? address_is_loopback(&a->addr) : address_is_public(&a->addr));
+    const bool allowed =
+        r->owner->options.private_addresses || (r->peer == PEER_ADDRESS) ||
+        (r->peer == PEER_LOCALHOST ? address_is_loopback(&a->addr) : address_is_public(&a->addr));
     if (purpose != CURLSOCKTYPE_IPCXN || !allowed) {
         r->refused = true;
         return CURL_SOCKET_BAD;
@@ -151,7 +153,8 @@ static Peer peer_of(const char *url)
     const char *colon = host[0] == '[' ? NULL : memchr(host, ':', len);
     const size_t name = colon ? (size_t)(colon - host) : len;
     if (host[0] == '[') return PEER_ADDRESS;
-    if (name >= 9 && memcmp(host + name - 9, "localhost", 9) == 0 && (name == 9 || host[name - 10] == '.'))
+    if (name >= 9 && memcmp(host + name - 9, "localhost", 9) == 0 &&
+        (name == 9 || host[name - 10] == '.'))
         return PEER_LOCALHOST;
     size_t last = name; /* the last label of a name begins with a letter */
     while (last && host[last - 1] != '.') last--;
@@ -250,7 +253,8 @@ static bool set_options(const HttpOutbound *o, Request *r, const char *method)
     return ok;
 }
 
-static Request *request_new(HttpOutbound *o, const char *name, size_t name_len, const char *input, size_t len)
+static Request *request_new(HttpOutbound *o, const char *name, size_t name_len, const char *input,
+                            size_t len)
 {
     char method[METHOD_BYTES];
     const char *space = memchr(name, ' ', name_len);
@@ -280,7 +284,8 @@ static int status_of(const Request *r, CURLcode code)
     if (r->too_large) return FNVM_SERVICE_TOO_LARGE;
     if (code == CURLE_OK) return r->head_len ? FNVM_SERVICE_OK : FNVM_SERVICE_FAILED;
     if (code == CURLE_OPERATION_TIMEDOUT) return FNVM_SERVICE_TIMEOUT;
-    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT) return FNVM_SERVICE_UNAVAILABLE;
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT)
+        return FNVM_SERVICE_UNAVAILABLE;
     return FNVM_SERVICE_FAILED;
 }
 
@@ -375,8 +380,8 @@ static void *work(void *env)
 
 /* ---- The backend ---- */
 
-static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t name_len, const void *input,
-                     size_t len)
+static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t name_len,
+                     const void *input, size_t len)
 {
     HttpOutbound *o = env;
     (void)caller;
@@ -420,13 +425,14 @@ static void wait_here(HttpOutbound *o, const Request *r, fnvm_caller *caller, ui
     while (!r->ended && !(caller && fnvm_caller_interrupted(caller))) {
         const uint64_t now = now_ns();
         if (now >= deadline_ns) return;
-        const struct timespec until = timespec_of(deadline_ns - now < WAIT_NS ? deadline_ns : now + WAIT_NS);
+        const struct timespec until =
+            timespec_of(deadline_ns - now < WAIT_NS ? deadline_ns : now + WAIT_NS);
         pthread_cond_timedwait(&o->ended, &o->mutex, &until);
     }
 }
 
-static bool poll_one(void *env, fnvm_caller *caller, int64_t id, bool wait, uint64_t deadline_ns, int *status,
-                     const void **answer, size_t *len, fnvm_error **error)
+static bool poll_one(void *env, fnvm_caller *caller, int64_t id, bool wait, uint64_t deadline_ns,
+                     int *status, const void **answer, size_t *len, fnvm_error **error)
 {
     HttpOutbound *o = env;
     pthread_mutex_lock(&o->mutex);
@@ -494,7 +500,8 @@ fnvm_error *http_outbound_new(const HttpOutboundOptions *options, HttpOutbound *
         pthread_cond_destroy(&o->ended);
         pthread_mutex_destroy(&o->mutex);
         free(o);
-        return fnvm_error_new(FNVM_E_IO, "the thread for guests' requests cannot be started: %s", strerror(failed));
+        return fnvm_error_new(FNVM_E_IO, "the thread for guests' requests cannot be started: %s",
+                              strerror(failed));
     }
     *out = o;
     return NULL;

@@ -1,13 +1,16 @@
-/* Requests that guests send to other servers: a fnvm_task_backend for fnvm_services_http, over libcurl.
+/* Requests that guests send to other servers: a fnvm_task_backend for fnvm_services_http, over
+ * libcurl.
  *
- * One thread of its own does all requests at once.  HTTP and HTTPS only; no redirects, no cookies, no proxies
- * from the environment, nothing from files of the user's.  Certificates are checked by the system's list.
+ * One thread of its own does all requests at once.  HTTP and HTTPS only; no redirects, no
+ * cookies, no proxies from the environment, nothing from files of the user's.  Certificates are
+ * checked by the system's list.
  *
- * Which URLs may be asked for was decided before (stdlib/http.c); here is decided which addresses may be
- * connected to, when names have been resolved and of each connection: those of the public network.  Private, loopback,
- * link-local, multicast and other special addresses are refused, so that nobody who controls a name can point it
- * into the host's own network (DNS rebinding).  Excepted is what the list names literally: a URL whose host is an
- * address, or localhost, which then may be a loopback address only.  `private_addresses` lifts all of it. */
+ * Which URLs may be asked for was decided before (stdlib/http.c); here is decided which
+ * addresses may be connected to, when names have been resolved and of each connection: those of
+ * the public network.  Private, loopback, link-local, multicast and other special addresses are
+ * refused, so that nobody who controls a name can point it into the host's own network (DNS
+ * rebinding).  Excepted is what the list names literally: a URL whose host is an address, or
+ * localhost, which then may be a loopback address only.  `private_addresses` lifts all of it. */
 #ifndef FNVM_GATEWAY_HTTP_OUTBOUND_H
 #define FNVM_GATEWAY_HTTP_OUTBOUND_H
 
@@ -15,17 +18,19 @@
 
 typedef struct HttpOutbound HttpOutbound;
 
-typedef struct HttpOutboundOptions {  /* zero: the defaults, given here */
-    uint32_t concurrent;      /* requests that have not ended: 256; then FNVM_SERVICE_LIMIT */
-    uint64_t answer_bytes;    /* of one, fields and body: 8 MiB; then FNVM_SERVICE_TOO_LARGE */
-    uint32_t connect_ms;      /* 5,000 */
-    uint32_t total_ms;        /* 30,000; then FNVM_SERVICE_TIMEOUT */
+typedef struct HttpOutboundOptions { /* zero: the defaults, given here */
+    uint32_t concurrent;   /* requests that have not ended: 256; then FNVM_SERVICE_LIMIT */
+    uint64_t answer_bytes; /* of one, fields and body: 8 MiB; then FNVM_SERVICE_TOO_LARGE */
+    uint32_t connect_ms;   /* 5,000 */
+    uint32_t total_ms;     /* 30,000; then FNVM_SERVICE_TIMEOUT */
     bool private_addresses;
-    /* From the backend's thread, when a request has ended; `done_env` is for it.  It must not call back here. */
+    /* From the backend's thread, when a request has ended; `done_env` is for it.  It must not
+     * call back here. */
     void (*done)(void *env, int64_t id);
     void *done_env;
-    /* What a guest does that waits for request `id`: fnvm_caller_suspend, say, having noted who is to be woken.  `done`
-     * of the same request comes afterwards, never before.  It must not call back here.  NULL: its thread waits. */
+    /* What a guest does that waits for request `id`: fnvm_caller_suspend, say, having noted who
+     * is to be woken.  `done` of the same request comes afterwards, never before.  It must not
+     * call back here.  NULL: its thread waits. */
     fnvm_error *(*wait)(void *env, fnvm_caller *, int64_t id, uint64_t deadline_ns);
     void *wait_env;
 } HttpOutboundOptions;

@@ -1,7 +1,7 @@
-/* A few connections, each behind a mutex: a call takes one that is free.  A connection that broke is made anew
- * by the next call that takes it.  Before each use it is asked whether the server has closed it, so that a
- * restart of the server costs no call; a command whose answer does not come is not sent again, since it
- * may have been carried out. */
+/* A few connections, each behind a mutex: a call takes one that is free.  A connection that
+ * broke is made anew by the next call that takes it.  Before each use it is asked whether the
+ * server has closed it, so that a restart of the server costs no call; a command whose answer
+ * does not come is not sent again, since it may have been carried out. */
 #include "gateway/kv_redis.h"
 
 #include <hiredis/hiredis.h>
@@ -15,12 +15,16 @@
 
 enum {
     CONNECTIONS = 4,
-    CONNECT_MS = 1000, COMMAND_MS = 2000,
-    LIST_MS = 5000,      /* for a list, which takes many commands */
-    SCAN_COUNT = 1000    /* keys that Redis looks at in one of them */
+    CONNECT_MS = 1000,
+    COMMAND_MS = 2000,
+    LIST_MS = 5000,   /* for a list, which takes many commands */
+    SCAN_COUNT = 1000 /* keys that Redis looks at in one of them */
 };
 
-typedef struct Connection { pthread_mutex_t mutex; redisContext *redis; } Connection;
+typedef struct Connection {
+    pthread_mutex_t mutex;
+    redisContext *redis;
+} Connection;
 
 typedef struct Redis {
     char *host, *user, *password; /* host: a path if port is 0; the others NULL: none */
@@ -35,8 +39,8 @@ static struct timeval milliseconds(int ms) { return (struct timeval){ms / 1000, 
 
 static fnvm_error *server_error(const Redis *r, const char *why)
 {
-    return fnvm_error_new(FNVM_E_IO, "cannot use the Redis server at %s%s%.0d: %s", r->host, r->port ? ":" : "",
-                          r->port, why);
+    return fnvm_error_new(FNVM_E_IO, "cannot use the Redis server at %s%s%.0d: %s", r->host,
+                          r->port ? ":" : "", r->port, why);
 }
 
 /* A command without arguments of the guest's; its reply is only good or bad. */
@@ -55,7 +59,8 @@ static fnvm_error *greet(const Redis *r, redisContext *c)
     char database[16];
     fnvm_error *error = NULL;
     if (redisSetTimeout(c, milliseconds(COMMAND_MS)) != REDIS_OK) return server_error(r, c->errstr);
-    if (r->password && r->user) error = say(r, c, 3, (const char *[]){"AUTH", r->user, r->password});
+    if (r->password && r->user)
+        error = say(r, c, 3, (const char *[]){"AUTH", r->user, r->password});
     else if (r->password) error = say(r, c, 2, (const char *[]){"AUTH", r->password});
     if (!error && r->database) {
         snprintf(database, sizeof database, "%d", r->database);
@@ -108,7 +113,10 @@ static void put(Connection *c) { pthread_mutex_unlock(&c->mutex); }
 
 /* ---- Commands ---- */
 
-typedef struct Bytes { const char *at; size_t len; } Bytes;
+typedef struct Bytes {
+    const char *at;
+    size_t len;
+} Bytes;
 
 static Bytes text(const char *t) { return (Bytes){t, strlen(t)}; }
 
@@ -182,24 +190,32 @@ static int get(void *env, const char *key, size_t key_len, char **value, size_t 
 static int set(void *env, const char *key, size_t key_len, const char *value, size_t len)
 {
     redisReply *reply;
-    const int status = command(env, (const Bytes[]){text("SET"), {key, key_len}, {value, len}}, 3, &reply);
+    const int status =
+        command(env, (const Bytes[]){text("SET"), {key, key_len}, {value, len}}, 3, &reply);
     if (!status) freeReplyObject(reply);
     return status;
 }
 
 static int remove_key(void *env, const char *key, size_t key_len)
 {
-    return command_one(env, (const Bytes[]){text("DEL"), {key, key_len}}, 2, FNVM_SERVICE_NOT_FOUND);
+    return command_one(env, (const Bytes[]){text("DEL"), {key, key_len}}, 2,
+                       FNVM_SERVICE_NOT_FOUND);
 }
 
-static int swap(void *env, const char *key, size_t key_len, const char *was, size_t was_len, const char *value,
-                size_t len)
+static int swap(void *env, const char *key, size_t key_len, const char *was, size_t was_len,
+                const char *value, size_t len)
 {
     static const char script[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
                                  "redis.call('SET', KEYS[1], ARGV[2]) return 1";
     if (was)
-        return command_one(env, (const Bytes[]){text("EVAL"), text(script), text("1"), {key, key_len},
-                                                {was, was_len}, {value, len}}, 6, FNVM_SERVICE_CHANGED);
+        return command_one(env,
+                           (const Bytes[]){text("EVAL"),
+                                           text(script),
+                                           text("1"),
+                                           {key, key_len},
+                                           {was, was_len},
+                                           {value, len}},
+                           6, FNVM_SERVICE_CHANGED);
     return command_one(env, (const Bytes[]){text("SETNX"), {key, key_len}, {value, len}}, 3,
                        FNVM_SERVICE_CHANGED);
 }
@@ -211,13 +227,19 @@ static int append(void *env, const char *key, size_t key_len, const char *value,
         "redis.call('APPEND', KEYS[1], ARGV[1]) return 1";
     char most[16];
     snprintf(most, sizeof most, "%d", FNVM_KV_VALUE_BYTES);
-    return command_one(env, (const Bytes[]){text("EVAL"), text(script), text("1"), {key, key_len}, {value, len},
-                                            text(most)}, 6, FNVM_SERVICE_TOO_LARGE);
+    return command_one(
+        env,
+        (const Bytes[]){
+            text("EVAL"), text(script), text("1"), {key, key_len}, {value, len}, text(most)},
+        6, FNVM_SERVICE_TOO_LARGE);
 }
 
 /* ---- Lists ---- */
 
-typedef struct Keys { Bytes *at; size_t n, cap; } Keys; /* each malloc'd, with a NUL behind it */
+typedef struct Keys {
+    Bytes *at;
+    size_t n, cap;
+} Keys; /* each malloc'd, with a NUL behind it */
 
 static int compare(const void *a, const void *b)
 {
@@ -269,7 +291,10 @@ static size_t print_pattern(const char *prefix, size_t len, char *out)
     return n;
 }
 
-typedef struct Wanted { Bytes prefix, after; size_t most; } Wanted;
+typedef struct Wanted {
+    Bytes prefix, after;
+    size_t most;
+} Wanted;
 
 static bool is_wanted(const Wanted *w, const redisReply *key)
 {
@@ -285,8 +310,10 @@ static int scan(Connection *c, const Wanted *w, Bytes pattern, char cursor[32], 
     char count[16];
     redisReply *reply;
     snprintf(count, sizeof count, "%d", SCAN_COUNT);
-    int status = ask(c, (const Bytes[]){text("SCAN"), text(cursor), text("MATCH"), pattern, text("COUNT"),
-                                        text(count)}, 6, &reply);
+    int status = ask(c,
+                     (const Bytes[]){text("SCAN"), text(cursor), text("MATCH"), pattern,
+                                     text("COUNT"), text(count)},
+                     6, &reply);
     if (status) return status;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
         reply->element[0]->type != REDIS_REPLY_STRING || reply->element[0]->len >= 32 ||
@@ -294,7 +321,8 @@ static int scan(Connection *c, const Wanted *w, Bytes pattern, char cursor[32], 
         status = FNVM_SERVICE_UNAVAILABLE;
     for (size_t i = 0; !status && i < reply->element[1]->elements; i++) {
         const redisReply *key = reply->element[1]->element[i];
-        if (is_wanted(w, key) && !add_key(keys, key->str, (size_t)key->len)) status = FNVM_SERVICE_UNAVAILABLE;
+        if (is_wanted(w, key) && !add_key(keys, key->str, (size_t)key->len))
+            status = FNVM_SERVICE_UNAVAILABLE;
     }
     if (!status) strcpy(cursor, reply->element[0]->str);
     freeReplyObject(reply);
@@ -323,8 +351,8 @@ static int back_to_back(const Keys *keys, char **out, size_t *len)
     return FNVM_SERVICE_OK;
 }
 
-static int list(void *env, const char *prefix, size_t prefix_len, const char *after, size_t after_len, size_t most,
-                char **out, size_t *len)
+static int list(void *env, const char *prefix, size_t prefix_len, const char *after,
+                size_t after_len, size_t most, char **out, size_t *len)
 {
     const Wanted w = {{prefix, prefix_len}, {after, after_len}, most};
     const int64_t until = now_ms() + LIST_MS;
@@ -400,7 +428,8 @@ static bool take_address(Redis *r, const char *address)
         return r->host && *r->host;
     }
     const char *t = address + sizeof tcp - 1, *end = t + strcspn(t, "/");
-    if (*end && end[1] && !take_number(end + 1, strlen(end + 1), INT16_MAX, &r->database)) return false;
+    if (*end && end[1] && !take_number(end + 1, strlen(end + 1), INT16_MAX, &r->database))
+        return false;
     const char *at = memrchr(t, '@', (size_t)(end - t));
     if (at && !take_login(r, t, (size_t)(at - t))) return false;
     if (at) t = at + 1;
@@ -408,11 +437,13 @@ static bool take_address(Redis *r, const char *address)
     const char *host_end = bracket ? bracket + 1 : memchr(t, ':', (size_t)(end - t));
     if (!host_end) host_end = end;
     r->port = 6379;
-    if (host_end < end && (*host_end != ':' ||
-                           !take_number(host_end + 1, (size_t)(end - host_end - 1), UINT16_MAX, &r->port) ||
-                           r->port == 0))
+    if (host_end < end &&
+        (*host_end != ':' ||
+         !take_number(host_end + 1, (size_t)(end - host_end - 1), UINT16_MAX, &r->port) ||
+         r->port == 0))
         return false;
-    r->host = bracket ? strndup(t + 1, (size_t)(bracket - t - 1)) : strndup(t, (size_t)(host_end - t));
+    r->host =
+        bracket ? strndup(t + 1, (size_t)(bracket - t - 1)) : strndup(t, (size_t)(host_end - t));
     return r->host && *r->host;
 }
 
@@ -424,8 +455,9 @@ fnvm_error *kv_redis_open(const char *address, fnvm_kv **out)
     for (int i = 0; i < CONNECTIONS; i++) pthread_mutex_init(&r->connections[i].mutex, NULL);
     fnvm_error *error = NULL;
     if (!kv_redis_is(address) || !take_address(r, address))
-        error = fnvm_error_new(FNVM_E_USAGE, "this is no address of a Redis server; expected "
-                               "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE] or redis+unix:PATH");
+        error = fnvm_error_new(
+            FNVM_E_USAGE, "this is no address of a Redis server; expected "
+                          "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE] or redis+unix:PATH");
     if (!error) error = join(r, &r->connections[0].redis);
     const fnvm_kv_backend backend = {r, get, set, remove_key, swap, append, list, close_all};
     if (!error) error = fnvm_kv_new(&backend, out);

@@ -1,7 +1,7 @@
-/* call.c - the module fnvm:call: a guest calls other functions of its embedder's, several at once if it
- * likes.  Names and inputs are bytes; what they mean, who may call whom, and where the called function runs
- * is the backend's.  A name that begins with '#' is not for guests: see fnvm_services_chained.
- */
+/* call.c - the module fnvm:call: a guest calls other functions of its embedder's, several at
+ * once if it likes.  Names and inputs are bytes; what they mean, who may call whom, and where
+ * the called function runs is the backend's.  A name that begins with '#' is not for guests: see
+ * fnvm_services_chained. */
 #include "stdlib/services.h"
 
 int32_t service_call_start(ServiceCall *call, const char *name, size_t name_len, const void *input,
@@ -12,7 +12,9 @@ int32_t service_call_start(ServiceCall *call, const char *name, size_t name_len,
     return tasks_start(call, &call->services->calls, name, name_len, input, len);
 }
 
-typedef struct CallText { uint32_t name, name_len, input, input_len; } CallText; /* as guests lay it out */
+typedef struct CallText {
+    uint32_t name, name_len, input, input_len;
+} CallText; /* as guests lay it out */
 
 static int32_t start_one(ServiceCall *call, const CallText *t)
 {
@@ -75,8 +77,8 @@ static fnvm_error *output(fnvm_caller *caller, void *env, fnvm_slot *slots)
     int status;
     const Task *task = tasks_answer(&call.services->calls, slots[0].i32, &status);
     if (task)
-        status = service_piece(&call, task->answer, task->len, slots[1].i32, slots[2].i32, slots[3].i32,
-                               slots[4].i32);
+        status = service_piece(&call, task->answer, task->len, slots[1].i32, slots[2].i32,
+                               slots[3].i32, slots[4].i32);
     return service_answer(slots, status);
 }
 
@@ -86,11 +88,10 @@ static fnvm_error *drop(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return service_answer(slots, tasks_drop(&call.services->calls, slots[0].i32));
 }
 
-const ServiceFunc service_call[] = {
-    {"start", "i32 i32 i32 i32 -> i32", start},
-    {"start_all", "i32 i32 i32 -> i32", start_all},
-    {"await", "i32 i64 -> i32", await},
-    {"await_all", "i32 i32 i64 i32 -> i32", await_all},
-    {"output", "i32 i32 i32 i32 i32 -> i32", output},
-    {"drop", "i32 -> i32", drop},
-    {NULL, NULL, NULL}};
+const ServiceFunc service_call[] = {{"start", "i32 i32 i32 i32 -> i32", start},
+                                    {"start_all", "i32 i32 i32 -> i32", start_all},
+                                    {"await", "i32 i64 -> i32", await},
+                                    {"await_all", "i32 i32 i64 i32 -> i32", await_all},
+                                    {"output", "i32 i32 i32 i32 i32 -> i32", output},
+                                    {"drop", "i32 -> i32", drop},
+                                    {NULL, NULL, NULL}};

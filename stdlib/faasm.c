@@ -1,10 +1,10 @@
-/* faasm.c - the host interface of Faasm (`env`.`__faasm_*`), on top of fnvm:kv and fnvm:call: input and
- * output, and chained calls.  State is in faasm_state.c.
+/* faasm.c - the host interface of Faasm (`env`.`__faasm_*`), on top of fnvm:kv and fnvm:call:
+ * input and output, and chained calls.  State is in faasm_state.c.
  *
- * These functions have no statuses, so what fails is a trap that says why.  Function pointers are chained as
- * tasks named "#N", N being the pointer, which is an index in the module's table: the embedder makes another
- * instance of the same function and calls what fnvm_services_chained finds there.
- */
+ * These functions have no statuses, so what fails is a trap that says why.  Function pointers
+ * are chained as tasks named "#N", N being the pointer, which is an index in the module's table:
+ * the embedder makes another instance of the same function and calls what fnvm_services_chained
+ * finds there. */
 #include "stdlib/services.h"
 
 #include <stdio.h>
@@ -26,17 +26,17 @@ const char *faasm_text(const ServiceCall *call, uint32_t address, size_t *len)
 
 fnvm_error *faasm_failed(const char *function, int status)
 {
-    static const char *const reasons[] = {
-        [-FNVM_SERVICE_NOT_FOUND] = "there is none of that name",
-        [-FNVM_SERVICE_TOO_LARGE] = "it is too large",
-        [-FNVM_SERVICE_CHANGED] = "it was changed",
-        [-FNVM_SERVICE_DENIED] = "it is not allowed",
-        [-FNVM_SERVICE_TIMEOUT] = "it took too long",
-        [-FNVM_SERVICE_UNAVAILABLE] = "the host has none",
-        [-FNVM_SERVICE_FAILED] = "it failed",
-        [-FNVM_SERVICE_FAULT] = "an address is outside of the memory",
-        [-FNVM_SERVICE_INVALID] = "the arguments make no sense",
-        [-FNVM_SERVICE_LIMIT] = "there are too many"};
+    static const char *const reasons[] = {[-FNVM_SERVICE_NOT_FOUND] = "there is none of that name",
+                                          [-FNVM_SERVICE_TOO_LARGE] = "it is too large",
+                                          [-FNVM_SERVICE_CHANGED] = "it was changed",
+                                          [-FNVM_SERVICE_DENIED] = "it is not allowed",
+                                          [-FNVM_SERVICE_TIMEOUT] = "it took too long",
+                                          [-FNVM_SERVICE_UNAVAILABLE] = "the host has none",
+                                          [-FNVM_SERVICE_FAILED] = "it failed",
+                                          [-FNVM_SERVICE_FAULT] =
+                                              "an address is outside of the memory",
+                                          [-FNVM_SERVICE_INVALID] = "the arguments make no sense",
+                                          [-FNVM_SERVICE_LIMIT] = "there are too many"};
     const int n = (int)(sizeof reasons / sizeof *reasons);
     return fnvm_error_trap_new(FNVM_TRAP_HOST, "__faasm_%s: %s", function,
                                status < 0 && -status < n ? reasons[-status] : "it failed");
@@ -51,7 +51,8 @@ uint32_t faasm_pages(ServiceCall *call, uint32_t len)
     if (!memory || memory->state->page_log2 != PAGE_LOG2) return 0;
     uint64_t pages = ((uint64_t)len + (1 << PAGE_LOG2) - 1) >> PAGE_LOG2, old;
     if (pages == 0) pages = 1;
-    if (memory->state->size + (pages << PAGE_LOG2) > UINT32_MAX) return 0; /* pointers are 32 bits */
+    if (memory->state->size + (pages << PAGE_LOG2) > UINT32_MAX)
+        return 0; /* pointers are 32 bits */
     if (!memory_grow(memory, pages, &old)) return 0;
     *call = service_enter(call->caller, call->services);
     return (uint32_t)(old << PAGE_LOG2);
@@ -123,7 +124,8 @@ static fnvm_error *chain_ptr(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return chain(&call, "chain_ptr", name, (size_t)len, slots);
 }
 
-static fnvm_error *await(ServiceCall *call, const char *function, uint32_t handle, Task **task, int *status)
+static fnvm_error *await(ServiceCall *call, const char *function, uint32_t handle, Task **task,
+                         int *status)
 {
     Tasks *tasks = &call->services->calls;
     *task = tasks_find(tasks, handle);
@@ -190,8 +192,11 @@ static fnvm_error *await_call_output(fnvm_caller *caller, void *env, fnvm_slot *
         task->spent = true;
         len = (uint32_t)task->len;
         uint8_t *to = at ? service_bytes(&call, at, len) : NULL;
-        if (!to) return fnvm_error_trap_new(FNVM_TRAP_HOST, "__faasm_%s: there is no memory for an output of "
-                                            "%u bytes", me, (unsigned)len);
+        if (!to)
+            return fnvm_error_trap_new(FNVM_TRAP_HOST,
+                                       "__faasm_%s: there is no memory for an output of "
+                                       "%u bytes",
+                                       me, (unsigned)len);
         memcpy(to, task->answer, len);
     }
     memcpy(service_bytes(&call, pointer_at, 4), &at, sizeof at);
@@ -199,35 +204,42 @@ static fnvm_error *await_call_output(fnvm_caller *caller, void *env, fnvm_slot *
     return service_answer(slots, status);
 }
 
-fnvm_error *fnvm_services_chained(fnvm_instance *inst, const char *name, size_t name_len, fnvm_extern *func)
+fnvm_error *fnvm_services_chained(fnvm_instance *inst, const char *name, size_t name_len,
+                                  fnvm_extern *func)
 {
     uint32_t index = 0;
     bool valid = name_len > 1 && name[0] == '#';
     for (size_t i = 1; valid && i < name_len; i++)
-        valid = name[i] >= '0' && name[i] <= '9' &&
-                !__builtin_mul_overflow(index, 10, &index) &&
+        valid = name[i] >= '0' && name[i] <= '9' && !__builtin_mul_overflow(index, 10, &index) &&
                 !__builtin_add_overflow(index, (uint32_t)(name[i] - '0'), &index);
-    if (!valid) return fnvm_error_new(FNVM_E_NOT_FOUND, "\"%.*s\" is no function of a table (\"#12\")",
-                                      (int)(name_len < 64 ? name_len : 64), name);
+    if (!valid)
+        return fnvm_error_new(FNVM_E_NOT_FOUND, "\"%.*s\" is no function of a table (\"#12\")",
+                              (int)(name_len < 64 ? name_len : 64), name);
     const Module *m = inst->module;
     const TableRef *t = m->ntables ? &inst->tables[0] : NULL;
-    if (!t || types_top(&inst->store->engine->types, type_heap(m->tables[0].type.elem)) != HEAP_FUNC || index >= t->state->size || !t->elems[index])
-        return fnvm_error_new(FNVM_E_NOT_FOUND, "the function's table has nothing at %u", (unsigned)index);
+    if (!t ||
+        types_top(&inst->store->engine->types, type_heap(m->tables[0].type.elem)) != HEAP_FUNC ||
+        index >= t->state->size || !t->elems[index])
+        return fnvm_error_new(FNVM_E_NOT_FOUND, "the function's table has nothing at %u",
+                              (unsigned)index);
     const fnvm_extern found = {FNVM_EXTERN_FUNC, {t->elems[index], 0}};
     fnvm_valtype type;
     if (fnvm_func_params(inst->store, found, NULL, 0) != 0 ||
         fnvm_func_results(inst->store, found, &type, 1) != 1 || fnvm_valtype_kind(type) != FNVM_I32)
-        return fnvm_error_new(FNVM_E_LINK, "the function at %u of the table cannot be chained: it must take "
-                              "nothing and return an i32", (unsigned)index);
+        return fnvm_error_new(FNVM_E_LINK,
+                              "the function at %u of the table cannot be chained: it must take "
+                              "nothing and return an i32",
+                              (unsigned)index);
     *func = found;
     return NULL;
 }
 
 #define STATE(name, type) {"__faasm_" #name, type, faasm_##name},
-const ServiceFunc service_faasm[] = {{"__faasm_read_input", "i32 i32 -> i32", read_input},
-                                     {"__faasm_write_output", "i32 i32 ->", write_output},
-                                     {"__faasm_chain_name", "i32 i32 i32 -> i32", chain_name},
-                                     {"__faasm_chain_ptr", "i32 i32 i32 -> i32", chain_ptr},
-                                     {"__faasm_await_call", "i32 -> i32", await_call},
-                                     {"__faasm_await_call_output", "i32 i32 i32 -> i32", await_call_output},
-                                     FAASM_STATE_FUNCTIONS(STATE){NULL, NULL, NULL}};
+const ServiceFunc service_faasm[] = {
+    {"__faasm_read_input", "i32 i32 -> i32", read_input},
+    {"__faasm_write_output", "i32 i32 ->", write_output},
+    {"__faasm_chain_name", "i32 i32 i32 -> i32", chain_name},
+    {"__faasm_chain_ptr", "i32 i32 i32 -> i32", chain_ptr},
+    {"__faasm_await_call", "i32 -> i32", await_call},
+    {"__faasm_await_call_output", "i32 i32 i32 -> i32", await_call_output},
+    FAASM_STATE_FUNCTIONS(STATE){NULL, NULL, NULL}};

@@ -1,11 +1,10 @@
-/* faasm_state.c - state in the manner of Faasm, on top of fnvm:kv: an instance has a copy of each value that
- * it uses, which it pulls from the store and pushes back.
+/* faasm_state.c - state in the manner of Faasm, on top of fnvm:kv: an instance has a copy of
+ * each value that it uses, which it pulls from the store and pushes back.
  *
- * A copy is the host's, until the guest asks for a pointer: from then on it is the guest's memory, in pages
- * that were added for it.  What was written is pushed when the guest says so, when it chains a call, and when
- * it has ended well (fnvm_services_output); what was appended goes to the store at once, in a value of its own,
- * each element with its length before it.
- */
+ * A copy is the host's, until the guest asks for a pointer: from then on it is the guest's
+ * memory, in pages that were added for it.  What was written is pushed when the guest says so,
+ * when it chains a call, and when it has ended well (fnvm_services_output); what was appended
+ * goes to the store at once, in a value of its own, each element with its length before it. */
 #include "stdlib/services.h"
 
 #include <stdlib.h>
@@ -15,11 +14,11 @@
 struct FaasmState {
     char *key;
     size_t key_len;
-    char *copy;       /* the host's; NULL: it is the guest's, or not there yet */
-    uint32_t at;      /* the guest's; 0: it is not */
+    char *copy;  /* the host's; NULL: it is the guest's, or not there yet */
+    uint32_t at; /* the guest's; 0: it is not */
     uint32_t len;
-    bool there;       /* one of the two is */
-    bool dirty;       /* the host's was written */
+    bool there; /* one of the two is */
+    bool dirty; /* the host's was written */
 };
 
 /* ---- Copies ---- */
@@ -27,7 +26,8 @@ struct FaasmState {
 static FaasmState *find(const Services *s, const char *key, size_t len)
 {
     for (uint32_t i = 0; i < s->nstates; i++)
-        if (s->states[i].key_len == len && memcmp(s->states[i].key, key, len) == 0) return &s->states[i];
+        if (s->states[i].key_len == len && memcmp(s->states[i].key, key, len) == 0)
+            return &s->states[i];
     return NULL;
 }
 
@@ -75,7 +75,8 @@ static uint8_t *bytes_of(const ServiceCall *call, const FaasmState *st)
     return st->at ? service_bytes(call, st->at, st->len) : (uint8_t *)st->copy;
 }
 
-/* Fetches the value: `len` bytes, or as many as there are if that is 0.  What is missing is zero. */
+/* Fetches the value: `len` bytes, or as many as there are if that is 0.  What is missing is
+ * zero. */
 static int pull(ServiceCall *call, FaasmState *st, uint32_t len)
 {
     char *value;
@@ -100,7 +101,8 @@ static int pull(ServiceCall *call, FaasmState *st, uint32_t len)
 /* A copy of at least `len` bytes. */
 static int ensure(ServiceCall *call, FaasmState *st, uint32_t len)
 {
-    if (st->there && (st->at || st->len >= len)) return st->len >= len ? FNVM_SERVICE_OK : FNVM_SERVICE_INVALID;
+    if (st->there && (st->at || st->len >= len))
+        return st->len >= len ? FNVM_SERVICE_OK : FNVM_SERVICE_INVALID;
     if (!st->there) return pull(call, st, len);
     char *before = st->copy; /* longer than it was */
     const uint32_t n = st->len;
@@ -121,7 +123,8 @@ static int push(const ServiceCall *call, FaasmState *st)
     if (!st->there || (!st->at && !st->dirty)) return FNVM_SERVICE_OK;
     const uint8_t *bytes = bytes_of(call, st);
     if (!bytes) return FNVM_SERVICE_FAULT;
-    const int status = service_kv_set(call->services, st->key, st->key_len, (const char *)bytes, st->len);
+    const int status =
+        service_kv_set(call->services, st->key, st->key_len, (const char *)bytes, st->len);
     if (!status) st->dirty = false;
     return status;
 }
@@ -140,8 +143,8 @@ void faasm_state_forget_clean(Services *s)
         if (!s->states[i].at && !s->states[i].dirty) forget_copy(s, &s->states[i]);
 }
 
-/* What a guest that has ended well wrote.  Its memory is not looked at any more: pointers were pushed by
- * __faasm_push_state, or not at all. */
+/* What a guest that has ended well wrote.  Its memory is not looked at any more: pointers were
+ * pushed by __faasm_push_state, or not at all. */
 void fnvm_services_output(fnvm_services *s, const void **bytes, size_t *len)
 {
     for (uint32_t i = 0; i < s->nstates; i++) {
@@ -171,10 +174,15 @@ void faasm_reset(Services *s)
 
 /* ---- The guest's functions: the key is always the first argument ---- */
 
-typedef struct StateCall { ServiceCall call; FaasmState *state; const char *key; size_t key_len; } StateCall;
+typedef struct StateCall {
+    ServiceCall call;
+    FaasmState *state;
+    const char *key;
+    size_t key_len;
+} StateCall;
 
-static fnvm_error *enter(fnvm_caller *caller, void *env, const fnvm_slot *slots, const char *me, bool makes,
-                         StateCall *out)
+static fnvm_error *enter(fnvm_caller *caller, void *env, const fnvm_slot *slots, const char *me,
+                         bool makes, StateCall *out)
 {
     out->call = service_enter(caller, env);
     out->state = NULL;
@@ -182,7 +190,8 @@ static fnvm_error *enter(fnvm_caller *caller, void *env, const fnvm_slot *slots,
     if (!out->key) return faasm_failed(me, FNVM_SERVICE_FAULT);
     if (!out->call.services->kv) return faasm_failed(me, FNVM_SERVICE_UNAVAILABLE);
     int status = out->key_len ? FNVM_SERVICE_OK : FNVM_SERVICE_INVALID;
-    if (!status && makes) status = find_or_make(out->call.services, out->key, out->key_len, &out->state);
+    if (!status && makes)
+        status = find_or_make(out->call.services, out->key, out->key_len, &out->state);
     if (!makes) out->state = find(out->call.services, out->key, out->key_len);
     return status ? faasm_failed(me, status) : NULL;
 }
@@ -202,7 +211,8 @@ fnvm_error *faasm_read_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
     if (!from) return faasm_failed(me, status ? status : FNVM_SERVICE_FAULT);
     const uint32_t len = c.state->len;
     if (size == 0) {
-        if (!c.state->at && !c.state->dirty) forget_copy(c.call.services, c.state); /* its length may change */
+        if (!c.state->at && !c.state->dirty)
+            forget_copy(c.call.services, c.state); /* its length may change */
         return service_answer(slots, (int)len);
     }
     const uint32_t n = len < size ? len : size;
@@ -256,7 +266,8 @@ fnvm_error *faasm_read_state_offset_ptr(fnvm_caller *caller, void *env, fnvm_slo
 }
 
 /* slots: key, whole length, offset, the guest's bytes, how many; between them and the copy. */
-static fnvm_error *move_part(fnvm_caller *caller, void *env, fnvm_slot *slots, const char *me, bool writes)
+static fnvm_error *move_part(fnvm_caller *caller, void *env, fnvm_slot *slots, const char *me,
+                             bool writes)
 {
     StateCall c;
     fnvm_error *error = enter(caller, env, slots, me, true, &c);
@@ -342,8 +353,12 @@ fnvm_error *faasm_pull_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
 
 /* ---- What is appended: elements of four bytes of length, and bytes ---- */
 
-static const char appended[] = "\x1f" "appended"; /* behind the key */
-typedef struct AppendedKey { char at[FAASM_NAME_BYTES + sizeof appended]; size_t len; } AppendedKey;
+static const char appended[] = "\x1f"
+                               "appended"; /* behind the key */
+typedef struct AppendedKey {
+    char at[FAASM_NAME_BYTES + sizeof appended];
+    size_t len;
+} AppendedKey;
 
 static AppendedKey appended_key(const StateCall *c)
 {
@@ -410,5 +425,6 @@ fnvm_error *faasm_clear_appended_state(fnvm_caller *caller, void *env, fnvm_slot
     if (error) return error;
     const AppendedKey k = appended_key(&c);
     const int status = service_kv_remove(c.call.services, k.at, k.len);
-    return status && status != FNVM_SERVICE_NOT_FOUND ? faasm_failed("clear_appended_state", status) : NULL;
+    return status && status != FNVM_SERVICE_NOT_FOUND ? faasm_failed("clear_appended_state", status)
+                                                      : NULL;
 }

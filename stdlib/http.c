@@ -1,9 +1,9 @@
 /* http.c - the module fnvm:http: requests to other servers.
  *
- * Here it is decided whether a request may be sent at all: the URL is parsed and held against the list, the
- * method and the fields are checked, and the backend is given what was checked, printed anew.  Nobody follows
- * redirects: a guest that wants to sends another request, which is checked again.
- */
+ * Here it is decided whether a request may be sent at all: the URL is parsed and held against
+ * the list, the method and the fields are checked, and the backend is given what was checked,
+ * printed anew.  Nobody follows redirects: a guest that wants to sends another request, which is
+ * checked again. */
 #include "stdlib/services.h"
 
 #include <stdlib.h>
@@ -11,14 +11,18 @@
 
 /* ---- Sending ---- */
 
-typedef struct Sent { const char *method, *url, *fields, *body; uint32_t method_len, url_len, fields_len, body_len; }
-    Sent;
+typedef struct Sent {
+    const char *method, *url, *fields, *body;
+    uint32_t method_len, url_len, fields_len, body_len;
+} Sent;
 
-/* Those that say how a message is framed, who is spoken to, or how the connection is used: the backend's. */
+/* Those that say how a message is framed, who is spoken to, or how the connection is used: the
+ * backend's. */
 static bool is_reserved(const char *name, size_t len)
 {
-    static const char *const names[] = {"connection", "content-length", "expect", "host", "http2-settings",
-                                        "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"};
+    static const char *const names[] = {"connection",        "content-length", "expect", "host",
+                                        "http2-settings",    "keep-alive",     "te",     "trailer",
+                                        "transfer-encoding", "upgrade"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == len && strncasecmp(names[i], name, len) == 0) return true;
     return len >= 6 && strncasecmp(name, "proxy-", 6) == 0;
@@ -32,7 +36,8 @@ static bool fields_valid(const char *at, size_t len)
         if (!end || (size_t)(end - at) + 2 > len || end[1] != '\n') return false;
         colon = memchr(at, ':', (size_t)(end - at));
         if (!colon || is_reserved(at, (size_t)(colon - at)) ||
-            !http_field_valid(at, (size_t)(colon - at), colon + 1, (size_t)(end - colon - 1))) return false;
+            !http_field_valid(at, (size_t)(colon - at), colon + 1, (size_t)(end - colon - 1)))
+            return false;
         len -= (size_t)(end - at) + 2;
         at = end + 2;
     }
@@ -41,8 +46,8 @@ static bool fields_valid(const char *at, size_t len)
 
 static int may_send(const Services *s, const Sent *r, Url *url)
 {
-    if (r->method_len > HTTP_METHOD_BYTES || r->url_len > URL_BYTES || r->fields_len > HTTP_FIELDS_BYTES ||
-        r->body_len > HTTP_BODY_BYTES)
+    if (r->method_len > HTTP_METHOD_BYTES || r->url_len > URL_BYTES ||
+        r->fields_len > HTTP_FIELDS_BYTES || r->body_len > HTTP_BODY_BYTES)
         return FNVM_SERVICE_TOO_LARGE;
     if (!http_token_valid(r->method, r->method_len) || !fields_valid(r->fields, r->fields_len))
         return FNVM_SERVICE_INVALID;
@@ -75,7 +80,10 @@ static int32_t send_checked(ServiceCall *call, const Sent *r, const Url *url, ch
     return handle;
 }
 
-typedef struct Room { Url url; char name[NAME_BYTES]; } Room; /* too much for the stack */
+typedef struct Room {
+    Url url;
+    char name[NAME_BYTES];
+} Room; /* too much for the stack */
 
 /* slots: method, URL, fields, body, each an address and a length. */
 static fnvm_error *send_request(fnvm_caller *caller, void *env, fnvm_slot *slots)
@@ -85,10 +93,14 @@ static fnvm_error *send_request(fnvm_caller *caller, void *env, fnvm_slot *slots
                     .url = (const char *)service_bytes(&call, slots[2].i32, slots[3].i32),
                     .fields = (const char *)service_bytes(&call, slots[4].i32, slots[5].i32),
                     .body = (const char *)service_bytes(&call, slots[6].i32, slots[7].i32),
-                    .method_len = slots[1].i32, .url_len = slots[3].i32,
-                    .fields_len = slots[5].i32, .body_len = slots[7].i32};
-    if (!r.method || !r.url || !r.fields || !r.body) return service_answer(slots, FNVM_SERVICE_FAULT);
-    if (!call.services->requests.backend.start) return service_answer(slots, FNVM_SERVICE_UNAVAILABLE);
+                    .method_len = slots[1].i32,
+                    .url_len = slots[3].i32,
+                    .fields_len = slots[5].i32,
+                    .body_len = slots[7].i32};
+    if (!r.method || !r.url || !r.fields || !r.body)
+        return service_answer(slots, FNVM_SERVICE_FAULT);
+    if (!call.services->requests.backend.start)
+        return service_answer(slots, FNVM_SERVICE_UNAVAILABLE);
     Room *room = malloc(sizeof *room);
     if (!room) return service_answer(slots, FNVM_SERVICE_UNAVAILABLE);
     int32_t handle = may_send(call.services, &r, &room->url);
@@ -99,13 +111,18 @@ static fnvm_error *send_request(fnvm_caller *caller, void *env, fnvm_slot *slots
 
 /* ---- Answers ---- */
 
-typedef struct Answer { int status; const char *fields, *body; size_t fields_len, body_len; } Answer;
+typedef struct Answer {
+    int status;
+    const char *fields, *body;
+    size_t fields_len, body_len;
+} Answer;
 
 /* "HTTP 200\r\n", fields, an empty line, the body; false: the backend sent something else. */
 static bool split(const Task *task, Answer *out)
 {
     const char *at = task->answer;
-    if (task->len < 12 || memcmp(at, "HTTP ", 5) != 0 || memcmp(at + 8, "\r\n", 2) != 0) return false;
+    if (task->len < 12 || memcmp(at, "HTTP ", 5) != 0 || memcmp(at + 8, "\r\n", 2) != 0)
+        return false;
     out->status = 0;
     for (int i = 5; i < 8; i++) {
         if (at[i] < '0' || at[i] > '9') return false;
@@ -141,8 +158,8 @@ static fnvm_error *fields(fnvm_caller *caller, void *env, fnvm_slot *slots)
     Answer a;
     int status = answer_of(&call, slots[0].i32, &a);
     if (!status)
-        status = service_piece(&call, a.fields, a.fields_len, slots[1].i32, slots[2].i32, slots[3].i32,
-                               slots[4].i32);
+        status = service_piece(&call, a.fields, a.fields_len, slots[1].i32, slots[2].i32,
+                               slots[3].i32, slots[4].i32);
     return service_answer(slots, status);
 }
 
@@ -158,17 +175,20 @@ static fnvm_error *body(fnvm_caller *caller, void *env, fnvm_slot *slots)
 }
 
 /* The value of the nth field of that name, without blanks around it; NULL: there is none. */
-static const char *find_field(const Answer *a, const char *name, size_t name_len, uint32_t nth, size_t *len)
+static const char *find_field(const Answer *a, const char *name, size_t name_len, uint32_t nth,
+                              size_t *len)
 {
     const char *at = a->fields, *const end = a->fields + a->fields_len;
     while (at < end) {
         const char *stop = memmem(at, (size_t)(end - at), "\r\n", 2);
         if (!stop) return NULL;
         const char *colon = memchr(at, ':', (size_t)(stop - at));
-        if (colon && (size_t)(colon - at) == name_len && strncasecmp(at, name, name_len) == 0 && nth-- == 0) {
+        if (colon && (size_t)(colon - at) == name_len && strncasecmp(at, name, name_len) == 0 &&
+            nth-- == 0) {
             const char *value = colon + 1, *value_end = stop;
             while (value < value_end && (*value == ' ' || *value == '\t')) value++;
-            while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) value_end--;
+            while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
+                value_end--;
             *len = (size_t)(value_end - value);
             return value;
         }

@@ -1,4 +1,5 @@
-/* http_url.c - a strict reader of URLs, and rules about them.  It accepts less than RFC 3986 on purpose. */
+/* http_url.c - a strict reader of URLs, and rules about them.  It accepts less than RFC 3986 on
+ * purpose. */
 #include "stdlib/http_url.h"
 
 #include <arpa/inet.h>
@@ -15,7 +16,10 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') 
 
 static int hex(char c)
 {
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return is_digit(c)            ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* ---- Fields ---- */
@@ -23,7 +27,8 @@ static int hex(char c)
 bool http_token_valid(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if (!is_letter(text[i]) && !is_digit(text[i]) && (!text[i] || !strchr("!#$%&'*+-.^_`|~", text[i])))
+        if (!is_letter(text[i]) && !is_digit(text[i]) &&
+            (!text[i] || !strchr("!#$%&'*+-.^_`|~", text[i])))
             return false;
     return len > 0;
 }
@@ -37,8 +42,8 @@ bool http_field_valid(const char *name, size_t name_len, const char *value, size
 
 /* ---- Hosts ---- */
 
-/* Labels of letters, digits, '-' and '_'; the last has a letter first, so that no spelling of a number is one:
- * "127.1", "0x7f000001" and "2130706433" are addresses to some. */
+/* Labels of letters, digits, '-' and '_'; the last has a letter first, so that no spelling of a
+ * number is one: "127.1", "0x7f000001" and "2130706433" are addresses to some. */
 static bool is_name(const char *host, size_t len)
 {
     size_t label = 0;
@@ -56,7 +61,8 @@ static bool is_name(const char *host, size_t len)
 static bool is_localhost(const char *host)
 {
     const size_t len = strlen(host);
-    return strcmp(host, "localhost") == 0 || (len > 10 && strcmp(host + len - 10, ".localhost") == 0);
+    return strcmp(host, "localhost") == 0 ||
+           (len > 10 && strcmp(host + len - 10, ".localhost") == 0);
 }
 
 /* Lower case, and for addresses the one spelling that the system prints. */
@@ -74,7 +80,8 @@ static bool take_host(const char *text, size_t len, char out[URL_HOST_BYTES + 1]
         copy[len - 1] = '\0';
         out[0] = '[';
         if (inet_pton(AF_INET6, copy + 1, address) != 1 ||
-            !inet_ntop(AF_INET6, address, out + 1, URL_HOST_BYTES - 2)) return false;
+            !inet_ntop(AF_INET6, address, out + 1, URL_HOST_BYTES - 2))
+            return false;
         strcat(out, "]");
         return true;
     }
@@ -136,7 +143,8 @@ static bool decode(const char *text, char *out)
     return true;
 }
 
-/* A segment that is "." or "..", where '/' and '\' separate them, and parameters (";x") are no part. */
+/* A segment that is "." or "..", where '/' and '\' separate them, and parameters (";x") are no
+ * part. */
 static bool has_dot_segments(const char *path)
 {
     for (const char *at = path; *at;) {
@@ -202,8 +210,8 @@ bool url_parse(const char *text, size_t len, Url *out)
 size_t url_print(const Url *url, char *out, size_t size)
 {
     const int n = snprintf(out, size, "http%s://%s:%u%s%s%.*s", url->secure ? "s" : "", url->host,
-                           (unsigned)url->port, url->path, url->query ? "?" : "", (int)url->query_len,
-                           url->query ? url->query : "");
+                           (unsigned)url->port, url->path, url->query ? "?" : "",
+                           (int)url->query_len, url->query ? url->query : "");
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -211,8 +219,10 @@ size_t url_print(const Url *url, char *out, size_t size)
 
 static fnvm_error *rule_error(const char *text, const char *why)
 {
-    return fnvm_error_new(FNVM_E_USAGE, "\"%s\" cannot be allowed: %s; expected http[s]://HOST[:PORT][/PATH], "
-                          "where HOST may be `*` or `*.NAME` and PATH may end in `*`", text, why);
+    return fnvm_error_new(FNVM_E_USAGE,
+                          "\"%s\" cannot be allowed: %s; expected http[s]://HOST[:PORT][/PATH], "
+                          "where HOST may be `*` or `*.NAME` and PATH may end in `*`",
+                          text, why);
 }
 
 /* The rest of a rule, as a URL whose host is a name; the wildcards were taken off. */
@@ -223,8 +233,10 @@ static fnvm_error *take_rule(const char *text, const char *plain, UrlRule *out)
     fnvm_error *error = NULL;
     if (!url_parse(plain, strlen(plain), url)) error = rule_error(text, "it is no such address");
     else if (url->query) error = rule_error(text, "queries are not compared");
-    else if (strchr(url->path, '%')) error = rule_error(text, "paths are compared decoded, write it so");
-    else if (strchr(url->path, '*')) error = rule_error(text, "`*` may be at the end of the path only");
+    else if (strchr(url->path, '%'))
+        error = rule_error(text, "paths are compared decoded, write it so");
+    else if (strchr(url->path, '*'))
+        error = rule_error(text, "`*` may be at the end of the path only");
     if (!error) {
         out->secure = url->secure;
         out->port = url->port;
@@ -254,9 +266,11 @@ fnvm_error *url_rule_parse(const char *text, UrlRule *out)
     } else if (*host == '*') {
         out->any_host = true;
         skip = 1;
-        if (host[1] && host[1] != ':' && host[1] != '/') return rule_error(text, "`*` is a whole host");
+        if (host[1] && host[1] != ':' && host[1] != '/')
+            return rule_error(text, "`*` is a whole host");
     }
-    snprintf(plain, sizeof plain, "%.*s%s%s", (int)scheme, text, out->any_host ? "x" : "", host + skip);
+    snprintf(plain, sizeof plain, "%.*s%s%s", (int)scheme, text, out->any_host ? "x" : "",
+             host + skip);
     const char *slash = strchr(host, '/');
     const size_t plain_len = strlen(plain);
     out->prefix = !slash || text[len - 1] == '*';
@@ -288,7 +302,8 @@ static bool host_fits(const UrlRule *rule, const Url *url)
 /* Both as it is written and decoded: a server may take either. */
 static bool path_fits(const UrlRule *rule, const char *path)
 {
-    return rule->prefix ? strncmp(path, rule->path, strlen(rule->path)) == 0 : strcmp(path, rule->path) == 0;
+    return rule->prefix ? strncmp(path, rule->path, strlen(rule->path)) == 0
+                        : strcmp(path, rule->path) == 0;
 }
 
 bool url_rule_allows(const UrlRule *rule, const Url *url)

@@ -1,16 +1,19 @@
 /* kv.c - the module fnvm:kv: a guest's keys and values.
  *
- * A guest's keys are those of a store that begin with its prefix, which is put before every key here and
- * taken off again: no name that it can write reaches outside.  A value is fetched whole when it is read from
- * its beginning, and kept, so that reading on in pieces gives pieces of one value, whatever others do to it.
- */
+ * A guest's keys are those of a store that begin with its prefix, which is put before every key
+ * here and taken off again: no name that it can write reaches outside.  A value is fetched whole
+ * when it is read from its beginning, and kept, so that reading on in pieces gives pieces of one
+ * value, whatever others do to it. */
 #include "stdlib/services.h"
 
 #include <stdlib.h>
 
 /* ---- Keys with the prefix ---- */
 
-typedef struct FullKey { char at[FNVM_KV_PREFIX_BYTES + FNVM_KV_KEY_BYTES]; size_t len; } FullKey;
+typedef struct FullKey {
+    char at[FNVM_KV_PREFIX_BYTES + FNVM_KV_KEY_BYTES];
+    size_t len;
+} FullKey;
 
 /* NUL is refused: lists separate keys by it. */
 static int full_key(const Services *s, const char *key, size_t len, bool may_be_empty, FullKey *out)
@@ -105,7 +108,10 @@ static int fetch(Services *s, const char *key, size_t key_len)
 
 /* ---- The guest's functions ---- */
 
-typedef struct Bytes { const char *at; uint32_t len; } Bytes; /* at NULL: outside of the memory */
+typedef struct Bytes {
+    const char *at;
+    uint32_t len;
+} Bytes; /* at NULL: outside of the memory */
 
 static Bytes bytes_of(const ServiceCall *call, const fnvm_slot *slots)
 {
@@ -118,7 +124,8 @@ static fnvm_error *get(fnvm_caller *caller, void *env, fnvm_slot *slots)
     ServiceCall call = service_enter(caller, env);
     Services *s = call.services;
     const Bytes key = bytes_of(&call, slots);
-    const uint32_t offset = slots[2].i32, to = slots[3].i32, size = slots[4].i32, len_at = slots[5].i32;
+    const uint32_t offset = slots[2].i32, to = slots[3].i32, size = slots[4].i32,
+                   len_at = slots[5].i32;
     if (!key.at || !service_bytes(&call, to, size) || !service_bytes(&call, len_at, 4))
         return service_answer(slots, FNVM_SERVICE_FAULT);
     int status = FNVM_SERVICE_OK;
@@ -134,7 +141,8 @@ static fnvm_error *set(fnvm_caller *caller, void *env, fnvm_slot *slots)
     ServiceCall call = service_enter(caller, env);
     const Bytes key = bytes_of(&call, slots), value = bytes_of(&call, slots + 2);
     if (!key.at || !value.at) return service_answer(slots, FNVM_SERVICE_FAULT);
-    return service_answer(slots, service_kv_set(call.services, key.at, key.len, value.at, value.len));
+    return service_answer(slots,
+                          service_kv_set(call.services, key.at, key.len, value.at, value.len));
 }
 
 static fnvm_error *append(fnvm_caller *caller, void *env, fnvm_slot *slots)
@@ -142,7 +150,8 @@ static fnvm_error *append(fnvm_caller *caller, void *env, fnvm_slot *slots)
     ServiceCall call = service_enter(caller, env);
     const Bytes key = bytes_of(&call, slots), value = bytes_of(&call, slots + 2);
     if (!key.at || !value.at) return service_answer(slots, FNVM_SERVICE_FAULT);
-    return service_answer(slots, service_kv_append(call.services, key.at, key.len, value.at, value.len));
+    return service_answer(slots,
+                          service_kv_append(call.services, key.at, key.len, value.at, value.len));
 }
 
 static fnvm_error *remove_key(fnvm_caller *caller, void *env, fnvm_slot *slots)
@@ -153,7 +162,8 @@ static fnvm_error *remove_key(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return service_answer(slots, service_kv_remove(call.services, key.at, key.len));
 }
 
-/* slots: key, length, what it was, its length (-1: it must not exist), what it becomes, its length. */
+/* slots: key, length, what it was, its length (-1: it must not exist), what it becomes, its
+ * length. */
 static fnvm_error *swap(fnvm_caller *caller, void *env, fnvm_slot *slots)
 {
     ServiceCall call = service_enter(caller, env);
@@ -168,14 +178,19 @@ static fnvm_error *swap(fnvm_caller *caller, void *env, fnvm_slot *slots)
         status = FNVM_SERVICE_TOO_LARGE;
     if (!status) {
         const fnvm_kv_backend *b = kv_backend(s->kv);
-        status = status_of(b->swap(b->env, k.at, k.len, absent ? NULL : was.at, was.len, value.at, value.len));
+        status = status_of(
+            b->swap(b->env, k.at, k.len, absent ? NULL : was.at, was.len, value.at, value.len));
     }
     return service_answer(slots, status);
 }
 
 /* ---- Lists ---- */
 
-typedef struct ListCall { Bytes prefix, after; uint32_t most, size; uint8_t *to, *used_at; } ListCall;
+typedef struct ListCall {
+    Bytes prefix, after;
+    uint32_t most, size;
+    uint8_t *to, *used_at;
+} ListCall;
 
 /* Gives the guest as many whole keys as there is room for: how many, or a status. */
 static int give_keys(const Services *s, const ListCall *l, const char *keys, size_t len)
@@ -216,19 +231,22 @@ static int list_keys(Services *s, const ListCall *l)
     size_t len = 0;
     const fnvm_kv_backend *b = kv_backend(s->kv);
     const size_t most = l->most < FNVM_KV_LIST_KEYS ? l->most : FNVM_KV_LIST_KEYS;
-    status = status_of(b->list(b->env, prefix.at, prefix.len, after.at, l->after.len ? after.len : 0, most,
-                               &keys, &len));
+    status = status_of(b->list(b->env, prefix.at, prefix.len, after.at,
+                               l->after.len ? after.len : 0, most, &keys, &len));
     if (status == FNVM_SERVICE_OK) status = give_keys(s, l, keys, len);
     free(keys);
     return status;
 }
 
-/* slots: prefix, length, after, length, most, buffer, its size, where goes how much of it is used. */
+/* slots: prefix, length, after, length, most, buffer, its size, where goes how much of it is
+ * used. */
 static fnvm_error *list(fnvm_caller *caller, void *env, fnvm_slot *slots)
 {
     ServiceCall call = service_enter(caller, env);
-    const ListCall l = {.prefix = bytes_of(&call, slots), .after = bytes_of(&call, slots + 2),
-                        .most = slots[4].i32, .size = slots[6].i32,
+    const ListCall l = {.prefix = bytes_of(&call, slots),
+                        .after = bytes_of(&call, slots + 2),
+                        .most = slots[4].i32,
+                        .size = slots[6].i32,
                         .to = service_bytes(&call, slots[5].i32, slots[6].i32),
                         .used_at = service_bytes(&call, slots[7].i32, 4)};
     if (!l.prefix.at || !l.after.at || !l.to || !l.used_at)

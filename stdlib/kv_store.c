@@ -1,11 +1,10 @@
 /* kv_store.c - stores of keys and values: references to one, and the embedded one, in SQLite.
  *
- * The file is in WAL mode, so that readers never wait for a writer and several processes can use it at once;
- * a write is durable when the log is next brought into the file (synchronous = NORMAL): a crash of the
- * machine, but not of the process, may lose the last ones, never damage the file.  One connection per
- * fnvm_kv, behind a mutex: each call is one statement, and so atomic.  A connection must not cross fork():
- * a child opens its own.
- */
+ * The file is in WAL mode, so that readers never wait for a writer and several processes can use
+ * it at once; a write is durable when the log is next brought into the file (synchronous =
+ * NORMAL): a crash of the machine, but not of the process, may lose the last ones, never damage
+ * the file.  One connection per fnvm_kv, behind a mutex: each call is one statement, and so
+ * atomic.  A connection must not cross fork(): a child opens its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -57,7 +56,17 @@ enum {
     LAST_KEY_BYTES = FNVM_KV_PREFIX_BYTES + FNVM_KV_KEY_BYTES + 1
 };
 
-typedef enum Statement { GET, SET, REMOVE, SWAP, ADD, APPEND, LIST_FROM, LIST_AFTER, STATEMENTS } Statement;
+typedef enum Statement {
+    GET,
+    SET,
+    REMOVE,
+    SWAP,
+    ADD,
+    APPEND,
+    LIST_FROM,
+    LIST_AFTER,
+    STATEMENTS
+} Statement;
 
 static const char *const texts[STATEMENTS] = {
     [GET] = "SELECT value FROM kv WHERE key = ?1",
@@ -80,7 +89,9 @@ typedef struct KvFile {
 static int status_of(int code)
 {
     switch (code & 0xFF) {
-    case SQLITE_OK: case SQLITE_ROW: case SQLITE_DONE: return FNVM_SERVICE_OK;
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE: return FNVM_SERVICE_OK;
     case SQLITE_FULL: return FNVM_SERVICE_LIMIT;
     case SQLITE_TOOBIG: return FNVM_SERVICE_TOO_LARGE;
     default: return FNVM_SERVICE_UNAVAILABLE;
@@ -93,7 +104,8 @@ static int use(KvFile *f, Statement which, sqlite3_stmt **out)
     pthread_mutex_lock(&f->mutex);
     sqlite3_stmt **s = &f->statements[which];
     if (!*s) {
-        const int code = sqlite3_prepare_v3(f->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+        const int code =
+            sqlite3_prepare_v3(f->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
         if (code != SQLITE_OK) return *out = NULL, status_of(code);
     }
     *out = *s;
@@ -112,7 +124,8 @@ static void done(KvFile *f, sqlite3_stmt *s)
 /* Bytes that outlive the statement's use; never NULL to SQLite, for whom that is another value. */
 static int bind(sqlite3_stmt *s, int i, const char *at, size_t len)
 {
-    return status_of(len ? sqlite3_bind_blob64(s, i, at, len, SQLITE_STATIC) : sqlite3_bind_zeroblob(s, i, 0));
+    return status_of(len ? sqlite3_bind_blob64(s, i, at, len, SQLITE_STATIC)
+                         : sqlite3_bind_zeroblob(s, i, 0));
 }
 
 /* A statement without rows: *changed says whether it changed one. */
@@ -173,7 +186,8 @@ static int file_swap(void *env, const char *key, size_t key_len, const char *was
                      const char *value, size_t len)
 {
     bool changed;
-    const int status = change(env, was ? SWAP : ADD, key, key_len, value, len, was, was_len, &changed);
+    const int status =
+        change(env, was ? SWAP : ADD, key, key_len, value, len, was, was_len, &changed);
     return status || changed ? status : FNVM_SERVICE_CHANGED;
 }
 
@@ -227,8 +241,8 @@ static int collect(sqlite3_stmt *s, char **keys, size_t *len)
     return status;
 }
 
-static int file_list(void *env, const char *prefix, size_t prefix_len, const char *after, size_t after_len,
-                     size_t most, char **keys, size_t *len)
+static int file_list(void *env, const char *prefix, size_t prefix_len, const char *after,
+                     size_t after_len, size_t most, char **keys, size_t *len)
 {
     char above[LAST_KEY_BYTES];
     sqlite3_stmt *s;
@@ -264,7 +278,8 @@ static fnvm_error *open_error(sqlite3 *db, const char *path, int code)
 {
     switch (code & 0xFF) {
     case SQLITE_NOMEM: return error_no_memory();
-    case SQLITE_NOTADB: case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
         return fnvm_error_new(FNVM_E_INVALID, "`%s` is no store of keys and values: %s", path,
                               sqlite3_errmsg(db));
     default:
@@ -308,13 +323,17 @@ static int prepare_file(sqlite3 *db, bool *foreign)
     if (code != SQLITE_OK) return code;
     *foreign = tables && id != APPLICATION_ID;
     if (*foreign) return SQLITE_OK;
-    snprintf(sql, sizeof sql, "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
-             "PRAGMA cell_size_check = ON; PRAGMA max_page_count = %d", MOST_PAGES);
+    snprintf(sql, sizeof sql,
+             "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+             "PRAGMA cell_size_check = ON; PRAGMA max_page_count = %d",
+             MOST_PAGES);
     code = run_patiently(db, "PRAGMA journal_mode = WAL");
     if (code == SQLITE_OK) code = run_patiently(db, sql);
     if (code != SQLITE_OK || tables) return code;
-    snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; PRAGMA application_id = %d; CREATE TABLE IF NOT EXISTS kv"
-             " (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT; COMMIT", APPLICATION_ID);
+    snprintf(sql, sizeof sql,
+             "BEGIN IMMEDIATE; PRAGMA application_id = %d; CREATE TABLE IF NOT EXISTS kv"
+             " (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT; COMMIT",
+             APPLICATION_ID);
     code = run_patiently(db, sql);
     return code;
 }
@@ -346,10 +365,12 @@ fnvm_error *fnvm_kv_open(const char *path, fnvm_kv **out)
     if (code == SQLITE_OK) code = prepare_file(f->db, &foreign);
     if (code != SQLITE_OK) error = open_error(f->db, path, code);
     else if (foreign)
-        error = fnvm_error_new(FNVM_E_INVALID, "`%s` is a database of something else; name another file for "
-                               "keys and values", path);
-    const fnvm_kv_backend backend = {f, file_get, file_set, file_remove, file_swap, file_append, file_list,
-                                     file_close};
+        error = fnvm_error_new(FNVM_E_INVALID,
+                               "`%s` is a database of something else; name another file for "
+                               "keys and values",
+                               path);
+    const fnvm_kv_backend backend = {f,         file_get,    file_set,  file_remove,
+                                     file_swap, file_append, file_list, file_close};
     if (!error) error = fnvm_kv_new(&backend, out);
     if (error) file_close(f);
     return error;

@@ -1,8 +1,7 @@
 /* log.c - the module fnvm:log: lines with a level and, for machines, fields.
  *
- * Where a line goes is the embedder's; without one it is standard error, a line per write(2), so that
- * lines of several guests do not mix.
- */
+ * Where a line goes is the embedder's; without one it is standard error, a line per write(2), so
+ * that lines of several guests do not mix. */
 #include "stdlib/services.h"
 
 #include <errno.h>
@@ -71,4 +70,5 @@ static fnvm_error *log_write(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return service_answer(slots, FNVM_SERVICE_OK);
 }
 
-const ServiceFunc service_log[] = {{"write", "i32 i32 i32 i32 i32 -> i32", log_write}, {NULL, NULL, NULL}};
+const ServiceFunc service_log[] = {{"write", "i32 i32 i32 i32 i32 -> i32", log_write},
+                                   {NULL, NULL, NULL}};

@@ -1,8 +1,7 @@
 /* log_fields.c - a recogniser of JSON: no tree, no allocation, one pass.
  *
- * Nesting is a word of bits (object or array), not recursion: what guests send must not cost the host's
- * stack.
- */
+ * Nesting is a word of bits (object or array), not recursion: what guests send must not cost the
+ * host's stack. */
 #include "stdlib/log_fields.h"
 
 #include <stdint.h>
@@ -10,11 +9,14 @@
 
 #include "loader/utf8.h"
 
-typedef struct Scan { const char *at, *end; } Scan;
+typedef struct Scan {
+    const char *at, *end;
+} Scan;
 
 static void skip_space(Scan *s)
 {
-    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r')) s->at++;
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
+        s->at++;
 }
 
 static bool take(Scan *s, char c)
@@ -99,8 +101,8 @@ static bool take_scalar(Scan *s)
     }
 }
 
-/* Behind a value at `depth`: closes what ends here, and takes the comma (and key) before what follows.
- * False: it is malformed.  *depth is 0 when all is closed. */
+/* Behind a value at `depth`: closes what ends here, and takes the comma (and key) before what
+ * follows. False: it is malformed.  *depth is 0 when all is closed. */
 static bool take_behind(Scan *s, uint64_t objects, unsigned *depth)
 {
     for (;;) {

@@ -1,11 +1,10 @@
 /* random.c - the module fnvm:random, and the numbers that the other interfaces need.
  *
- * Random numbers are ChaCha20's key stream, made some hundred bytes at a time; the first 32 of each block
- * are the next key, and what was given out is erased, so that what a host's memory shows later does not
- * tell what was drawn before.  A key comes from the system at the first draw, after a reset, and in a child
- * of fork(): the generator lies in a page that the kernel gives a child as zeros.  It is the host's and no
- * part of an image.
- */
+ * Random numbers are ChaCha20's key stream, made some hundred bytes at a time; the first 32 of
+ * each block are the next key, and what was given out is erased, so that what a host's memory
+ * shows later does not tell what was drawn before.  A key comes from the system at the first
+ * draw, after a reset, and in a child of fork(): the generator lies in a page that the kernel
+ * gives a child as zeros.  It is the host's and no part of an image. */
 #include "stdlib/services.h"
 
 #include <errno.h>
@@ -20,8 +19,8 @@ enum { KEY_BYTES = crypto_stream_chacha20_ietf_KEYBYTES, POOL_BYTES = 512, PAGE_
 enum { PIECE_BYTES = 1 << 16 }; /* of a long draw: between two there is a look at the interrupt */
 
 struct Random {
-    uint32_t keyed;     /* 0: it has no key */
-    uint32_t used;      /* bytes of the pool that are gone; the first KEY_BYTES are the next key */
+    uint32_t keyed; /* 0: it has no key */
+    uint32_t used;  /* bytes of the pool that are gone; the first KEY_BYTES are the next key */
     uint8_t pool[POOL_BYTES];
 };
 _Static_assert(sizeof(Random) <= PAGE_BYTES, "it lies in one page");
@@ -111,15 +110,16 @@ static fnvm_error *fill(fnvm_caller *caller, void *env, fnvm_slot *slots)
     if (!ready(call.services)) return service_answer(slots, FNVM_SERVICE_UNAVAILABLE);
     if (left <= POOL_BYTES - KEY_BYTES) {
         draw(call.services->random, out, left);
-    } else while (left && !fnvm_caller_interrupted(caller)) {
-        uint8_t key[KEY_BYTES];
-        const uint32_t n = left < PIECE_BYTES ? left : PIECE_BYTES;
-        draw(call.services->random, key, sizeof key);
-        stream(out, n, key);
-        sodium_memzero(key, sizeof key);
-        out += n;
-        left -= n;
-    }
+    } else
+        while (left && !fnvm_caller_interrupted(caller)) {
+            uint8_t key[KEY_BYTES];
+            const uint32_t n = left < PIECE_BYTES ? left : PIECE_BYTES;
+            draw(call.services->random, key, sizeof key);
+            stream(out, n, key);
+            sodium_memzero(key, sizeof key);
+            out += n;
+            left -= n;
+        }
     fnvm_error *error = service_note(&call, DRAW_RANDOM);
     return error ? error : service_answer(slots, FNVM_SERVICE_OK);
 }
@@ -129,7 +129,8 @@ static fnvm_error *number(fnvm_caller *caller, void *env, fnvm_slot *slots)
     ServiceCall call = service_enter(caller, env);
     uint64_t drawn;
     if (!ready(call.services)) /* there is no value that would say so */
-        return fnvm_error_trap_new(FNVM_TRAP_HOST, "fnvm:random.u64: the host has no random numbers");
+        return fnvm_error_trap_new(FNVM_TRAP_HOST,
+                                   "fnvm:random.u64: the host has no random numbers");
     draw(call.services->random, (uint8_t *)&drawn, sizeof drawn);
     slots[0].i64 = drawn;
     return service_note(&call, DRAW_RANDOM);

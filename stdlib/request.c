@@ -1,7 +1,6 @@
-/* request.c - the module fnvm:request: what a function is asked, and what it answers, where it is called
- * once per request.  All is the embedder's, by fnvm_request_backend; here are bounds and the guest's
- * addresses.
- */
+/* request.c - the module fnvm:request: what a function is asked, and what it answers, where it
+ * is called once per request.  All is the embedder's, by fnvm_request_backend; here are bounds
+ * and the guest's addresses. */
 #include "stdlib/services.h"
 
 /* slots: which, name, its length, offset, buffer, its size, where the length goes. */
@@ -19,8 +18,8 @@ static fnvm_error *part(fnvm_caller *caller, void *env, fnvm_slot *slots)
     size_t len = 0;
     if (!b->part(b->env, (fnvm_request_part)which, name, name_len, &at, &len))
         return service_answer(slots, FNVM_SERVICE_NOT_FOUND);
-    return service_answer(slots, service_piece(&call, at, len, slots[3].i32, slots[4].i32, slots[5].i32,
-                                               slots[6].i32));
+    return service_answer(slots, service_piece(&call, at, len, slots[3].i32, slots[4].i32,
+                                               slots[5].i32, slots[6].i32));
 }
 
 /* slots: buffer, its size, where goes how much it was; 0: the end. */
@@ -85,10 +84,9 @@ static fnvm_error *write_body(fnvm_caller *caller, void *env, fnvm_slot *slots)
     return service_answer(slots, FNVM_SERVICE_OK);
 }
 
-const ServiceFunc service_request[] = {
-    {"part", "i32 i32 i32 i32 i32 i32 i32 -> i32", part},
-    {"read", "i32 i32 i32 -> i32", read_body},
-    {"status", "i32 -> i32", set_status},
-    {"field", "i32 i32 i32 i32 -> i32", set_field},
-    {"write", "i32 i32 i32 -> i32", write_body},
-    {NULL, NULL, NULL}};
+const ServiceFunc service_request[] = {{"part", "i32 i32 i32 i32 i32 i32 i32 -> i32", part},
+                                       {"read", "i32 i32 i32 -> i32", read_body},
+                                       {"status", "i32 -> i32", set_status},
+                                       {"field", "i32 i32 i32 i32 -> i32", set_field},
+                                       {"write", "i32 i32 i32 -> i32", write_body},
+                                       {NULL, NULL, NULL}};

@@ -1,8 +1,7 @@
 /* services.c - the `fnvm:*` interfaces: construction, linking, and what their functions share.
  *
- * Each interface is a table of host functions in a file of its own; the linker makes those that a guest
- * imports when it asks for them, so a guest without any pays for none.
- */
+ * Each interface is a table of host functions in a file of its own; the linker makes those that
+ * a guest imports when it asks for them, so a guest without any pays for none. */
 #include "stdlib/services.h"
 
 #include <stdlib.h>
@@ -14,10 +13,13 @@
 
 /* ---- Linking ---- */
 
-static const struct { const char *name; const ServiceFunc *functions; } modules[SERVICE_MODULES] = {
-    {"fnvm:log", service_log},     {"fnvm:kv", service_kv},           {"fnvm:call", service_call},
-    {"fnvm:http", service_http},   {"fnvm:random", service_random},   {"fnvm:time", service_time},
-    {"fnvm:request", service_request}, {"env", service_faasm}};
+static const struct {
+    const char *name;
+    const ServiceFunc *functions;
+} modules[SERVICE_MODULES] = {{"fnvm:log", service_log},         {"fnvm:kv", service_kv},
+                              {"fnvm:call", service_call},       {"fnvm:http", service_http},
+                              {"fnvm:random", service_random},   {"fnvm:time", service_time},
+                              {"fnvm:request", service_request}, {"env", service_faasm}};
 
 static LinkerAnswer find_function(void *env, const char *name, size_t len, LinkerFunc *out)
 {
@@ -83,7 +85,8 @@ void fnvm_services_free(fnvm_services *s)
 
 void fnvm_services_log(fnvm_services *s,
                        void (*fn)(void *env, fnvm_log_level, const char *text, size_t len,
-                                  const char *fields, size_t fields_len), void *env)
+                                  const char *fields, size_t fields_len),
+                       void *env)
 {
     s->log = fn;
     s->log_env = env;
@@ -93,8 +96,10 @@ fnvm_error *fnvm_services_kv(fnvm_services *s, fnvm_kv *kv, const char *prefix)
 {
     const size_t len = strlen(prefix);
     if (len > FNVM_KV_PREFIX_BYTES)
-        return fnvm_error_new(FNVM_E_USAGE, "the prefix of a guest's keys has %zu bytes; at most %d are "
-                              "possible", len, FNVM_KV_PREFIX_BYTES);
+        return fnvm_error_new(FNVM_E_USAGE,
+                              "the prefix of a guest's keys has %zu bytes; at most %d are "
+                              "possible",
+                              len, FNVM_KV_PREFIX_BYTES);
     service_kv_forget(s);
     if (kv) fnvm_kv_retain(kv);
     fnvm_kv_release(s->kv);
@@ -141,7 +146,8 @@ void fnvm_services_request(fnvm_services *s, const fnvm_request_backend *backend
 }
 
 void fnvm_services_at_sleep(fnvm_services *s,
-                            fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns), void *env)
+                            fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
+                            void *env)
 {
     s->at_sleep = fn;
     s->at_sleep_env = env;
@@ -169,8 +175,8 @@ ServiceCall service_enter(fnvm_caller *caller, void *env)
     return call;
 }
 
-int service_piece(const ServiceCall *call, const void *bytes, size_t len, uint32_t offset, uint32_t to,
-                  uint32_t size, uint32_t len_at)
+int service_piece(const ServiceCall *call, const void *bytes, size_t len, uint32_t offset,
+                  uint32_t to, uint32_t size, uint32_t len_at)
 {
     uint8_t *place = service_bytes(call, to, size), *len_place = service_bytes(call, len_at, 4);
     if (!place || !len_place) return FNVM_SERVICE_FAULT;

@@ -1,9 +1,10 @@
-/* services.h - what the files of the `fnvm:*` interfaces share: what one guest was given, access to its
- * memory, the table of functions, and tasks that are open (calls and requests).
+/* services.h - what the files of the `fnvm:*` interfaces share: what one guest was given, access
+ * to its memory, the table of functions, and tasks that are open (calls and requests).
  *
- * A host function checks every address before it acts, takes what it needs from guest memory once, and
- * returns a fnvm_service_status.  Addresses and lengths are i32, of 64-bit memories, too: the first 4 GiB.
- * A module without an exported memory has none, so every address but of nothing is FNVM_SERVICE_FAULT.
+ * A host function checks every address before it acts, takes what it needs from guest memory
+ * once, and returns a fnvm_service_status.  Addresses and lengths are i32, of 64-bit memories,
+ * too: the first 4 GiB. A module without an exported memory has none, so every address but of
+ * nothing is FNVM_SERVICE_FAULT.
  *
  * A fnvm_services belongs to one thread at a time, like the store that uses it. */
 #ifndef FNVM_STDLIB_SERVICES_H
@@ -19,19 +20,19 @@
 /* ---- Bounds of one call ---- */
 
 enum {
-    LOG_TEXT_BYTES = 8192,        /* of a line's text: the rest is cut */
-    LOG_FIELDS_BYTES = 8192,      /* of its fields */
+    LOG_TEXT_BYTES = 8192,   /* of a line's text: the rest is cut */
+    LOG_FIELDS_BYTES = 8192, /* of its fields */
     LOG_FIELDS_DEPTH = 16,
     CALL_NAME_BYTES = 256,
     CALL_INPUT_BYTES = 8 << 20,
-    TASKS_OPEN = 256,             /* calls, and as many requests */
+    TASKS_OPEN = 256, /* calls, and as many requests */
     HTTP_METHOD_BYTES = 16,
     HTTP_FIELDS_BYTES = 64 << 10, /* of what a guest sends */
     HTTP_BODY_BYTES = 8 << 20,
-    REQUEST_NAME_BYTES = 256,     /* of a field or secret */
-    REQUEST_VALUE_BYTES = 8192,   /* of a field that is set */
+    REQUEST_NAME_BYTES = 256,      /* of a field or secret */
+    REQUEST_VALUE_BYTES = 8192,    /* of a field that is set */
     REQUEST_PIECE_BYTES = 1 << 20, /* of a body, in one call */
-    RANDOM_BYTES = 1 << 20,       /* of one fill: a millisecond */
+    RANDOM_BYTES = 1 << 20,        /* of one fill: a millisecond */
     FAASM_OUTPUT_BYTES = 8 << 20,
     FAASM_STATES = 256,           /* keys that one instance has copies of ... */
     FAASM_STATE_BYTES = 16 << 20, /* ... and their bytes */
@@ -41,12 +42,12 @@ enum {
 /* ---- Tasks: calls and requests ---- */
 
 typedef struct Task {
-    int32_t handle;       /* the guest's; 0: this place is free */
-    bool ended, waiting;  /* waiting: an await has begun, and ends at deadline_ns */
-    bool spent;           /* nobody drops it, in Faasm: its place is taken when there is no other */
-    int status;           /* if ended */
-    int64_t id;           /* the backend's */
-    const char *answer;   /* if ended with FNVM_SERVICE_OK; the backend's until it is dropped */
+    int32_t handle;      /* the guest's; 0: this place is free */
+    bool ended, waiting; /* waiting: an await has begun, and ends at deadline_ns */
+    bool spent;          /* nobody drops it, in Faasm: its place is taken when there is no other */
+    int status;          /* if ended */
+    int64_t id;          /* the backend's */
+    const char *answer;  /* if ended with FNVM_SERVICE_OK; the backend's until it is dropped */
     size_t len;
     uint64_t deadline_ns; /* of CLOCK_MONOTONIC */
 } Task;
@@ -59,26 +60,32 @@ typedef struct Tasks {
 
 /* ---- What one guest is given ---- */
 
-typedef struct ServiceFunc { const char *name, *type; fnvm_host_fn fn; } ServiceFunc; /* `env`: Services */
+typedef struct ServiceFunc {
+    const char *name, *type;
+    fnvm_host_fn fn;
+} ServiceFunc; /* `env`: Services */
 typedef struct fnvm_services Services;
-typedef struct ServiceModule { const ServiceFunc *functions; Services *services; } ServiceModule;
+typedef struct ServiceModule {
+    const ServiceFunc *functions;
+    Services *services;
+} ServiceModule;
 enum { SERVICE_MODULES = 8 };
 
-typedef struct Random Random;           /* random.c */
-typedef struct FaasmState FaasmState;   /* faasm_state.c */
+typedef struct Random Random;         /* random.c */
+typedef struct FaasmState FaasmState; /* faasm_state.c */
 
 struct fnvm_services {
     ServiceModule modules[SERVICE_MODULES]; /* what the linker asks */
 
     void (*log)(void *env, fnvm_log_level, const char *text, size_t len, const char *fields,
-                size_t fields_len);         /* NULL: standard error */
+                size_t fields_len); /* NULL: standard error */
     void *log_env;
 
-    fnvm_kv *kv;                            /* retained, or NULL */
+    fnvm_kv *kv; /* retained, or NULL */
     char prefix[FNVM_KV_PREFIX_BYTES + 1];
     size_t prefix_len;
-    struct {                                /* the value fetched last: the guest reads it in pieces */
-        char *key, *value;                  /* key NULL: none */
+    struct {               /* the value fetched last: the guest reads it in pieces */
+        char *key, *value; /* key NULL: none */
         size_t key_len, len;
     } fetched;
 
@@ -86,24 +93,25 @@ struct fnvm_services {
     UrlRule *allow;
     size_t nallow;
 
-    fnvm_request_backend request;           /* part NULL: there is none */
+    fnvm_request_backend request; /* part NULL: there is none */
 
     fnvm_error *(*at_sleep)(void *env, fnvm_caller *, uint64_t deadline_ns);
     void *at_sleep_env;
-    fnvm_wasi *draws;                       /* where draws are noted, or NULL */
-    Random *random;                         /* NULL before the first draw */
+    fnvm_wasi *draws; /* where draws are noted, or NULL */
+    Random *random;   /* NULL before the first draw */
 
-    const void *input;                      /* of a function in the manner of Faasm */
+    const void *input; /* of a function in the manner of Faasm */
     size_t input_len;
     char *output;
     size_t output_len;
-    FaasmState *states;                     /* [FAASM_STATES], or NULL before the first */
+    FaasmState *states; /* [FAASM_STATES], or NULL before the first */
     uint32_t nstates;
     size_t states_bytes;
 };
 
-extern const ServiceFunc service_log[], service_kv[], service_call[], service_http[], service_random[],
-    service_time[], service_request[], service_faasm[]; /* each ends with a name of NULL */
+extern const ServiceFunc service_log[], service_kv[], service_call[], service_http[],
+    service_random[], service_time[], service_request[],
+    service_faasm[]; /* each ends with a name of NULL */
 
 /* ---- Calls ---- */
 
@@ -129,8 +137,8 @@ static inline fnvm_error *service_answer(fnvm_slot *slots, int status)
     return NULL;
 }
 
-/* Gives the guest a piece of something: its whole length to `len_at`, and to [to, to + size) what is there
- * from `offset` on, as far as it goes. */
+/* Gives the guest a piece of something: its whole length to `len_at`, and to [to, to + size)
+ * what is there from `offset` on, as far as it goes. */
 int service_piece(const ServiceCall *, const void *bytes, size_t len, uint32_t offset, uint32_t to,
                   uint32_t size, uint32_t len_at);
 
@@ -158,12 +166,14 @@ const fnvm_kv_backend *kv_backend(const fnvm_kv *);
 
 /* ---- Tasks (tasks.c) ---- */
 
-/* A handle, or a status.  Handles begin at a random number: one that is left from before an image was
- * frozen, or a request before, belongs to nothing. */
-int32_t tasks_start(ServiceCall *, Tasks *, const char *name, size_t name_len, const void *input, size_t len);
+/* A handle, or a status.  Handles begin at a random number: one that is left from before an
+ * image was frozen, or a request before, belongs to nothing. */
+int32_t tasks_start(ServiceCall *, Tasks *, const char *name, size_t name_len, const void *input,
+                    size_t len);
 Task *tasks_find(Tasks *, uint32_t handle); /* NULL: no such task */
-/* Waits until it has ended, or for timeout_ms (negative: without end): its status, or FNVM_SERVICE_TIMEOUT.
- * An error is to be returned as it is; the call is made again later where it is FNVM_E_SUSPENDED. */
+/* Waits until it has ended, or for timeout_ms (negative: without end): its status, or
+ * FNVM_SERVICE_TIMEOUT. An error is to be returned as it is; the call is made again later where
+ * it is FNVM_E_SUSPENDED. */
 fnvm_error *tasks_await(ServiceCall *, Tasks *, Task *, int64_t timeout_ms, int *status);
 fnvm_error *tasks_await_all(ServiceCall *, Tasks *, const fnvm_slot *slots, int *status);
 /* The task if it has ended well; else *status says why not. */
@@ -172,25 +182,26 @@ int tasks_drop(Tasks *, uint32_t handle);
 void tasks_drop_all(Tasks *);
 
 /* fnvm:call's start, for Faasm, too. */
-int32_t service_call_start(ServiceCall *, const char *name, size_t name_len, const void *input, size_t len);
+int32_t service_call_start(ServiceCall *, const char *name, size_t name_len, const void *input,
+                           size_t len);
 
 /* ---- Faasm ---- */
 
 /* Functions of faasm_state.c, which faasm.c has in its table. */
-#define FAASM_STATE_FUNCTIONS(F)                                 \
-    F(read_state, "i32 i32 i32 -> i32")                          \
-    F(read_state_ptr, "i32 i32 -> i32")                          \
-    F(read_state_offset, "i32 i32 i32 i32 i32 ->")               \
-    F(read_state_offset_ptr, "i32 i32 i32 i32 -> i32")           \
-    F(write_state, "i32 i32 i32 ->")                             \
-    F(write_state_offset, "i32 i32 i32 i32 i32 ->")              \
-    F(flag_state_dirty, "i32 i32 ->")                            \
-    F(flag_state_offset_dirty, "i32 i32 i32 i32 ->")             \
-    F(push_state, "i32 ->")                                      \
-    F(push_state_partial, "i32 ->")                              \
-    F(pull_state, "i32 i32 ->")                                  \
-    F(append_state, "i32 i32 i32 ->")                            \
-    F(read_appended_state, "i32 i32 i32 i32 ->")                 \
+#define FAASM_STATE_FUNCTIONS(F)                       \
+    F(read_state, "i32 i32 i32 -> i32")                \
+    F(read_state_ptr, "i32 i32 -> i32")                \
+    F(read_state_offset, "i32 i32 i32 i32 i32 ->")     \
+    F(read_state_offset_ptr, "i32 i32 i32 i32 -> i32") \
+    F(write_state, "i32 i32 i32 ->")                   \
+    F(write_state_offset, "i32 i32 i32 i32 i32 ->")    \
+    F(flag_state_dirty, "i32 i32 ->")                  \
+    F(flag_state_offset_dirty, "i32 i32 i32 i32 ->")   \
+    F(push_state, "i32 ->")                            \
+    F(push_state_partial, "i32 ->")                    \
+    F(pull_state, "i32 i32 ->")                        \
+    F(append_state, "i32 i32 i32 ->")                  \
+    F(read_appended_state, "i32 i32 i32 i32 ->")       \
     F(clear_appended_state, "i32 ->")
 #define FAASM_STATE_FUNCTION(name, type) \
     fnvm_error *faasm_##name(fnvm_caller *, void *env, fnvm_slot *slots);

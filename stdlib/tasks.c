@@ -1,9 +1,10 @@
-/* tasks.c - what a guest has started and not dropped yet: calls of other functions, and requests.
+/* tasks.c - what a guest has started and not dropped yet: calls of other functions, and
+ * requests.
  *
- * A guest holds a handle, the backend an id; this table maps one to the other.  Awaiting is written so that
- * it can be called any number of times with the same arguments: a guest that is suspended in it begins it
- * anew, so the deadline is noted in the task when an await begins, and kept until it returns.
- */
+ * A guest holds a handle, the backend an id; this table maps one to the other.  Awaiting is
+ * written so that it can be called any number of times with the same arguments: a guest that is
+ * suspended in it begins it anew, so the deadline is noted in the task when an await begins, and
+ * kept until it returns. */
 #include "stdlib/services.h"
 
 #include <stdlib.h>
@@ -48,15 +49,16 @@ static bool new_handle(Services *services, Tasks *tasks, int32_t *out)
     return true;
 }
 
-int32_t tasks_start(ServiceCall *call, Tasks *tasks, const char *name, size_t name_len, const void *input,
-                    size_t len)
+int32_t tasks_start(ServiceCall *call, Tasks *tasks, const char *name, size_t name_len,
+                    const void *input, size_t len)
 {
     int32_t handle;
     if (!tasks->backend.start) return FNVM_SERVICE_UNAVAILABLE;
     Task *task = free_task(tasks);
     if (!task) return FNVM_SERVICE_LIMIT;
     if (!new_handle(call->services, tasks, &handle)) return FNVM_SERVICE_UNAVAILABLE;
-    const int64_t id = tasks->backend.start(tasks->backend.env, call->caller, name, name_len, input, len);
+    const int64_t id =
+        tasks->backend.start(tasks->backend.env, call->caller, name, name_len, input, len);
     if (id <= 0) return id < 0 && id >= INT32_MIN ? (int32_t)id : FNVM_SERVICE_UNAVAILABLE;
     *task = (Task){.handle = handle, .id = id};
     return handle;
@@ -89,7 +91,8 @@ static void begin_wait(Task *task, int64_t timeout_ms)
     task->deadline_ns = service_deadline(timeout_ms);
 }
 
-fnvm_error *tasks_await(ServiceCall *call, Tasks *tasks, Task *task, int64_t timeout_ms, int *status)
+fnvm_error *tasks_await(ServiceCall *call, Tasks *tasks, Task *task, int64_t timeout_ms,
+                        int *status)
 {
     begin_wait(task, timeout_ms);
     fnvm_error *error = task->ended ? NULL : poll_task(call, tasks, task, timeout_ms != 0);
@@ -99,7 +102,8 @@ fnvm_error *tasks_await(ServiceCall *call, Tasks *tasks, Task *task, int64_t tim
     return error;
 }
 
-/* slots: address of handles, how many, timeout in milliseconds (i64), address of as many statuses. */
+/* slots: address of handles, how many, timeout in milliseconds (i64), address of as many
+ * statuses. */
 fnvm_error *tasks_await_all(ServiceCall *call, Tasks *tasks, const fnvm_slot *slots, int *status)
 {
     const uint32_t n = slots[1].i32;
@@ -123,7 +127,9 @@ fnvm_error *tasks_await_all(ServiceCall *call, Tasks *tasks, const fnvm_slot *sl
     for (uint32_t i = 0; i < n && !error; i++) {
         Task *task = tasks_find(tasks, handles[i]);
         if (task && !task->ended) error = poll_task(call, tasks, task, timeout_ms != 0);
-        statuses[i] = !task ? FNVM_SERVICE_INVALID : task->ended ? task->status : FNVM_SERVICE_TIMEOUT;
+        statuses[i] = !task         ? FNVM_SERVICE_INVALID
+                      : task->ended ? task->status
+                                    : FNVM_SERVICE_TIMEOUT;
         if (task && !task->ended) *status = FNVM_SERVICE_TIMEOUT;
     }
     if (error && fnvm_error_code(error) == FNVM_E_SUSPENDED) return error;
@@ -138,10 +144,10 @@ fnvm_error *tasks_await_all(ServiceCall *call, Tasks *tasks, const fnvm_slot *sl
 Task *tasks_answer(Tasks *tasks, uint32_t handle, int *status)
 {
     Task *task = tasks_find(tasks, handle);
-    *status = !task                            ? FNVM_SERVICE_INVALID
-              : !task->ended                   ? FNVM_SERVICE_TIMEOUT
+    *status = !task                             ? FNVM_SERVICE_INVALID
+              : !task->ended                    ? FNVM_SERVICE_TIMEOUT
               : task->status != FNVM_SERVICE_OK ? task->status
-                                               : FNVM_SERVICE_OK;
+                                                : FNVM_SERVICE_OK;
     return *status == FNVM_SERVICE_OK ? task : NULL;
 }
 

@@ -35,7 +35,8 @@ static fnvm_error *sleep_until(fnvm_caller *caller, void *env, fnvm_slot *slots)
     int status = FNVM_SERVICE_OK;
     for (uint64_t now; (now = service_now()) < deadline;) {
         const uint64_t left = deadline - now;
-        struct timespec wait = {(time_t)(left / UINT64_C(1000000000)), (long)(left % UINT64_C(1000000000))};
+        struct timespec wait = {(time_t)(left / UINT64_C(1000000000)),
+                                (long)(left % UINT64_C(1000000000))};
         if (wait.tv_sec > 3600) wait.tv_sec = 3600;
         struct pollfd fd = {.fd = fnvm_caller_interrupt_fd(caller), .events = POLLIN};
         if (fd.fd < 0 && wait.tv_sec) wait = (struct timespec){1, 0};

@@ -1,5 +1,5 @@
-/* A function as it is written for Faasm: the declarations are those of its host_interface.h, and nothing here
- * knows of fnvm.  Its input says what it does. */
+/* A function as it is written for Faasm: the declarations are those of its host_interface.h, and
+ * nothing here knows of fnvm.  Its input says what it does. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,11 @@ int __faasm_await_call(unsigned int call);
 int __faasm_await_call_output(unsigned int call, char **output, int *len);
 long __faasm_read_state(const char *key, unsigned char *buffer, long len);
 unsigned char *__faasm_read_state_ptr(const char *key, long len);
-void __faasm_read_state_offset(const char *key, long total, long offset, unsigned char *buffer, long len);
+void __faasm_read_state_offset(const char *key, long total, long offset, unsigned char *buffer,
+                               long len);
 void __faasm_write_state(const char *key, const unsigned char *data, long len);
-void __faasm_write_state_offset(const char *key, long total, long offset, const unsigned char *data, long len);
+void __faasm_write_state_offset(const char *key, long total, long offset, const unsigned char *data,
+                                long len);
 void __faasm_push_state(const char *key);
 void __faasm_pull_state(const char *key, long len);
 void __faasm_append_state(const char *key, const unsigned char *data, long len);
@@ -30,7 +32,8 @@ static int upper(void)
 {
     unsigned char text[64];
     long len = __faasm_read_input(text, sizeof text);
-    for (long i = 0; i < len; i++) if (text[i] >= 'a' && text[i] <= 'z') text[i] = (unsigned char)(text[i] - 32);
+    for (long i = 0; i < len; i++)
+        if (text[i] >= 'a' && text[i] <= 'z') text[i] = (unsigned char)(text[i] - 32);
     __faasm_write_output((char *)text, len);
     return 0;
 }
@@ -69,7 +72,8 @@ static void many(void) /* more than can be open at once */
 {
     int n = 0, failed = 0;
     __faasm_write_state("counter", (unsigned char *)&n, sizeof n);
-    for (int i = 0; i < 20; i++) failed += __faasm_await_call(__faasm_chain_ptr(increments, NULL, 0));
+    for (int i = 0; i < 20; i++)
+        failed += __faasm_await_call(__faasm_chain_ptr(increments, NULL, 0));
     __faasm_read_state("counter", (unsigned char *)&n, sizeof n);
     char text[64];
     snprintf(text, sizeof text, "%d %d", n, failed);

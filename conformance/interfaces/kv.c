@@ -35,7 +35,8 @@ static void print_list(const char *prefix, uint32_t most, uint32_t room)
     char keys[4096], after[1025] = "";
     for (;;) {
         uint32_t used = 0;
-        int32_t n = fnvm_kv_list(prefix, text_len(prefix), after, text_len(after), most, keys, room, &used);
+        int32_t n =
+            fnvm_kv_list(prefix, text_len(prefix), after, text_len(after), most, keys, room, &used);
         if (n <= 0) {
             printf("list: %d %u\n", n, used);
             return;
@@ -61,7 +62,8 @@ static void count(const char *key, int times)
         }
         was[status ? 0 : len] = '\0';
         snprintf(next, sizeof next, "%d", atoi(was) + 1);
-        status = fnvm_kv_swap(key, text_len(key), was, status ? FNVM_KV_ABSENT : len, next, text_len(next));
+        status = fnvm_kv_swap(key, text_len(key), was, status ? FNVM_KV_ABSENT : len, next,
+                              text_len(next));
         if (status == FNVM_OK) times--;
         else if (status != FNVM_CHANGED && status != FNVM_UNAVAILABLE) {
             printf("swap: %d\n", status);
@@ -106,8 +108,12 @@ int main(int argc, char **argv)
         char *key = argv[i] + 1, *value = strchr(key, '=');
         if (value) *value++ = '\0';
         switch (argv[i][0]) {
-        case 's': printf("set: %d\n", fnvm_kv_set(key, text_len(key), value, text_len(value))); break;
-        case 'a': printf("append: %d\n", fnvm_kv_append(key, text_len(key), value, text_len(value))); break;
+        case 's':
+            printf("set: %d\n", fnvm_kv_set(key, text_len(key), value, text_len(value)));
+            break;
+        case 'a':
+            printf("append: %d\n", fnvm_kv_append(key, text_len(key), value, text_len(value)));
+            break;
         case 'd': printf("delete: %d\n", fnvm_kv_delete(key, text_len(key))); break;
         case 'g': print_value(key); break;
         case 'c': count(key, atoi(value)); break;

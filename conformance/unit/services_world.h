@@ -1,5 +1,5 @@
-/* What the tests of host interfaces share: a guest that exports every function of them, so that a test can
- * call it with any numbers, and reach its memory. */
+/* What the tests of host interfaces share: a guest that exports every function of them, so that
+ * a test can call it with any numbers, and reach its memory. */
 #ifndef FNVM_UNIT_SERVICES_WORLD_H
 #define FNVM_UNIT_SERVICES_WORLD_H
 
@@ -27,10 +27,13 @@ typedef struct World {
 
 enum { PAGE = 65536 };
 
-static const struct { const char *module; const ServiceFunc *functions; } all_services[] = {
-    {"fnvm:log", service_log}, {"fnvm:kv", service_kv}, {"fnvm:call", service_call},
-    {"fnvm:http", service_http}, {"fnvm:random", service_random}, {"fnvm:time", service_time},
-    {"fnvm:request", service_request}, {"env", service_faasm}};
+static const struct {
+    const char *module;
+    const ServiceFunc *functions;
+} all_services[] = {{"fnvm:log", service_log},         {"fnvm:kv", service_kv},
+                    {"fnvm:call", service_call},       {"fnvm:http", service_http},
+                    {"fnvm:random", service_random},   {"fnvm:time", service_time},
+                    {"fnvm:request", service_request}, {"env", service_faasm}};
 enum { ALL_SERVICES = sizeof all_services / sizeof *all_services };
 
 static inline void must(fnvm_error *error)
@@ -103,12 +106,14 @@ static inline void world_end(World *w)
 }
 
 /* Calls an export with integers; its result, 0 if it has none.  The error is the caller's. */
-static inline fnvm_error *try_call(World *w, const char *name, const int64_t *numbers, int64_t *result)
+static inline fnvm_error *try_call(World *w, const char *name, const int64_t *numbers,
+                                   int64_t *result)
 {
     fnvm_extern func;
     fnvm_valtype types[16], result_type;
     fnvm_val args[16], value = {FNVM_I32, {.i32 = 0}};
-    if (!fnvm_instance_export(w->instance, name, strlen(name), &func)) fail_msg("no export %s", name);
+    if (!fnvm_instance_export(w->instance, name, strlen(name), &func))
+        fail_msg("no export %s", name);
     const size_t n = fnvm_func_params(w->store, func, types, 16);
     const size_t results = fnvm_func_results(w->store, func, &result_type, 1);
     for (size_t i = 0; i < n; i++) {
@@ -121,12 +126,12 @@ static inline fnvm_error *try_call(World *w, const char *name, const int64_t *nu
     return error;
 }
 
-#define call(w, name, ...)                                                \
-    ({                                                                    \
-        const int64_t numbers_[] = {__VA_ARGS__, 0};                      \
-        int64_t result_;                                                  \
-        must(try_call(w, name, numbers_, &result_));                      \
-        result_;                                                          \
+#define call(w, name, ...)                           \
+    ({                                               \
+        const int64_t numbers_[] = {__VA_ARGS__, 0}; \
+        int64_t result_;                             \
+        must(try_call(w, name, numbers_, &result_)); \
+        result_;                                     \
     })
 
 /* Puts text into the guest's memory: its address and its length, for an argument list. */

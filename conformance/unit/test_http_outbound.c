@@ -1,4 +1,5 @@
-/* Guests' requests through libcurl, against a server on loopback, and which addresses are public. */
+/* Guests' requests through libcurl, against a server on loopback, and which addresses are
+ * public. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +20,12 @@
 
 /* ---- A server: answers by the path, one connection at a time ---- */
 
-typedef struct Server { int listener, port; pthread_t thread; atomic_bool stop; char head[4096]; } Server;
+typedef struct Server {
+    int listener, port;
+    pthread_t thread;
+    atomic_bool stop;
+    char head[4096];
+} Server;
 
 static void send_text(int fd, const char *text)
 {
@@ -28,19 +34,24 @@ static void send_text(int fd, const char *text)
 
 static void answer(Server *s, int fd)
 {
-    if (strstr(s->head, " /hello")) send_text(fd, "HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 5\r\n\r\nhello");
+    if (strstr(s->head, " /hello"))
+        send_text(fd, "HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 5\r\n\r\nhello");
     else if (strstr(s->head, " /redirect"))
         send_text(fd, "HTTP/1.1 302 Found\r\nLocation: /hello\r\nContent-Length: 0\r\n\r\n");
     else if (strstr(s->head, " /chunked"))
-        send_text(fd, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\n\r\n"
-                      "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
+        send_text(
+            fd,
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
     else if (strstr(s->head, " /large")) {
         send_text(fd, "HTTP/1.1 200 OK\r\n\r\n");
         char block[4096];
         memset(block, 'x', sizeof block);
-        for (int i = 0; i < 1000; i++) if (write(fd, block, sizeof block) < 0) break;
+        for (int i = 0; i < 1000; i++)
+            if (write(fd, block, sizeof block) < 0) break;
     } else if (strstr(s->head, " /nonsense")) send_text(fd, "what?\r\n\r\n");
-    else while (!atomic_load(&s->stop)) usleep(1000); /* " /never" */
+    else
+        while (!atomic_load(&s->stop)) usleep(1000); /* " /never" */
 }
 
 static void read_request(Server *s, int fd)
@@ -94,10 +105,14 @@ static void server_end(Server *s)
 
 /* ---- Asking ---- */
 
-typedef struct Asked { int status; char text[4096]; size_t len; } Asked;
+typedef struct Asked {
+    int status;
+    char text[4096];
+    size_t len;
+} Asked;
 
-static int64_t begin(const fnvm_task_backend *b, const Server *s, const char *method, const char *host,
-                     const char *path, const char *input)
+static int64_t begin(const fnvm_task_backend *b, const Server *s, const char *method,
+                     const char *host, const char *path, const char *input)
 {
     char name[256];
     const int n = snprintf(name, sizeof name, "%s http://%s:%d%s", method, host, s->port, path);
@@ -111,8 +126,8 @@ static uint64_t in_seconds(unsigned seconds)
     return ((uint64_t)t.tv_sec + seconds) * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static Asked ask(const fnvm_task_backend *b, const Server *s, const char *method, const char *host, const char *path,
-                 const char *input)
+static Asked ask(const fnvm_task_backend *b, const Server *s, const char *method, const char *host,
+                 const char *path, const char *input)
 {
     Asked a = {0};
     const void *at = NULL;
@@ -126,7 +141,8 @@ static Asked ask(const fnvm_task_backend *b, const Server *s, const char *method
     return a;
 }
 
-static void open_outbound(const HttpOutboundOptions *options, HttpOutbound **o, fnvm_task_backend *b)
+static void open_outbound(const HttpOutboundOptions *options, HttpOutbound **o,
+                          fnvm_task_backend *b)
 {
     assert_null(http_outbound_new(options, o));
     http_outbound_backend(*o, b);
@@ -172,7 +188,8 @@ static void bounds(void **state)
     server_start(&s);
     const HttpOutboundOptions options = {.concurrent = 1, .answer_bytes = 65536, .total_ms = 300};
     open_outbound(&options, &o, &b);
-    assert_int_equal(ask(&b, &s, "GET", "127.0.0.1", "/large", "\r\n").status, FNVM_SERVICE_TOO_LARGE);
+    assert_int_equal(ask(&b, &s, "GET", "127.0.0.1", "/large", "\r\n").status,
+                     FNVM_SERVICE_TOO_LARGE);
     const int64_t id = begin(&b, &s, "GET", "127.0.0.1", "/never", "\r\n");
     assert_true(id > 0);
     assert_int_equal(begin(&b, &s, "GET", "127.0.0.1", "/hello", "\r\n"), FNVM_SERVICE_LIMIT);
@@ -180,7 +197,8 @@ static void bounds(void **state)
     const void *at;
     size_t len;
     fnvm_error *error = NULL;
-    assert_false(b.poll(b.env, NULL, id, true, 1, &status, &at, &len, &error)); /* the time is up at once */
+    assert_false(
+        b.poll(b.env, NULL, id, true, 1, &status, &at, &len, &error)); /* the time is up at once */
     assert_true(b.poll(b.env, NULL, id, true, in_seconds(30), &status, &at, &len, &error));
     assert_int_equal(status, FNVM_SERVICE_TIMEOUT);
     b.drop(b.env, id);
@@ -193,7 +211,10 @@ static void bounds(void **state)
     server_end(&s);
 }
 
-typedef struct Woken { pthread_mutex_t mutex; int64_t waits, done; } Woken;
+typedef struct Woken {
+    pthread_mutex_t mutex;
+    int64_t waits, done;
+} Woken;
 
 static void on_done(void *env, int64_t id)
 {
@@ -221,7 +242,8 @@ static void who_waits_is_told(void **state)
     fnvm_task_backend b;
     Woken w = {.mutex = PTHREAD_MUTEX_INITIALIZER};
     server_start(&s);
-    const HttpOutboundOptions options = {.done = on_done, .done_env = &w, .wait = on_wait, .wait_env = &w};
+    const HttpOutboundOptions options = {
+        .done = on_done, .done_env = &w, .wait = on_wait, .wait_env = &w};
     open_outbound(&options, &o, &b);
     const int64_t id = begin(&b, &s, "GET", "127.0.0.1", "/hello", "\r\n");
     int status = 1;
@@ -260,19 +282,25 @@ static bool is_public(const char *text)
 static void addresses(void **state)
 {
     (void)state;
-    static const char *const good[] = {"1.1.1.1", "9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0",
-                                       "192.167.1.1", "100.63.255.255", "100.128.0.0", "223.255.255.255",
-                                       "2606:4700::1111", "2a00::1", "2002:808:808::1", "::ffff:8.8.8.8"};
-    static const char *const bad[] = {"0.0.0.0", "10.1.2.3", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1",
-                                      "172.31.255.255", "192.168.0.1", "100.64.0.1", "198.18.0.1", "224.0.0.1",
-                                      "255.255.255.255", "192.0.2.1", "::", "::1", "fe80::1", "fc00::1", "fd12::1",
-                                      "ff02::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1",
-                                      "2002:7f00:1::1", "2001:db8::1", "2001::1", "fec0::1", "3fff::1"};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) if (!is_public(good[i])) fail_msg("%s", good[i]);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) if (is_public(bad[i])) fail_msg("%s", bad[i]);
+    static const char *const good[] = {
+        "1.1.1.1",     "9.255.255.255",   "11.0.0.0",      "172.15.255.255",  "172.32.0.0",
+        "192.167.1.1", "100.63.255.255",  "100.128.0.0",   "223.255.255.255", "2606:4700::1111",
+        "2a00::1",     "2002:808:808::1", "::ffff:8.8.8.8"};
+    static const char *const bad[] = {
+        "0.0.0.0",     "10.1.2.3",        "127.0.0.1",      "127.9.9.9",   "169.254.169.254",
+        "172.16.0.1",  "172.31.255.255",  "192.168.0.1",    "100.64.0.1",  "198.18.0.1",
+        "224.0.0.1",   "255.255.255.255", "192.0.2.1",      "::",          "::1",
+        "fe80::1",     "fc00::1",         "fd12::1",        "ff02::1",     "::ffff:127.0.0.1",
+        "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1", "2001:db8::1", "2001::1",
+        "fec0::1",     "3fff::1"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!is_public(good[i])) fail_msg("%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (is_public(bad[i])) fail_msg("%s", bad[i]);
 }
 
-/* A name that leads into the host's own network; every system knows its own name, and where it leads. */
+/* A name that leads into the host's own network; every system knows its own name, and where it
+ * leads. */
 static void names_do_not_lead_inside(void **state)
 {
     (void)state;
@@ -292,7 +320,8 @@ static void names_do_not_lead_inside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_and_answers), cmocka_unit_test(bounds), cmocka_unit_test(who_waits_is_told),
-        cmocka_unit_test(addresses), cmocka_unit_test(names_do_not_lead_inside)};
+        cmocka_unit_test(requests_and_answers), cmocka_unit_test(bounds),
+        cmocka_unit_test(who_waits_is_told), cmocka_unit_test(addresses),
+        cmocka_unit_test(names_do_not_lead_inside)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

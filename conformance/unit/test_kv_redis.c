@@ -1,4 +1,5 @@
-/* Keys and values in Redis: a server of our own on a Unix socket; skipped where there is none installed. */
+/* Keys and values in Redis: a server of our own on a Unix socket; skipped where there is none
+ * installed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,10 @@
 #include "gateway/kv_redis.h"
 #include "stdlib/services.h"
 
-typedef struct Server { char dir[32], path[64], address[96]; pid_t pid; } Server;
+typedef struct Server {
+    char dir[32], path[64], address[96];
+    pid_t pid;
+} Server;
 
 static void spawn(Server *s)
 {
@@ -23,8 +27,8 @@ static void spawn(Server *s)
     assert_true(s->pid >= 0);
     if (s->pid) return;
     if (!freopen("/dev/null", "w", stdout)) _exit(127);
-    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->path, "--save", "", "--dir", s->dir,
-           "--appendonly", "no", (char *)NULL);
+    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->path, "--save", "",
+           "--dir", s->dir, "--appendonly", "no", (char *)NULL);
     _exit(127);
 }
 
@@ -93,7 +97,8 @@ static void all_of_it(void **state)
     assert_int_equal(b->remove(b->env, KEY("fresh")), FNVM_SERVICE_NOT_FOUND);
     assert_int_equal(b->append(b->env, KEY("k"), "+", 1), 0);
     char *big = calloc(1, FNVM_KV_VALUE_BYTES);
-    assert_int_equal(b->append(b->env, KEY("k"), big, FNVM_KV_VALUE_BYTES - 3), FNVM_SERVICE_TOO_LARGE);
+    assert_int_equal(b->append(b->env, KEY("k"), big, FNVM_KV_VALUE_BYTES - 3),
+                     FNVM_SERVICE_TOO_LARGE);
     assert_int_equal(b->append(b->env, KEY("k"), big, FNVM_KV_VALUE_BYTES - 4), 0);
     assert_int_equal(b->get(b->env, KEY("k"), &value, &len), 0);
     assert_int_equal(len, FNVM_KV_VALUE_BYTES);
@@ -135,7 +140,10 @@ static void lists_are_in_order(void **state)
     end(&s, kv);
 }
 
-typedef struct Adder { const fnvm_kv_backend *b; int failed; } Adder;
+typedef struct Adder {
+    const fnvm_kv_backend *b;
+    int failed;
+} Adder;
 
 static void *add(void *env)
 {
@@ -196,7 +204,8 @@ static void a_server_that_goes_and_comes(void **state)
     assert_int_equal(b->set(b->env, KEY("k"), "v", 1), FNVM_SERVICE_UNAVAILABLE);
     spawn(&s);
     int status = FNVM_SERVICE_UNAVAILABLE;
-    for (int i = 0; i < 500 && status; i++, usleep(10000)) status = b->set(b->env, KEY("k"), "v", 1);
+    for (int i = 0; i < 500 && status; i++, usleep(10000))
+        status = b->set(b->env, KEY("k"), "v", 1);
     assert_int_equal(status, 0);
     end(&s, kv);
 }
@@ -204,8 +213,17 @@ static void a_server_that_goes_and_comes(void **state)
 static void addresses(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "redis://", "redis://h:0", "redis://h:x", "redis://h:99999", "redis://h/x",
-                                      "redis://[::1", "redis+unix:", "rediss://h", "redis://user@h", "redis://[::1]x"};
+    static const char *const bad[] = {"",
+                                      "redis://",
+                                      "redis://h:0",
+                                      "redis://h:x",
+                                      "redis://h:99999",
+                                      "redis://h/x",
+                                      "redis://[::1",
+                                      "redis+unix:",
+                                      "rediss://h",
+                                      "redis://user@h",
+                                      "redis://[::1]x"};
     fnvm_kv *kv;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         fnvm_error *error = kv_redis_open(bad[i], &kv);
@@ -219,8 +237,9 @@ static void addresses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_of_it), cmocka_unit_test(lists_are_in_order),
-                                       cmocka_unit_test(several_threads),
-                                       cmocka_unit_test(a_server_that_goes_and_comes), cmocka_unit_test(addresses)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_of_it), cmocka_unit_test(lists_are_in_order),
+        cmocka_unit_test(several_threads), cmocka_unit_test(a_server_that_goes_and_comes),
+        cmocka_unit_test(addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* fnvm/random.h - for guests in C: random numbers fit for keys, faster than WASI's, which ask the system each
- * time.  No two instances get the same, also of one image. */
+/* fnvm/random.h - for guests in C: random numbers fit for keys, faster than WASI's, which ask
+ * the system each time.  No two instances get the same, also of one image. */
 #ifndef FNVM_RANDOM_H
 #define FNVM_RANDOM_H
 

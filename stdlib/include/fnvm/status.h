@@ -1,9 +1,10 @@
-/* fnvm/status.h - for guests in C: what the functions of fnvm:log, kv, call, http, random, time and request
- * return.  0 is success, below 0 a reason; some return a count or a handle, which is above 0.
+/* fnvm/status.h - for guests in C: what the functions of fnvm:log, kv, call, http, random, time
+ * and request return.  0 is success, below 0 a reason; some return a count or a handle, which is
+ * above 0.
  *
- * Functions that give bytes have the same way to do it: they copy what there is from `offset` on to a buffer,
- * as much as fits, and say in *len how long the whole is.  So a caller whose buffer was too small knows what
- * it takes, and can also read in pieces. */
+ * Functions that give bytes have the same way to do it: they copy what there is from `offset` on
+ * to a buffer, as much as fits, and say in *len how long the whole is.  So a caller whose buffer
+ * was too small knows what it takes, and can also read in pieces. */
 #ifndef FNVM_STATUS_H
 #define FNVM_STATUS_H
 

@@ -13,9 +13,9 @@ extern "C" {
 
 #define FNVM_IMPORT(name) __attribute__((import_module("fnvm:time"), import_name(name)))
 
-FNVM_IMPORT("realtime") uint64_t fnvm_time_realtime(void);   /* since 1970, UTC */
-FNVM_IMPORT("monotonic") uint64_t fnvm_time_monotonic(void); /* since some time; it never goes back, but an
-                                                              * image may be woken on another machine */
+FNVM_IMPORT("realtime") uint64_t fnvm_time_realtime(void); /* since 1970, UTC */
+/* Since some time; it never goes back, but an image may be woken on another machine. */
+FNVM_IMPORT("monotonic") uint64_t fnvm_time_monotonic(void);
 FNVM_IMPORT("sleep_until") int32_t fnvm_time_sleep_until(uint64_t monotonic_ns);
 
 #undef FNVM_IMPORT
