@@ -213,6 +213,8 @@ $(BUILD)/unit/test_http_outbound: $(OBJ)/gateway/http_outbound.o $(OBJ)/gateway/
 $(BUILD)/unit/test_http_outbound: LIBS += -lcurl
 $(BUILD)/unit/test_kv_redis: $(OBJ)/gateway/kv_redis.o
 $(BUILD)/unit/test_kv_redis: LIBS += -lhiredis
+$(BUILD)/unit/test_metrics: $(filter $(OBJ)/gateway/metrics%,$(FULL_OBJ)) $(OBJ)/cli/json.o
+$(BUILD)/unit/test_calls: $(OBJ)/gateway/calls.o
 
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)

@@ -2,7 +2,7 @@
  * part of its own, without locks, and anybody adds up.  Numbers survive the worker that counted them.
  *
  * A function keeps its slot over updates; slots are given by the master (metrics_slot) and never reused for
- * another name while the gateway runs.  The mapping is 890 MiB of addresses, of which only what was written
+ * another name while the gateway runs.  The mapping is 926 MiB of addresses, of which only what was written
  * has memory: some 40 KiB for a function that one worker serves.
  *
  * Threads: a worker's functions may be called from any of its threads; the master's from one thread of one
