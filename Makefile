@@ -85,6 +85,7 @@ TOOL_SRC := $(filter-out $(if $(SANITIZE),cli/narrow.c cli/narrow_landlock.c cli
               cli/narrow_none.c),$(TOOL_SRC))
 # What only the full program has; the other one starts that in its place.
 GATEWAY_SRC := $(wildcard gateway/*.c)
+GATEWAY_ASM := $(wildcard gateway/*.S)
 FULL_SRC := $(filter-out cli/full_exec.c,$(TOOL_SRC)) $(GATEWAY_SRC)
 # Where it begins: data that is written before it starts comes in one piece.
 START_SRC := $(if $(SANITIZE),,$(wildcard cli/start_$(PROCESSOR).S))
@@ -107,7 +108,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
 # The programs have no use for the library's second interface.
 PROGRAM_OBJ := $(filter-out $(OBJ)/vm/c_api/%,$(LIB_OBJ))
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
-FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o)
+FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o) $(GATEWAY_ASM:%.S=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
 BOMBS_OBJ := $(BOMBS_SRC:%.c=$(OBJ)/%.o)
 HOSTILE_OBJ := $(HOSTILE_SRC:%.c=$(OBJ)/%.o)
@@ -145,6 +146,8 @@ $(OBJ)/%.o: %.S
 	$(SAY) AS $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
+
+$(OBJ)/gateway/page.o: gateway/page.html
 
 # The first two merge the interpreter's many dispatch jumps back into a few; the third packs its
 # registers pc and sp into a vector and out again; its registers are named, see

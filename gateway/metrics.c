@@ -28,6 +28,11 @@ void metrics_free(Metrics *m)
     if (m) munmap(m, sizeof *m);
 }
 
+bool metrics_read_only(Metrics *m)
+{
+    return mprotect(m, sizeof *m, PROT_READ) == 0;
+}
+
 uint64_t metrics_now_ms(void)
 {
     struct timespec t;

@@ -91,6 +91,7 @@ void metrics_log(Metrics *, unsigned worker, uint32_t slot, const char *call_id,
 void metrics_log_dropped(Metrics *, unsigned worker, uint32_t slot, uint64_t bytes);
 
 /* Anybody's. */
+bool metrics_read_only(Metrics *); /* in this process, from now on; false: the system refused */
 bool metrics_find(const Metrics *, const char *name, size_t len, uint32_t *slot); /* false: no such function */
 int metrics_worker_pid(const Metrics *, unsigned worker); /* 0: there is none of this number now */
 void metrics_prometheus(const Metrics *, char **text, size_t *len); /* text NULL: no memory */
