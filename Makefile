@@ -228,6 +228,9 @@ $(BUILD)/bombs: $(BOMBS_OBJ)
 $(BUILD)/http_hostile: $(HOSTILE_OBJ)
 $(BUILD)/http_echo: $(HTTP_OBJ)
 $(BUILD)/http_echo: LIBS += -lmicrohttpd
+STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o
+$(BUILD)/status_server: $(STATUS_OBJ) $(HTTP_OBJ) $(OBJ)/gateway/calls.o
+$(BUILD)/status_server: LIBS += -lmicrohttpd
 
 # Examples see only the public header and the static library, as any user would.
 examples: $(EXAMPLES)
