@@ -246,8 +246,8 @@ static void policy_make(Status *s)
     policy_hash("<script>", "</script>", script);
     policy_hash("<style>", "</style>", style);
     snprintf(s->policy, sizeof s->policy,
-             "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; base-uri 'none'; "
-             "form-action 'none'; frame-ancestors 'none'", script, style);
+             "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; "
+             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'", script, style);
 }
 
 static int signals(void)

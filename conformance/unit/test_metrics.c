@@ -429,6 +429,45 @@ static void test_errors(void **state)
     free(text);
 }
 
+/* A guest's trap, with its frames and the names in its module. */
+static void test_backtrace(void **state)
+{
+    static const char wat[] = "(module $app (func $inner unreachable) (func $outer (export \"run\") call $inner))";
+    Metrics *m = *state;
+    uint32_t slot;
+    uint8_t *wasm;
+    size_t len;
+    char *text;
+    fnvm_engine *engine;
+    fnvm_module *module;
+    fnvm_store *store;
+    fnvm_linker *linker;
+    fnvm_instance *instance;
+    fnvm_extern run;
+    assert_true(metrics_slot(m, "f", &slot));
+    assert_null(fnvm_wat_to_wasm(wat, sizeof wat - 1, &wasm, &len));
+    assert_null(fnvm_engine_new(NULL, &engine));
+    assert_null(fnvm_module_new(engine, wasm, len, &module));
+    assert_null(fnvm_store_new(engine, &store));
+    assert_null(fnvm_linker_new(store, &linker));
+    assert_null(fnvm_linker_instantiate(linker, module, &instance));
+    assert_true(fnvm_instance_export(instance, "run", 3, &run));
+    fnvm_error *error = fnvm_func_call(store, run, NULL, 0, NULL, 0);
+    assert_non_null(error);
+    metrics_error(m, 0, slot, NULL, error);
+    metrics_json_function(m, slot, &text, &len);
+    assert_non_null(strstr(text, "  0: 0x"));
+    assert_non_null(strstr(text, " - app!inner\\u000a  1: 0x"));
+    assert_non_null(strstr(text, " - app!outer\\u000a"));
+    free(text);
+    fnvm_error_free(error);
+    fnvm_linker_free(linker);
+    fnvm_store_free(store);
+    fnvm_module_release(module);
+    fnvm_engine_free(engine);
+    free(wasm);
+}
+
 typedef struct Writer { Metrics *m; uint32_t slot; unsigned worker; _Atomic bool *stop; } Writer;
 
 static void *write_lines(void *arg)
@@ -544,6 +583,7 @@ int main(void)
         WITH_METRICS(test_log),
         WITH_METRICS(test_hostile_text),
         WITH_METRICS(test_errors),
+        WITH_METRICS(test_backtrace),
         WITH_METRICS(test_reading_meanwhile),
         WITH_METRICS(test_damaged_records),
         WITH_METRICS(test_workers),
