@@ -182,7 +182,7 @@ static int read_order(Order *o)
 static fnvm_error *prepare(void *env, const char *module, const char *image)
 {
     const Order *o = env;
-    return install_prepare(o->depot, o->policy, module, image);
+    return install_prepare(o->depot, o->policy, NULL, module, image);
 }
 
 /* `argv` is that of main without its first. */
@@ -253,7 +253,7 @@ typedef struct Repairing { Depot *depot; size_t files; } Repairing;
 
 static fnvm_error *prepare_again(void *env, const char *module, const char *image)
 {
-    return install_prepare(((const Repairing *)env)->depot, NULL, module, image);
+    return install_prepare(((const Repairing *)env)->depot, NULL, NULL, module, image);
 }
 
 static fnvm_error *misfit(void *env, const char *image)

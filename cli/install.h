@@ -14,11 +14,14 @@ fnvm_error *manifest_print(const Manifest *, const char *name, const char *versi
  * a file of its own; *text is NULL if there is none. */
 fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len);
 
+/* Of the guest while it starts up; an image keeps the limit on its memory. */
+typedef struct PrepareLimits { uint64_t time_ns, memory_bytes; } PrepareLimits;
+
 /* Makes a version ready in its folder, by the manifest that lies beside `image` if there is one:
  * verifies the module and compiles it, or freezes the image.  `policy` is for where there is no
- * manifest. */
-fnvm_error *install_prepare(const Depot *, const fnvm_policy *policy, const char *module,
-                            const char *image);
+ * manifest; `limits` may be NULL. */
+fnvm_error *install_prepare(const Depot *, const fnvm_policy *policy, const PrepareLimits *limits,
+                            const char *module, const char *image);
 
 /* Why a version's image, or the code beside it, is nothing for this engine; NULL: it is. */
 fnvm_error *install_misfit(const Depot *, const char *image);

@@ -1,5 +1,4 @@
-/* Manifests as they are installed.  All text is quoted and everything but ASCII escaped, so that what
- * is read again is what was meant. */
+/* Manifests as they are installed: complete, and read again as what was meant. */
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -17,45 +16,11 @@ static fnvm_error *no_memory(void)
 
 /* ---- Text ---- */
 
-/* The code point at `at` in UTF-8, and its length; 0 where it is none. */
-static size_t decode(const unsigned char *at, uint32_t *out)
-{
-    static const struct { unsigned char below; size_t n; } lengths[] = {
-        {0x80, 1}, {0xC2, 0}, {0xE0, 2}, {0xF0, 3}, {0xF5, 4}};
-    size_t n = 0;
-    for (size_t i = 5; i-- > 0;)
-        if (at[0] < lengths[i].below) n = lengths[i].n;
-    if (at[0] >= 0xF5) n = 0;
-    *out = n == 1 ? at[0] : at[0] & (0xFFu >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if ((at[i] & 0xC0) != 0x80) return 0;
-        *out = *out << 6 | (at[i] & 0x3F);
-    }
-    return n;
-}
-
-/* False: it is no UTF-8, which YAML cannot have. */
-static bool print_text(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        uint32_t c;
-        const size_t n = decode(at, &c);
-        if (n == 0) return false;
-        if (c == '"' || c == '\\') fprintf(out, "\\%c", (int)c);
-        else if (c >= 0x20 && c < 0x7F) fputc((int)c, out);
-        else fprintf(out, "\\U%08X", c);
-        at += n;
-    }
-    fputc('"', out);
-    return true;
-}
-
 static bool print_key(FILE *out, const char *key, const char *text)
 {
     if (!text) return true;
     fprintf(out, "%s: ", key);
-    bool ok = print_text(out, text);
+    bool ok = yamldoc_print_text(out, text);
     fputc('\n', out);
     return ok;
 }
@@ -64,9 +29,9 @@ static bool print_key(FILE *out, const char *key, const char *text)
 static bool print_path(FILE *out, const char *path)
 {
     char here[PATH_MAX], *whole = NULL;
-    if (path[0] == '/') return print_text(out, path);
+    if (path[0] == '/') return yamldoc_print_text(out, path);
     if (!getcwd(here, sizeof here) || asprintf(&whole, "%s/%s", here, path) < 0) return false;
-    bool ok = print_text(out, whole);
+    bool ok = yamldoc_print_text(out, whole);
     free(whole);
     return ok;
 }
@@ -75,7 +40,7 @@ static bool print_path(FILE *out, const char *path)
 
 static bool print_init(FILE *out, const Manifest *m)
 {
-    static const char *const words[] = {[INIT_NONE] = "none", [INIT_CALL] = "call",
+    static const char *const words[] = {[INIT_NONE] = "none", [INIT_START] = "start", [INIT_CALL] = "call",
                                         [INIT_CHECKPOINT] = "checkpoint", [INIT_STDIN] = "stdin"};
     if (m->init != INIT_CALL || !m->init_call) {
         fprintf(out, "init: %s\n", words[m->init]);
@@ -93,7 +58,7 @@ static bool print_mounts(FILE *out, const Manifest *m)
         fputs("  - host: ", out);
         ok &= print_path(out, m->mounts[i].host);
         fputs("\n    guest: ", out);
-        ok &= print_text(out, m->mounts[i].guest);
+        ok &= yamldoc_print_text(out, m->mounts[i].guest);
         fprintf(out, "\n    access: %s\n", m->mounts[i].read_only ? "ro" : "rw");
     }
     return ok;
@@ -102,7 +67,7 @@ static bool print_mounts(FILE *out, const Manifest *m)
 /* What is in the manifest's folder now is named by its whole path; other names are the loader's. */
 static bool print_library(FILE *out, const char *library)
 {
-    return strchr(library, '/') ? print_path(out, library) : print_text(out, library);
+    return strchr(library, '/') ? print_path(out, library) : yamldoc_print_text(out, library);
 }
 
 static bool print_native(FILE *out, const Manifest *m)
@@ -114,13 +79,13 @@ static bool print_native(FILE *out, const Manifest *m)
         fputs("  - library: ", out);
         ok &= print_library(out, l->library);
         fputs("\n    module: ", out);
-        ok &= print_text(out, l->module);
+        ok &= yamldoc_print_text(out, l->module);
         fputs(l->nfunctions ? "\n    functions:\n" : "\n    functions: {}\n", out);
         for (size_t k = 0; k < l->nfunctions; k++) {
             fputs("      ", out);
-            ok &= print_text(out, l->functions[k].name);
+            ok &= yamldoc_print_text(out, l->functions[k].name);
             fputs(": ", out);
-            ok &= print_text(out, l->functions[k].signature);
+            ok &= yamldoc_print_text(out, l->functions[k].signature);
             fputc('\n', out);
         }
     }
@@ -133,15 +98,15 @@ static bool print_lists(FILE *out, const Manifest *m)
     if (m->nargs) fputs("args:\n", out);
     for (size_t i = 0; i < m->nargs; i++) {
         fputs("  - ", out);
-        ok &= print_text(out, m->args[i]);
+        ok &= yamldoc_print_text(out, m->args[i]);
         fputc('\n', out);
     }
     if (m->nenv) fputs("environment:\n", out);
     for (size_t i = 0; i < m->nenv; i++) {
         fputs("  ", out);
-        ok &= print_text(out, m->env[i].name);
+        ok &= yamldoc_print_text(out, m->env[i].name);
         fputs(": ", out);
-        if (m->env[i].value) ok &= print_text(out, m->env[i].value);
+        if (m->env[i].value) ok &= yamldoc_print_text(out, m->env[i].value);
         else fputs("null", out);
         fputc('\n', out);
     }
@@ -187,7 +152,7 @@ static bool print_node(FILE *out, const YamlNode *node, unsigned depth)
 {
     bool ok = true;
     if (node->kind == YAML_SCALAR) {
-        if (!is_plain(node) && !(node->plain && node->len == 0)) return print_text(out, node->text);
+        if (!is_plain(node) && !(node->plain && node->len == 0)) return yamldoc_print_text(out, node->text);
         fputs(node->len ? node->text : "null", out);
         return true;
     }

@@ -3,6 +3,7 @@
  * gone with it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,8 @@ static fnvm_error *check_module(const fnvm_policy *policy, const char *cache, co
 
 /* ---- The arguments of the snapshot ---- */
 
+typedef struct Files { const char *policy, *cache, *module, *image; } Files; /* `policy` may be NULL */
+
 typedef struct Arguments { char **at; size_t n, capacity; bool no_memory; } Arguments;
 
 static void add(Arguments *a, char *text)
@@ -119,17 +122,18 @@ static void arguments_free(Arguments *a)
 /* When it is frozen, and what running it calls. */
 static fnvm_error *add_moment(Arguments *a, const Manifest *m)
 {
-    static const char *const at[] = {[INIT_CALL] = "init", [INIT_CHECKPOINT] = "checkpoint",
-                                     [INIT_STDIN] = "stdin"};
-    if (m->init != INIT_NONE) add_option(a, "--at", at[m->init]);
+    static const char *const at[] = {[INIT_NONE] = "auto", [INIT_START] = "start", [INIT_CALL] = "init",
+                                     [INIT_CHECKPOINT] = "checkpoint", [INIT_STDIN] = "stdin"};
+    add_option(a, "--at", at[m->init]);
     if (m->init_call) add_option(a, "-f", m->init_call);
     if (!m->entry || strcmp(m->entry, "_start") == 0) return NULL;
-    if (m->init == INIT_CALL) {
+    if (m->init == INIT_CALL || m->init == INIT_START) {
         add_joined(a, "-r", "_start", "=", m->entry, "");
         return NULL;
     }
-    return fnvm_error_new(FNVM_E_USAGE, "`entry: %s` does not go with an image that is taken in the "
-                          "midst of `_start`, and goes on from there", m->entry);
+    return fnvm_error_new(FNVM_E_USAGE, "`entry: %s` does not go with an image that may be taken in "
+                          "the midst of `_start`, and goes on from there; it does with `init: start` and "
+                          "`init: call`", m->entry);
 }
 
 static fnvm_error *add_given(Arguments *a, const Manifest *m)
@@ -149,20 +153,30 @@ static fnvm_error *add_given(Arguments *a, const Manifest *m)
     return NULL;
 }
 
-static fnvm_error *make_arguments(Arguments *a, const Manifest *m, const char *policy,
-                                  const char *cache, const char *module, const char *image)
+static void add_limits(Arguments *a, const PrepareLimits *limits)
+{
+    char *text = NULL;
+    if (!limits) return;
+    add_text(a, "-W");
+    add(a, asprintf(&text, "timeout=%" PRIu64 "ns,max-memory-size=%" PRIu64, limits->time_ns,
+                    limits->memory_bytes) < 0 ? NULL : text);
+}
+
+static fnvm_error *make_arguments(Arguments *a, const Manifest *m, const Files *files,
+                                  const PrepareLimits *limits)
 {
     add_text(a, "fnvm");
     add_text(a, "snapshot");
     add_text(a, "--quiet");
-    add_option(a, "--cache", cache);
-    add_option(a, "-o", image);
+    add_option(a, "--cache", files->cache);
+    add_option(a, "-o", files->image);
     add_option(a, "--argv0", m->name); /* the module's own name is a hash */
-    if (policy) add_option(a, "--policy", policy);
     if (m->nnative) add_option(a, "--natives", m->path);
+    if (files->policy) add_option(a, "--policy", files->policy);
+    add_limits(a, limits);
     fnvm_error *error = add_moment(a, m);
     if (!error) error = add_given(a, m);
-    add_text(a, module);
+    add_text(a, files->module);
     for (size_t i = 0; i < m->nargs; i++) add_text(a, m->args[i]);
     return !error && a->no_memory ? no_memory() : error;
 }
@@ -214,11 +228,10 @@ static fnvm_error *run_snapshot(char *const *args)
     return error;
 }
 
-static fnvm_error *freeze(const Manifest *m, const char *policy, const char *cache,
-                          const char *module, const char *image)
+static fnvm_error *freeze(const Manifest *m, const Files *files, const PrepareLimits *limits)
 {
     Arguments a = {0};
-    fnvm_error *error = make_arguments(&a, m, policy, cache, module, image);
+    fnvm_error *error = make_arguments(&a, m, files, limits);
     if (!error) error = run_snapshot(a.at);
     arguments_free(&a);
     return error;
@@ -240,8 +253,8 @@ static fnvm_error *load_beside(const char *image, Manifest **out)
     return error;
 }
 
-fnvm_error *install_prepare(const Depot *d, const fnvm_policy *policy, const char *module,
-                            const char *image)
+fnvm_error *install_prepare(const Depot *d, const fnvm_policy *policy, const PrepareLimits *limits,
+                            const char *module, const char *image)
 {
     Manifest *m;
     fnvm_error *error = load_beside(image, &m);
@@ -252,7 +265,8 @@ fnvm_error *install_prepare(const Depot *d, const fnvm_policy *policy, const cha
     const bool wanted = m && m->image;
     if (!cache || (policy && !policy_file)) error = no_memory();
     if (!error) error = check_module(policy, cache, module, !wanted);
-    if (!error && wanted) error = freeze(m, policy_file, cache, module, image);
+    const Files files = {policy_file, cache, module, image};
+    if (!error && wanted) error = freeze(m, &files, limits);
     free(cache);
     free(policy_file);
     manifest_free(m);

@@ -100,10 +100,11 @@ static int explain(int n, char **args)
 static int schema(int n, char **args)
 {
     const char *what = n > 0 ? args[0] : "policy";
-    if (n > 1 || (strcmp(what, "policy") != 0 && strcmp(what, "function") != 0))
-        return error_usage("policy", "schema: of `policy` or `function`?");
+    if (n > 1) return error_usage("policy", "schema: `%s` is too much", args[1]);
     if (strcmp(what, "policy") == 0) policy_schema_print(stdout);
-    else manifest_schema_print(stdout);
+    else if (strcmp(what, "function") == 0) manifest_schema_print(stdout);
+    else if (strcmp(what, "gateway") == 0) gateway_schema_print(stdout);
+    else return error_usage("policy", "schema: of `policy`, `function` or `gateway`?");
     return STATUS_OK;
 }
 

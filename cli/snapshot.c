@@ -1,6 +1,6 @@
 /* fnvm snapshot: lets a program start up, freezes it into an image, and says what came of it.
  *
- * Where it is frozen: between two calls, after an initializer has returned; in the midst of
+ * Where it is frozen: between two calls, before the first or after an initializer has returned; in the midst of
  * `_start`, where the guest asks for it; or there, where it is about to read its standard input for
  * the first time.  The last two are in a host function: the image goes on from within it. */
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "cli/target.h"
 #include "cli/train.h"
 
-typedef enum SnapshotAt { AT_DEFAULT, AT_INIT, AT_CHECKPOINT, AT_STDIN } SnapshotAt;
+typedef enum SnapshotAt { AT_DEFAULT, AT_AUTO, AT_START, AT_INIT, AT_CHECKPOINT, AT_STDIN } SnapshotAt;
 
 typedef struct Snapshot {
     Session session;
@@ -45,12 +45,12 @@ enum {
 
 static int set_at(Snapshot *p, const char *text)
 {
-    static const char *const names[] = {[AT_INIT] = "init", [AT_CHECKPOINT] = "checkpoint",
-                                        [AT_STDIN] = "stdin"};
-    for (SnapshotAt at = AT_INIT; at <= AT_STDIN; at++)
+    static const char *const names[] = {[AT_AUTO] = "auto", [AT_START] = "start", [AT_INIT] = "init",
+                                        [AT_CHECKPOINT] = "checkpoint", [AT_STDIN] = "stdin"};
+    for (SnapshotAt at = AT_AUTO; at <= AT_STDIN; at++)
         if (strcmp(text, names[at]) == 0) return p->at = at, -1;
-    return error_usage("snapshot", "--at: expected `init`, `checkpoint` or `stdin`, found `%s`",
-                       text);
+    return error_usage("snapshot", "--at: expected `auto`, `start`, `init`, `checkpoint` or `stdin`, "
+                       "found `%s`", text);
 }
 
 /* -r DST=SRC, which others use to give an export another function. */
@@ -95,12 +95,11 @@ static int check_options(const Snapshot *p)
     if (!p->path && strcmp(p->session.options.file, "-") == 0)
         return error_usage("snapshot", "a module from standard input needs -o FILE");
     bool midway = p->at == AT_CHECKPOINT || p->at == AT_STDIN;
-    if (midway && p->initializer)
-        return error_usage("snapshot",
-                           "-f is for --at=init: with the other two `_start` is called");
+    if ((midway || p->at == AT_START) && p->initializer)
+        return error_usage("snapshot", "-f is for --at=init: with the others no initializer is called");
     if (midway && p->start)
-        return error_usage("snapshot", "-r is for --at=init: with the other two the image goes on "
-                           "in the midst of `_start`");
+        return error_usage("snapshot", "-r is for --at=init and --at=start: with the others the image "
+                           "goes on in the midst of `_start`");
     return -1;
 }
 
@@ -191,7 +190,7 @@ static fnvm_error *at_stdin(void *env, fnvm_caller *caller)
     return error ? error : fnvm_error_exit(STATUS_OK); /* who runs the image reads on */
 }
 
-/* ---- The three ways ---- */
+/* ---- The four ways ---- */
 
 static const char *const initializers[] = {"wizer-initialize", "wizer.initialize", "_faasm_zygote",
                                            "_initialize"};
@@ -229,20 +228,21 @@ static int nothing_to_go_by(const Snapshot *p)
 {
     return error_report(NULL, "when is the snapshot of `%s` to be taken? It has no initializer "
                         "(wizer-initialize, wizer.initialize, _faasm_zygote, _initialize) and does "
-                        "not import fnvm:snapshot checkpoint. Name an initializer with -f, or use "
+                        "not import fnvm:snapshot checkpoint. Name an initializer with -f, use "
                         "--at=stdin for a program that starts up and then reads its standard "
-                        "input", p->session.options.file);
+                        "input, or --at=start for one that is to start up in every instance", p->session.options.file);
 }
 
 /* Settles the way, and the initializer if that is it. */
 static int choose_way(Snapshot *p)
 {
     const fnvm_module *m = p->session.module;
-    if (p->at == AT_CHECKPOINT || p->at == AT_STDIN) return -1;
+    if (p->at == AT_START || p->at == AT_CHECKPOINT || p->at == AT_STDIN) return -1;
     for (size_t i = 0; !p->initializer && i < INITIALIZERS; i++)
         if (exports_func(m, initializers[i])) p->initializer = initializers[i];
     if (p->initializer) p->at = AT_INIT;
-    else if (p->at == AT_DEFAULT && imports_checkpoint(m)) p->at = AT_CHECKPOINT;
+    else if (p->at != AT_INIT && imports_checkpoint(m)) p->at = AT_CHECKPOINT;
+    else if (p->at == AT_AUTO) p->at = AT_START;
     else return nothing_to_go_by(p);
     if (p->at == AT_CHECKPOINT && p->start)
         return error_usage("snapshot", "-r: the snapshot is taken at checkpoint(), and the image "
@@ -255,6 +255,15 @@ static fnvm_error *call_export(Session *s, const char *name)
     fnvm_extern func;
     return session_func(s, name, &func) ? session_call(s, name, func)
                                         : session_no_function(s, name);
+}
+
+/* Nothing is called, so `_start`, or what stands for it, does all that it would have done. */
+static fnvm_error *instantiated(Snapshot *p)
+{
+    fnvm_extern func;
+    if (p->start && !session_func(&p->session, p->start, &func))
+        return session_no_function(&p->session, p->start);
+    return freeze(p, NULL, FNVM_WAKE_RETURN, 0);
 }
 
 static fnvm_error *initialize(Snapshot *p)
@@ -282,7 +291,9 @@ static int start_up(void *env, fnvm_error **error)
     Session *s = &p->session;
     *error = fnvm_linker_instantiate(s->linker, s->module, &s->instance);
     if (*error) return -1;
-    *error = p->at == AT_INIT ? initialize(p) : call_export(s, "_start");
+    *error = p->at == AT_START  ? instantiated(p)
+             : p->at == AT_INIT ? initialize(p)
+                                : call_export(s, "_start");
     p->ended = !*error || fnvm_error_code(*error) == FNVM_E_EXIT;
     return -1;
 }
@@ -343,13 +354,13 @@ static int read_signing_key(Snapshot *p)
 /* What the manifest says of starting up, where the command line does not. */
 static void take_init(Snapshot *p)
 {
-    static const SnapshotAt ats[] = {[INIT_NONE] = AT_DEFAULT, [INIT_CALL] = AT_INIT,
+    static const SnapshotAt ats[] = {[INIT_NONE] = AT_DEFAULT, [INIT_START] = AT_START, [INIT_CALL] = AT_INIT,
                                      [INIT_CHECKPOINT] = AT_CHECKPOINT, [INIT_STDIN] = AT_STDIN};
     const Manifest *m = p->session.manifest;
     if (!m || p->at != AT_DEFAULT || p->initializer) return;
     p->at = ats[m->init];
     p->initializer = m->init_call;
-    if (!p->start && m->init == INIT_CALL) p->start = m->entry;
+    if (!p->start && (m->init == INIT_CALL || m->init == INIT_START)) p->start = m->entry;
 }
 
 static int take(Snapshot *p)

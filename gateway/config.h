@@ -4,6 +4,7 @@
 #define FNVM_GATEWAY_CONFIG_H
 
 #include "gateway/http.h"
+#include "verifier/policy/serve.h"
 
 typedef enum Protocol {  /* how a function is given a request, and how it answers */
     PROTOCOL_CGI,        /* metadata in the environment, the body on standard input; the answer on standard
@@ -19,16 +20,19 @@ typedef struct ConfigMount { char *host, *guest; bool read_only; } ConfigMount;
 
 typedef struct Route {
     char *method;        /* NULL: any */
-    char *host;          /* NULL: any; "*.example.org" */
-    char *path;          /* "/a/b" exactly that; "/a/*" everything below, and "/a" itself */
+    char *host;          /* NULL: any; "*.example.org": any name that ends so */
+    char *path;          /* "/a/b": exactly that; with an asterisk as its last segment: everything below, and what
+                          * it is below: that of "/a" and "/a/" and "/a/b" */
     uint32_t function;   /* index in Config.functions */
+    uint32_t method_len, host_len, path_len; /* the latter two without the asterisk and what joins it */
+    bool any_below, any_host; /* there is an asterisk */
 } Route;
 
 typedef struct Function {
     char *name, *version;
-    uint32_t slot;       /* its place in the metrics, for as long as the gateway runs: docs of metrics.h */
+    uint32_t slot;       /* its place in the metrics, for as long as the gateway runs: set by the master */
     Protocol protocol;
-    char *image;         /* absolute; every function is an image when it is served */
+    char *image;         /* absolute; every function is an image when it is served.  NULL: not installed yet */
     char *policy;        /* absolute path of its policy's file, or NULL */
     char *tenant;        /* never NULL: "default" */
     char **args; size_t nargs;
@@ -39,12 +43,13 @@ typedef struct Function {
     uint64_t body_bytes;     /* 413 */
     uint64_t answer_bytes;   /* cut off there */
     uint64_t log_bytes;      /* of one request's standard error and fnvm:log; the rest is dropped, and said so */
-    uint64_t memory_bytes;   /* what one instance may grow to, for the tenant's ceiling */
+    uint64_t memory_bytes;   /* what one instance's memory may grow to: the image was taken under it, and
+                              * fnvm_config.max_memory_bytes of who opens it is the same */
     uint32_t concurrency;    /* instances at work, over all workers */
     uint32_t queue;          /* requests that wait for one, over all workers; more: 429 */
     uint32_t ready;          /* instances kept ready in each worker */
     char **calls; size_t ncalls;   /* functions that it may call; "*": all */
-    char **http_allow; size_t nhttp_allow; /* where it may send requests: "https://api.example.org/v1/*" */
+    char **http_allow; size_t nhttp_allow; /* where it may send requests: "https://api.example.org/v1/" and an asterisk */
     char *kv_prefix;         /* what its keys are kept under, or NULL: it has no store */
 } Function;
 
@@ -58,7 +63,8 @@ typedef struct Config {
     char *listen;            /* "127.0.0.1:8080", "[::1]:8080", "unix:/path" */
     char *status;            /* the same for the status page and /metrics, or NULL */
     char *admin;             /* path of the admin socket */
-    char *state;             /* directory: depot, deployed folders, key-value store, calls' results */
+    char *state;             /* directory: deployed folders, key-value store, calls' results */
+    char *depot;             /* has the images; DEPOT/cache is who opens them's code cache, which knows them */
     char *access_log;        /* a file, "-" for standard output, or NULL */
     char *kv;                /* NULL: the store in `state`; "redis://host:port/db" */
     uint32_t workers;        /* processes; 0 was replaced by the number of processors */
@@ -68,19 +74,24 @@ typedef struct Config {
     Function *functions; size_t nfunctions;
     Route *routes; size_t nroutes; /* most specific first; config_route takes the first that fits */
     uint64_t generation;     /* counts up with every change */
-    void *arena;             /* has all of it */
+    ServeGateway *source;    /* has all strings */
 } Config;
 
-/* FNVM_E_MALFORMED with file, line, column and what was expected, as policies say it. */
+/* FNVM_E_MALFORMED with file, line, column and what was expected, as policies say it; FNVM_E_INVALID where two
+ * functions have one name, or two routes are the same, with both lines.  Paths come out joined to the file's
+ * folder, and may still be relative; `admin`, `state` and `depot` are NULL where nothing says them. */
 fnvm_error *config_load(const char *path, Config **out);
 /* `name` is for messages; relative paths are relative to its folder. */
 fnvm_error *config_parse(const char *name, const char *yaml, size_t len, Config **out);
 /* Everything resolved, as YAML that config_parse reads back to an equal Config: what workers are given. */
 fnvm_error *config_print(const Config *, char **text, size_t *len);
+/* What was read becomes a Config, which owns it; on failure, too, it is gone. */
+fnvm_error *config_make(ServeGateway *, Config **out);
 void config_free(Config *); /* NULL is fine */
 
-/* The route of a request, or NULL.  `path` is decoded.  *rest is what is behind the part that the route
- * names: "/x" of "/a/x" for "/a/*", "" where it is all. */
+/* The route of a request, or NULL: the first that fits of those that are sorted by host, path and method, the
+ * narrower first.  `path` is decoded.  *rest is what is below the path that the route names: "/x" of "/a/x" where
+ * that is all below "/a", and "" where the route is all. */
 const Route *config_route(const Config *, HttpText method, HttpText host, HttpText path, HttpText *rest);
 /* Whether some route fits but for the method: then it is 405, and not 404. */
 bool config_other_method(const Config *, HttpText host, HttpText path);

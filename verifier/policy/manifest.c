@@ -24,19 +24,19 @@ bool manifest_name_ok(const char *name)
 /* ---- Values ---- */
 
 #define NAME_PATTERN "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-static const Shape name_shape = {
+const Shape manifest_name_shape = {
     .kind = SHAPE_TEXT, .ok = manifest_name_ok, .pattern = NAME_PATTERN,
     .expected = "a name: a letter or digit, then up to 63 of these and `.`, `_`, `-`"};
-static const Shape version_shape = {
+const Shape manifest_version_shape = {
     .kind = SHAPE_TEXT, .ok = manifest_name_ok, .pattern = NAME_PATTERN, .any_scalar = true,
     .expected = "a version: a letter or digit, then up to 63 of these and `.`, `_`, `-`"};
-static const Shape file_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
+const Shape manifest_file_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
                                  .expected = "a file"};
 static const Shape text_shape = {.kind = SHAPE_TEXT, .any_scalar = true, .expected = "a text"};
 static const Shape export_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
                                    .expected = "the name of an export"};
 static const Shape bool_shape = {.kind = SHAPE_BOOL};
-static const Shape args_shape = {.kind = SHAPE_LIST, .item = &text_shape, .size = sizeof(char *),
+const Shape manifest_args_shape = {.kind = SHAPE_LIST, .item = &text_shape, .size = sizeof(char *),
                                  .expected = "a list of arguments"};
 
 /* ---- policy ---- */
@@ -57,15 +57,15 @@ static fnvm_error *read_policy(Reading *r, const YamlNode *node, void *field)
 
 /* policy_shape's keys come from its own file, which a constant here cannot copy. */
 static const Shape policy_brief = {.kind = SHAPE_MAP, .keys = NULL, .read = read_policy,
-                                   .brief_shape = &file_shape, .item = &policy_shape};
+                                   .brief_shape = &manifest_file_shape, .item = &policy_shape};
 
 /* ---- init ---- */
 
-static const Word init_words[] = {{"none", INIT_NONE}, {"call", INIT_CALL},
+static const Word init_words[] = {{"none", INIT_NONE}, {"start", INIT_START}, {"call", INIT_CALL},
                                   {"checkpoint", INIT_CHECKPOINT}, {"stdin", INIT_STDIN},
                                   {NULL, 0}};
 static const Shape init_word = {.kind = SHAPE_WORD, .words = init_words, .size = sizeof(uint32_t),
-                                .expected = "none, call, checkpoint, stdin or {call: NAME}"};
+                                .expected = "none, start, call, checkpoint, stdin or {call: NAME}"};
 _Static_assert(sizeof(ManifestInit) == 4, "words are written as uint32_t");
 
 static fnvm_error *read_init(Reading *r, const YamlNode *node, void *object)
@@ -86,7 +86,7 @@ static const Key init_keys[] = {
     {.name = NULL}};
 static const Shape init_shape = {
     .kind = SHAPE_MAP, .keys = init_keys, .brief = read_init, .brief_shape = &init_word,
-    .check = check_init, .expected = "none, call, checkpoint, stdin or {call: NAME}"};
+    .check = check_init, .expected = "none, start, call, checkpoint, stdin or {call: NAME}"};
 
 /* ---- mounts and environment ---- */
 
@@ -114,14 +114,14 @@ static const Key mount_keys[] = {
     {.name = NULL}};
 static const Shape mount_shape = {.kind = SHAPE_MAP, .keys = mount_keys, .check = check_mount,
                                   .expected = "a map of host, guest and access"};
-static const Shape mounts_shape = {.kind = SHAPE_LIST, .item = &mount_shape,
+const Shape manifest_mounts_shape = {.kind = SHAPE_LIST, .item = &mount_shape,
                                    .size = sizeof(ManifestMount),
                                    .line = FIELD(ManifestMount, line),
                                    .expected = "a list of mounts"};
 
 static const Shape variable_shape = {.kind = SHAPE_TEXT, .any_scalar = true,
                                      .expected = "a variable's name"};
-static const Shape environment_shape = {
+const Shape manifest_environment_shape = {
     .kind = SHAPE_NAMES, .ok = policy_variable_ok, .pattern = "^[^=]{1,255}$",
     .item = &variable_shape, .size = sizeof(ManifestVariable),
     .line = FIELD(ManifestVariable, line), .expected = "a map of variables to values"};
@@ -183,38 +183,31 @@ static const Shape native_shape = {.kind = SHAPE_LIST, .item = &library_map, .lo
 /* ---- The whole ---- */
 
 static const Key manifest_keys[] = {
-    {"name", &name_shape, "the function's name", .field = AT(name), .needed = true},
-    {"version", &version_shape, "its version", .field = AT(version), .fallback = "none"},
-    {"module", &file_shape, "the module's file; a relative one is below the manifest's folder",
+    {"name", &manifest_name_shape, "the function's name", .field = AT(name), .needed = true},
+    {"version", &manifest_version_shape, "its version", .field = AT(version), .fallback = "none"},
+    {"module", &manifest_file_shape, "the module's file; a relative one is below the manifest's folder",
      .field = AT(module), .line = AT(module_line), .needed = true},
     {"policy", &policy_brief, "the policy it runs under: a file, or its keys in place",
      .field = AT(policy), .fallback = "none"},
     {"init", &init_shape, "when it counts as started, and may be frozen to an image",
      .fallback = "none"},
-    {"image", &bool_shape, "whether installing it takes an image; needs init",
+    {"image", &bool_shape, "whether installing it takes an image",
      .field = AT(image)},
     {"entry", &export_shape, "the export that running it calls", .field = AT(entry),
      .fallback = "_start"},
-    {"args", &args_shape, "its first arguments", .field = AT(args), .count = AT(nargs),
+    {"args", &manifest_args_shape, "its first arguments", .field = AT(args), .count = AT(nargs),
      .fallback = "[]"},
-    {"mounts", &mounts_shape, "directories it is given", .field = AT(mounts),
+    {"mounts", &manifest_mounts_shape, "directories it is given", .field = AT(mounts),
      .count = AT(nmounts), .fallback = "[]"},
-    {"environment", &environment_shape,
+    {"environment", &manifest_environment_shape,
      "variables it is given; null: the value that fnvm has, if any", .field = AT(env),
      .count = AT(nenv), .fallback = "{}"},
     {"native", &native_shape, "functions of libraries that it is given, if its policy has the library",
      .field = AT(native), .count = AT(nnative), .fallback = "[]"},
+    {"serve", &serve_settings_shape, "how a gateway serves it", .field = AT(serve)},
     {.name = NULL}};
 
-static fnvm_error *check_manifest(Reading *r, const YamlNode *node, void *object)
-{
-    const Manifest *m = object;
-    if (!m->image || m->init != INIT_NONE) return NULL;
-    return yamldoc_error(r->yaml, shape_find(node, "image"),
-                      "image: an image is taken when the function has started: `init` says when");
-}
-
-const Shape manifest_shape = {.kind = SHAPE_MAP, .keys = manifest_keys, .check = check_manifest,
+const Shape manifest_shape = {.kind = SHAPE_MAP, .keys = manifest_keys,
                               .expected = "a manifest: a map of name, module and more"};
 
 /* ---- Reading ---- */
@@ -250,6 +243,7 @@ fnvm_error *manifest_check_native(const Manifest *m, const Policy *policy)
 static fnvm_error *read_manifest(const YamlDocument *doc, const char *folder, Manifest *m)
 {
     Reading r = {.yaml = doc, .arena = &m->arena, .folder = folder};
+    serve_settings_init(&m->serve);
     m->path = shape_copy(&r, yamldoc_name(doc), strlen(yamldoc_name(doc)));
     if (!m->path) return error_no_memory();
     fnvm_error *error = shape_read_map(&r, yamldoc_root(doc), &manifest_shape, m);

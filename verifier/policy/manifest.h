@@ -5,9 +5,10 @@
 #define FNVM_VERIFIER_POLICY_MANIFEST_H
 
 #include "verifier/policy/policy.h"
+#include "verifier/policy/serve.h"
 
-typedef struct ManifestMount { char *host, *guest; bool read_only; uint32_t line; } ManifestMount;
-typedef struct ManifestVariable { char *name, *value; uint32_t line; } ManifestVariable;
+struct ManifestMount { char *host, *guest; bool read_only; uint32_t line; };
+struct ManifestVariable { char *name, *value; uint32_t line; };
 
 typedef struct ManifestFunction { char *name, *signature; uint32_t line; } ManifestFunction;
 typedef struct ManifestLibrary {
@@ -18,13 +19,15 @@ typedef struct ManifestLibrary {
 } ManifestLibrary;
 
 typedef enum ManifestInit {  /* when the function counts as started, and is frozen */
-    INIT_NONE,
+    INIT_NONE,               /* an image is taken by what the module has: an initializer, the import of
+                              * checkpoint, or else as with INIT_START */
+    INIT_START,              /* as soon as it is instantiated: nothing of it has run but its start function */
     INIT_CALL,               /* after `init.call`, an exported function, has returned */
     INIT_CHECKPOINT,         /* where it calls fnvm:snapshot checkpoint */
     INIT_STDIN               /* where it is about to read its standard input */
 } ManifestInit;
 
-typedef struct Manifest {
+struct Manifest {
     Arena arena;             /* has all strings and lists */
     char *path;              /* of the manifest itself */
     char *name, *version;    /* `version` may be NULL */
@@ -38,7 +41,8 @@ typedef struct Manifest {
     ManifestMount *mounts; size_t nmounts;
     ManifestVariable *env; size_t nenv; /* value NULL: the host's, if it is set */
     ManifestLibrary *native; size_t nnative;
-} Manifest;
+    ServeSettings serve;     /* what a gateway is to know */
+};
 
 /* Reads and checks it, the policy's rules for mounts, environment and native functions included
  * (FNVM_E_POLICY).  Without a policy of its own it depends on the caller's: manifest_check_native. */

@@ -172,10 +172,15 @@ static void print_text(Json *j, const Shape *shape)
     if (shape->pattern) json_member(j, "pattern", shape->pattern);
 }
 
-static void print_number(Json *j, ShapeKind kind)
+static void print_number(Json *j, const Shape *shape)
 {
+    const ShapeKind kind = shape->kind;
     json_raw(j, "type", kind == SHAPE_COUNT ? "\"integer\"" : "[\"integer\", \"string\"]");
-    json_raw(j, "minimum", "0");
+    char number[24];
+    snprintf(number, sizeof number, "%" PRIu64, shape->least);
+    json_raw(j, "minimum", number);
+    snprintf(number, sizeof number, "%" PRIu64, shape->most);
+    if (shape->most && kind == SHAPE_COUNT) json_raw(j, "maximum", number);
     if (kind == SHAPE_BYTES) json_member(j, "pattern", "^[0-9]+([kKmMgGtT](i?B)?)?$");
     if (kind == SHAPE_TIME) json_member(j, "pattern", "^[0-9]+(ns|us|ms|s|m|h)?$");
 }
@@ -189,7 +194,8 @@ static void print_key(Json *j, const Key *key, const void *defaults)
     json_next(j, key->name);
     json_open(j, '{');
     json_member(j, "description", what);
-    print_shape(j, key->shape, defaults);
+    const bool below = defaults && key->field && key->shape->kind == SHAPE_MAP;
+    print_shape(j, key->shape, below ? field_of(defaults, key) : defaults);
     json_default(j, key, defaults);
     json_close(j, '}');
 }
@@ -223,6 +229,19 @@ static void print_names(Json *j, const Shape *shape)
     json_next(j, "additionalProperties");
     json_open(j, '{');
     json_raw(j, "type", "[\"string\", \"number\", \"boolean\", \"null\"]");
+    json_close(j, '}');
+}
+
+static void print_table(Json *j, const Shape *shape)
+{
+    json_member(j, "type", "object");
+    json_next(j, "propertyNames");
+    json_open(j, '{');
+    json_member(j, "pattern", shape->pattern);
+    json_close(j, '}');
+    json_next(j, "additionalProperties");
+    json_open(j, '{');
+    print_shape(j, shape->item, NULL);
     json_close(j, '}');
 }
 
@@ -283,13 +302,14 @@ static void print_shape(Json *j, const Shape *shape, const void *defaults)
     case SHAPE_BOOL: json_member(j, "type", "boolean"); break;
     case SHAPE_COUNT:
     case SHAPE_BYTES:
-    case SHAPE_TIME: print_number(j, shape->kind); break;
+    case SHAPE_TIME: print_number(j, shape); break;
     case SHAPE_LIST: print_list(j, shape); break;
     case SHAPE_MAP:
         if (shape->brief_shape) print_either(j, shape);
         else print_map(j, shape, defaults, true);
         break;
     case SHAPE_NAMES: print_names(j, shape); break;
+    case SHAPE_TABLE: print_table(j, shape); break;
     }
 }
 
@@ -314,8 +334,16 @@ void policy_schema_print(FILE *out)
 
 void manifest_schema_print(FILE *out)
 {
-    const Manifest manifest = {.path = NULL};
+    Manifest manifest = {.path = NULL};
+    serve_settings_init(&manifest.serve);
     print_schema(out, "fnvm: a function (function.yaml)", &manifest_shape, &manifest, false);
+}
+
+void gateway_schema_print(FILE *out)
+{
+    ServeGateway gateway;
+    serve_gateway_init(&gateway);
+    print_schema(out, "fnvm: a gateway", &serve_gateway_shape, &gateway, true);
 }
 
 /* ---- A policy of defaults ---- */

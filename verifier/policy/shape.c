@@ -180,8 +180,9 @@ static fnvm_error *read_bool(Reading *r, const YamlNode *node, bool *out)
     return NULL;
 }
 
-static fnvm_error *read_number(Reading *r, const YamlNode *node, ShapeKind kind, uint64_t *out)
+static fnvm_error *read_number(Reading *r, const YamlNode *node, const Shape *shape, uint64_t *out)
 {
+    const ShapeKind kind = shape->kind;
     static const char *const expected[] = {
         [SHAPE_COUNT] = "a whole number that fits 64 bits",
         [SHAPE_BYTES] = "bytes, such as 65536, 64k, 10MiB or 2G",
@@ -195,7 +196,8 @@ static fnvm_error *read_number(Reading *r, const YamlNode *node, ShapeKind kind,
         good = kind == SHAPE_COUNT   ? parse_decimal(node->text, out, &rest) && !*rest
                : kind == SHAPE_BYTES ? parse_size(node->text, out)
                                      : parse_duration(node->text, out);
-    return good ? NULL : shape_error(r, node, expected[kind]);
+    if (good && *out >= shape->least && (!shape->most || *out <= shape->most)) return NULL;
+    return shape_error(r, node, shape->expected ? shape->expected : expected[kind]);
 }
 
 /* ---- Lists and maps ---- */
@@ -252,6 +254,27 @@ static fnvm_error *read_names(Reading *r, const YamlNode *node, const Shape *sha
     return r->arena->failed ? error_no_memory() : NULL;
 }
 
+static fnvm_error *read_table(Reading *r, const YamlNode *node, const Shape *shape, void **items,
+                              size_t *count)
+{
+    if (node->kind != YAML_MAP) return shape_error(r, node, shape->expected);
+    size_t n = node->n / 2;
+    char *list = n ? arena_alloc(r->arena, n * shape->size) : NULL;
+    if (n && !list) return error_no_memory();
+    for (size_t i = 0; i < n; i++) {
+        const YamlNode *name = node->items[2 * i];
+        char *item = list + i * shape->size;
+        if (!shape->ok(name->text)) return shape_error(r, name, shape->expected);
+        if (!(*(char **)(void *)item = shape_copy(r, name->text, name->len))) return error_no_memory();
+        note_line(item, shape->line, name);
+        fnvm_error *error = shape_read(r, node->items[2 * i + 1], shape->item, item);
+        if (error) return error;
+    }
+    *items = list;
+    *count = n;
+    return NULL;
+}
+
 static fnvm_error *read_key(Reading *r, const YamlNode *name, const YamlNode *value, const Key *key,
                             void *object)
 {
@@ -263,6 +286,8 @@ static fnvm_error *read_key(Reading *r, const YamlNode *name, const YamlNode *va
         error = read_list(r, value, shape, field, at_field(object, key->count));
     else if (shape->kind == SHAPE_NAMES)
         error = read_names(r, value, shape, field, at_field(object, key->count));
+    else if (shape->kind == SHAPE_TABLE)
+        error = read_table(r, value, shape, field, at_field(object, key->count));
     else
         error = shape_read(r, value, shape, field);
     r->depth--;
@@ -312,10 +337,11 @@ fnvm_error *shape_read(Reading *r, const YamlNode *node, const Shape *shape, voi
     case SHAPE_BOOL: return read_bool(r, node, field);
     case SHAPE_COUNT:
     case SHAPE_BYTES:
-    case SHAPE_TIME: return read_number(r, node, shape->kind, field);
+    case SHAPE_TIME: return read_number(r, node, shape, field);
     case SHAPE_MAP: return shape_read_map(r, node, shape, field);
     case SHAPE_LIST:
-    case SHAPE_NAMES: break; /* they have a count beside them: read_key */
+    case SHAPE_NAMES:
+    case SHAPE_TABLE: break; /* they have a count beside them: read_key */
     }
     return shape_error(r, node, "something else");
 }

@@ -18,8 +18,9 @@ typedef enum ShapeKind {
     SHAPE_COUNT, SHAPE_BYTES, SHAPE_TIME, /* uint64_t; ns */
     SHAPE_LIST,                /* T *: of `item`, `size` bytes each */
     SHAPE_MAP,                 /* `keys`; fields of the structure that the map itself goes to */
-    SHAPE_NAMES                /* a map of names that `ok` lets pass to texts or null: `size` bytes each,
+    SHAPE_NAMES,               /* a map of names that `ok` lets pass to texts or null: `size` bytes each,
                                 * beginning with char *name, *value */
+    SHAPE_TABLE                /* a map of such names to `item`s, `size` bytes each, beginning with char *name */
 } ShapeKind;
 
 typedef struct Word { const char *text; uint32_t value; } Word;
@@ -47,6 +48,7 @@ struct Shape {
     ShapeKind kind;
     const char *expected;      /* "a name, such as thumbnail" */
     size_t size;
+    uint64_t least, most;      /* of numbers; `most` 0: no such limit.  `expected` says so */
     const Word *words;         /* ends with a NULL text */
     bool (*ok)(const char *text);
     const char *pattern;       /* of texts, for the schema: says no more than `ok` */
@@ -71,7 +73,7 @@ struct Reading {
     const char *keys[YAML_DEPTH_MAX]; size_t depth; /* the way to where we are, for messages */
 };
 
-/* Any but a list and names, which have a count beside them. */
+/* Any but a list, names and a table, which have a count beside them. */
 fnvm_error *shape_read(Reading *, const YamlNode *, const Shape *, void *field);
 /* Keys of `object`; null counts as an empty map, unless there is a `brief` form. */
 fnvm_error *shape_read_map(Reading *, const YamlNode *, const Shape *, void *object);

@@ -6,6 +6,8 @@
 #ifndef FNVM_VERIFIER_POLICY_YAML_H
 #define FNVM_VERIFIER_POLICY_YAML_H
 
+#include <stdio.h>
+
 #include "fnvm.h"
 
 enum {
@@ -35,6 +37,9 @@ const YamlNode *yamldoc_root(const YamlDocument *);
 const char *yamldoc_name(const YamlDocument *);
 /* The bytes that were parsed, for a digest. */
 const char *yamldoc_text(const YamlDocument *, size_t *len);
+
+/* Writes a text so that it is read back as the same.  False: it is no UTF-8, which YAML cannot have. */
+bool yamldoc_print_text(FILE *, const char *text);
 
 /* "NAME:LINE:COLUMN: message". */
 fnvm_error *yamldoc_error(const YamlDocument *, const YamlNode *at, const char *format, ...)

@@ -1,0 +1,308 @@
+/* test_gateway_config.c - the gateway's YAML: what is read, what is refused and where, what is printed for workers,
+ * and which function a request goes to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/config.h"
+#include "verifier/policy/manifest.h"
+
+static char folder[] = "/tmp/fnvm-config-XXXXXX";
+
+static HttpText text(const char *t) { return (HttpText){t, strlen(t)}; }
+
+/* In our folder, below which `name` may be in another. */
+static void write_file(const char *name, const char *contents)
+{
+    char path[200], *slash;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    for (slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(contents, file);
+    fclose(file);
+}
+
+static Config *parsed(const char *yaml)
+{
+    Config *c = NULL;
+    fnvm_error *error = config_parse("g.yaml", yaml, strlen(yaml), &c);
+    if (error) fail_msg("%s", fnvm_error_message(error));
+    return c;
+}
+
+static Config *loaded(const char *yaml)
+{
+    char path[200];
+    Config *c = NULL;
+    write_file("g.yaml", yaml);
+    snprintf(path, sizeof path, "%s/g.yaml", folder);
+    fnvm_error *error = config_load(path, &c);
+    if (error) fail_msg("%s", fnvm_error_message(error));
+    return c;
+}
+
+static void refused(const char *yaml, const char *expected)
+{
+    Config *c = NULL;
+    fnvm_error *error = config_parse("g.yaml", yaml, strlen(yaml), &c);
+    if (!error) fail_msg("accepted: %s", yaml);
+    if (!strstr(fnvm_error_message(error), expected))
+        fail_msg("expected: %s\n found: %s", expected, fnvm_error_message(error));
+    fnvm_error_free(error);
+}
+
+/* ---- Reading ---- */
+
+static void has_defaults(void **state)
+{
+    (void)state;
+    Config *c = parsed("functions: [{module: bin/hello.wasm}]\n");
+    assert_string_equal(c->listen, "127.0.0.1:8080");
+    assert_null(c->status);
+    assert_null(c->state);
+    assert_true(c->workers >= 1);
+    assert_int_equal(c->grace_ms, 30000);
+    assert_int_equal(c->http.connections, 4096);
+    assert_int_equal(c->nfunctions, 1);
+    const Function *f = &c->functions[0];
+    assert_string_equal(f->name, "hello");
+    assert_null(f->version);
+    assert_string_equal(f->tenant, "default");
+    assert_int_equal(f->protocol, PROTOCOL_CGI);
+    assert_int_equal(f->timeout_ms, 30000);
+    assert_int_equal(f->concurrency, 64);
+    assert_null(f->kv_prefix);
+    assert_int_equal(c->nroutes, 1);
+    assert_string_equal(c->routes[0].path, "/hello/*");
+    config_free(c);
+}
+
+static void reads_everything(void **state)
+{
+    (void)state;
+    Config *c = loaded("listen: unix:web\nstatus: '[::1]:0'\nadmin: a.sock\nstate: /var/x\nworkers: 3\n"
+                       "grace: 2s\naccess_log: '-'\nkv: redis://localhost:6379/1\n"
+                       "limits: {connections: 7, connections_per_address: 2, head: 8k, body: 1M, buffer: 64k,"
+                       " head_time: 1s, body_time: 2s, idle_time: 1500ms}\n"
+                       "tenants: {acme: {concurrency: 5, memory: 1G}, b: {}}\n"
+                       "functions:\n  - {module: m.wat, name: f, version: 1.2, routes: [GET a.org/x, /y/*],"
+                       " protocol: handler, tenant: acme, timeout: 1s, concurrency: 1, queue: 0, ready: 2,"
+                       " body: 1k, answer: 2k, log: 3k, memory: 64M, environment: {A: b},"
+                       " secrets: {KEY: {file: key}}, calls: ['*'], http: ['https://e.org/*'], kv: true}\n");
+    char path[200];
+    snprintf(path, sizeof path, "unix:%s/web", folder);
+    assert_string_equal(c->listen, path);
+    snprintf(path, sizeof path, "%s/a.sock", folder);
+    assert_string_equal(c->admin, path);
+    assert_string_equal(c->state, "/var/x");
+    assert_string_equal(c->access_log, "-");
+    assert_int_equal(c->http.idle_ms, 1500);
+    assert_int_equal(c->tenants[0].concurrency, 5);
+    assert_int_equal(c->tenants[0].memory_bytes, 1 << 30);
+    assert_int_equal(c->tenants[1].concurrency, UINT32_MAX);
+    const Function *f = config_function(c, "f", 1);
+    assert_non_null(f);
+    assert_string_equal(f->version, "1.2");
+    assert_int_equal(f->protocol, PROTOCOL_HANDLER);
+    assert_string_equal(f->kv_prefix, "f");
+    assert_string_equal(f->env[0].value, "b");
+    snprintf(path, sizeof path, "%s/key", folder);
+    assert_string_equal(f->secrets[0].value, path);
+    assert_int_equal(c->nroutes, 2);
+    assert_null(config_function(c, "ff", 2));
+    config_free(c);
+}
+
+static void gateway_overrides_the_manifest(void **state)
+{
+    (void)state;
+    write_file("one/function.yaml",
+               "name: one\nversion: 7\nmodule: m.wasm\nargs: [a]\nenvironment: {A: '1', B: '2'}\n"
+               "mounts: [{host: files, guest: /files}]\n"
+               "serve: {routes: [/one], timeout: 5s, concurrency: 3, secrets: {S: {file: s}}}\n");
+    Config *c = loaded("functions: [{folder: one, timeout: 9s, environment: {B: three}}]\n");
+    const Function *f = config_function(c, "one", 3);
+    assert_non_null(f);
+    assert_string_equal(f->version, "7");
+    assert_int_equal(f->timeout_ms, 9000);
+    assert_int_equal(f->concurrency, 3);
+    assert_string_equal(c->routes[0].path, "/one");
+    assert_int_equal(f->nenv, 2);
+    assert_string_equal(f->env[0].value, "1");
+    assert_string_equal(f->env[1].value, "three");
+    assert_int_equal(f->nmounts, 1);
+    assert_true(f->mounts[0].read_only);
+    char path[200];
+    snprintf(path, sizeof path, "%s/one/s", folder); /* where it is said */
+    assert_string_equal(f->secrets[0].value, path);
+    config_free(c);
+}
+
+static void takes_a_folder_of_functions(void **state)
+{
+    (void)state;
+    write_file("all/b/function.yaml", "name: b\nmodule: m.wasm\n");
+    write_file("all/a/function.yaml", "name: a\nmodule: m.wasm\n");
+    write_file("all/none/readme", "");
+    Config *c = loaded("functions: all\n");
+    assert_int_equal(c->nfunctions, 2);
+    assert_string_equal(c->functions[0].name, "a");
+    config_free(c);
+}
+
+static void refuses(void **state)
+{
+    (void)state;
+    static const struct { const char *yaml, *expected; } rows[] = {
+        {"lisen: x\n", "g.yaml:1:1: there is no key `lisen`; did you mean `listen`?"},
+        {"workers: 65\n", "g.yaml:1:10: workers: expected a number up to 64, found `65`"},
+        {"listen: 8080\n", "g.yaml:1:9: listen: expected an address"},
+        {"listen: a:65536\n", "g.yaml:1:9: listen: expected an address"},
+        {"\nlimits: {head: 100}\n", "g.yaml:2:16: limits.head: expected bytes from 512 to 1MiB"},
+        {"kv: memcached\n", "g.yaml:1:5: kv: expected file, or redis"},
+        {"tenants: {x y: {}}\n", "g.yaml:1:11: tenants: expected"},
+        {"tenants: {a: {concurency: 1}}\n", "tenants: there is no key `concurency`"},
+        {"functions: [{name: x}]\n", "one of folder, manifest, module and image"},
+        {"functions: [{module: a.wasm, image: b, folder: c}]\n", "one of folder, manifest"},
+        {"functions: [{module: 'a b.wasm'}]\n", "expected `name`"},
+        {"functions: [{module: a.wasm, routes: [x]}]\n", "g.yaml:1:39: functions.routes: expected a route"},
+        {"functions: [{module: a.wasm, routes: [get /x]}]\n", "expected a route"},
+        {"functions: [{module: a.wasm, routes: [/x*]}]\n", "expected a route"},
+        {"functions: [{module: a.wasm, routes: [/a/../b]}]\n", "expected a route"},
+        {"functions: [{module: a.wasm, routes: ['/a?b']}]\n", "expected a route"},
+        {"functions: [{module: a.wasm, routes: [a.*.org/x]}]\n", "expected a route"},
+        {"functions: [{module: a.wasm, timeout: 0}]\n", "expected a time from 1ms to 24h"},
+        {"functions: [{module: a.wasm, concurrency: 0}]\n", "expected a number from 1 to 1000000"},
+        {"functions: [{module: a.wasm, secrets: {A: b}}]\n", "secrets: expected a map: {file: FILE}"},
+        {"functions: [{module: a.wasm, http: [example.org]}]\n", "expected an address such as https"},
+        {"functions: [{module: a.wasm, environment: {A: x}, secrets: {A: {file: f}}}]\n",
+         "has the variable A as a secret, and in its environment"},
+        {"functions:\n  - module: a.wasm\n  - module: b/a.wasm\n",
+         "g.yaml:3: there is a function `a` already, in g.yaml:2"},
+        {"functions:\n  - {module: a.wasm, routes: [/x, GET h/y]}\n  - module: b.wasm\n    routes:\n      - GET h/y\n",
+         "g.yaml:5: the route `GET h/y` of `b` is in g.yaml:2 already, of `a`"},
+        {"functions: none\n", "g.yaml:1:12: functions"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refused(rows[i].yaml, rows[i].expected);
+}
+
+/* ---- Printing ---- */
+
+static void prints_what_it_reads(void **state)
+{
+    (void)state;
+    Config *c = parsed("listen: 'unix:/a b'\nstate: /s\ndepot: /d\nstatus: '[::1]:99'\nworkers: 2\n"
+                       "generation: 41\ntenants: {t: {memory: 5}, u: {}}\nfunctions:\n"
+                       "  - {image: /i, name: one, version: 1, slot: 9, routes: [/a, GET /a, '*.b.org/*'],"
+                       " args: ['a\"b', \"\\u00e9\"], environment: {A: \"x\\ny\"}, secrets: {K: {file: /k}},"
+                       " mounts: [{host: /h, guest: /g, access: rw}], kv: shared, calls: [one],"
+                       " http: ['http://x/*'], timeout: 1234ms}\n"
+                       "  - {image: /j, name: two, policy: /p, routes: []}\n");
+    char *first = NULL, *second = NULL;
+    size_t len, again;
+    assert_null(config_print(c, &first, &len));
+    Config *d = parsed(first);
+    assert_null(config_print(d, &second, &again));
+    assert_int_equal(len, again);
+    assert_string_equal(first, second);
+    assert_int_equal(d->generation, 41);
+    assert_int_equal(d->functions[0].slot, 9);
+    assert_int_equal(d->functions[0].timeout_ms, 1234);
+    assert_string_equal(d->functions[0].env[0].value, "x\ny");
+    assert_false(d->functions[0].mounts[0].read_only);
+    assert_int_equal(d->nroutes, 3);
+    assert_int_equal(d->tenants[1].memory_bytes, UINT64_MAX);
+    assert_string_equal(d->functions[1].policy, "/p");
+    free(first);
+    free(second);
+    config_free(c);
+    config_free(d);
+}
+
+/* ---- Routes ---- */
+
+typedef struct Ask { const char *method, *host, *path, *function, *rest; } Ask;
+
+static void ask(const Config *c, const Ask *a)
+{
+    HttpText rest;
+    const Route *r = config_route(c, text(a->method), text(a->host), text(a->path), &rest);
+    if (!a->function) {
+        if (r) fail_msg("%s %s%s fits %s", a->method, a->host, a->path, r->path);
+        return;
+    }
+    if (!r) fail_msg("%s %s%s fits nothing", a->method, a->host, a->path);
+    assert_string_equal(c->functions[r->function].name, a->function);
+    assert_int_equal(rest.len, strlen(a->rest));
+    assert_memory_equal(rest.at, a->rest, rest.len);
+}
+
+static void finds_the_narrowest(void **state)
+{
+    (void)state;
+    Config *c = parsed("functions:\n"
+                       "  - {image: /i, name: all, routes: [/*]}\n"
+                       "  - {image: /i, name: a, routes: [/a/*]}\n"
+                       "  - {image: /i, name: ab, routes: [/a/b]}\n"
+                       "  - {image: /i, name: abc, routes: [GET /a/b/c/*]}\n"
+                       "  - {image: /i, name: any, routes: ['*.org/*']}\n"
+                       "  - {image: /i, name: ending, routes: ['*.x.org/*']}\n"
+                       "  - {image: /i, name: host, routes: [w.x.org/*]}\n");
+    static const Ask asks[] = {
+        {"GET", "h", "/", "all", "/"}, {"GET", "", "/b", "all", "/b"}, {"GET", "h", "/ab", "all", "/ab"},
+        {"GET", "h", "/a", "a", ""}, {"GET", "h", "/a/", "a", "/"}, {"PUT", "h", "/a/x/y", "a", "/x/y"},
+        {"GET", "h", "/a/b", "ab", ""}, {"GET", "h", "/a/b/", "a", "/b/"},
+        {"GET", "h", "/a/b/c", "abc", ""}, {"PUT", "h", "/a/b/c", "a", "/b/c"},
+        {"GET", "q.org", "/a/b", "any", "/a/b"}, {"GET", "org", "/a/b", "ab", ""},
+        {"GET", "v.x.org", "/", "ending", "/"}, {"GET", "W.X.ORG", "/", "host", "/"},
+        {"GET", "x.org", "/", "any", "/"},
+    };
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) ask(c, &asks[i]);
+    config_free(c);
+}
+
+static void knows_other_methods(void **state)
+{
+    (void)state;
+    Config *c = parsed("functions: [{image: /i, name: f, routes: [GET /a, POST h/a]}]\n");
+    ask(c, &(Ask){"GET", "x", "/a", "f", ""});
+    ask(c, &(Ask){"POST", "x", "/a", NULL, NULL});
+    assert_true(config_other_method(c, text("x"), text("/a")));
+    assert_false(config_other_method(c, text("x"), text("/b")));
+    ask(c, &(Ask){"POST", "h", "/a", "f", ""});
+    ask(c, &(Ask){"GET", "h", "", NULL, NULL});
+    config_free(c);
+}
+
+static int make_folder(void **state) { return (void)state, mkdtemp(folder) ? 0 : -1; }
+
+static int remove_folder(void **state)
+{
+    char command[200];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(has_defaults), cmocka_unit_test(reads_everything),
+        cmocka_unit_test(gateway_overrides_the_manifest), cmocka_unit_test(takes_a_folder_of_functions),
+        cmocka_unit_test(refuses), cmocka_unit_test(prints_what_it_reads),
+        cmocka_unit_test(finds_the_narrowest), cmocka_unit_test(knows_other_methods)};
+    return cmocka_run_group_tests_name("gateway config", tests, make_folder, remove_folder);
+}
