@@ -127,13 +127,12 @@ static fnvm_error *add_moment(Arguments *a, const Manifest *m)
     add_option(a, "--at", at[m->init]);
     if (m->init_call) add_option(a, "-f", m->init_call);
     if (!m->entry || strcmp(m->entry, "_start") == 0) return NULL;
-    if (m->init == INIT_CALL || m->init == INIT_START) {
+    if (m->init == INIT_NONE || m->init == INIT_CALL || m->init == INIT_START) {
         add_joined(a, "-r", "_start", "=", m->entry, "");
         return NULL;
     }
-    return fnvm_error_new(FNVM_E_USAGE, "`entry: %s` does not go with an image that may be taken in "
-                          "the midst of `_start`, and goes on from there; it does with `init: start` and "
-                          "`init: call`", m->entry);
+    return fnvm_error_new(FNVM_E_USAGE, "`entry: %s` does not go with an image that is taken in the "
+                          "midst of `_start`, and goes on from there", m->entry);
 }
 
 static fnvm_error *add_given(Arguments *a, const Manifest *m)

@@ -52,6 +52,7 @@ static bool make_function(Function *f, const ServeFunction *from)
     *f = (Function){
         .name = from->name, .version = from->version, .slot = (uint32_t)from->slot,
         .protocol = (Protocol)s->protocol, .image = from->image, .policy = from->policy, .tenant = s->tenant,
+        .tenant_slot = (uint32_t)from->tenant_slot,
         .timeout_ms = ms(s->timeout), .body_bytes = s->body, .answer_bytes = s->answer, .log_bytes = s->log,
         .memory_bytes = s->memory, .concurrency = (uint32_t)s->concurrency, .queue = (uint32_t)s->queue,
         .ready = (uint32_t)s->ready, .calls = s->calls, .ncalls = s->ncalls,

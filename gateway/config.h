@@ -35,6 +35,7 @@ typedef struct Function {
     char *image;         /* absolute; every function is an image when it is served.  NULL: not installed yet */
     char *policy;        /* absolute path of its policy's file, or NULL */
     char *tenant;        /* never NULL: "default" */
+    uint32_t tenant_slot; /* its place in the metrics: set by the master */
     char **args; size_t nargs;
     ConfigMount *mounts; size_t nmounts;
     ConfigPair *env; size_t nenv;

@@ -98,6 +98,7 @@ static void put_function(Print *p, const Config *c, size_t i)
     put_number(p, "    slot", f->slot);
     fprintf(p->out, "    protocol: %s\n", protocols[f->protocol]);
     put_text(p, "    tenant", f->tenant);
+    put_number(p, "    tenant_slot", f->tenant_slot);
     put_routes(p, c, i);
     put_ms(p, "    timeout", f->timeout_ms);
     put_number(p, "    body", f->body_bytes);

@@ -177,7 +177,7 @@ static void print_number(Json *j, const Shape *shape)
     const ShapeKind kind = shape->kind;
     json_raw(j, "type", kind == SHAPE_COUNT ? "\"integer\"" : "[\"integer\", \"string\"]");
     char number[24];
-    snprintf(number, sizeof number, "%" PRIu64, shape->least);
+    snprintf(number, sizeof number, "%" PRIu64, kind == SHAPE_TIME ? 0 : shape->least);
     json_raw(j, "minimum", number);
     snprintf(number, sizeof number, "%" PRIu64, shape->most);
     if (shape->most && kind == SHAPE_COUNT) json_raw(j, "maximum", number);

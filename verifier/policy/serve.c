@@ -179,6 +179,7 @@ static const Key function_keys[] = {
      .field = IN(env), .count = IN(nenv), .fallback = "{}"},
     {"slot", &slot_shape, "its place in the metrics; workers are told, nobody else needs it",
      .field = IN(slot)},
+    {"tenant_slot", &slot_shape, "likewise, its tenant's", .field = IN(tenant_slot)},
 #define FIELD_OF(member) FIELD(ServeFunction, settings.member)
 #include "verifier/policy/serve_keys.def"
 #undef FIELD_OF
@@ -191,5 +192,6 @@ void serve_settings_init(ServeSettings *s)
     static char usual[] = "default";
     *s = (ServeSettings){.default_routes = true, .tenant = usual, .timeout = 30 * SECOND,
                          .body = 10 * MIB, .answer = 64 * MIB, .log = 65536, .memory = 256 * MIB,
+                         .start_time = 30 * SECOND,
                          .concurrency = 64, .queue = 256, .ready = 1};
 }

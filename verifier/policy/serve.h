@@ -27,7 +27,7 @@ typedef struct ServeSettings {
     ServeRoute *routes; size_t nroutes; bool default_routes; /* true: not said */
     uint32_t protocol;       /* ServeProtocol */
     char *tenant;
-    uint64_t timeout, body, answer, log, memory;
+    uint64_t timeout, body, answer, log, memory, start_time;
     uint64_t concurrency, queue, ready;
     ServeSecret *secrets; size_t nsecrets;
     char **calls; size_t ncalls;
@@ -51,7 +51,7 @@ typedef struct ServeFunction { /* an entry of `functions` */
     ManifestMount *mounts; size_t nmounts;
     ManifestVariable *env; size_t nenv; /* the manifest's, then the gateway's */
     bool any_args, any_mounts; /* the gateway does not say */
-    uint64_t slot;
+    uint64_t slot, tenant_slot;
 } ServeFunction;
 
 typedef struct ServeTenant { char *name; uint64_t concurrency, memory; uint32_t line; } ServeTenant;
