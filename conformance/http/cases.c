@@ -169,6 +169,18 @@ const Case http_cases[] = {
     BAD("only an extension", CHUNKS(";a\r\nhello\r\n0\r\n\r\n")),
     BAD("a chunk that is longer than its size", CHUNKS("4\r\nhello\r\n0\r\n\r\n")),
     BAD("no CR LF behind a chunk", CHUNKS("5\r\nhello0\r\n\r\n")),
+    BAD("a trailer without a colon", CHUNKS("0\r\nX\r\n\r\n")),
     IS("a chunk's size above 2^64", 413, CHUNKS("fffffffffffffffff\r\nhello")),
+
+    /* What libmicrohttpd takes and nobody can see from outside it: the connection ends, so that nothing
+     * behind it is taken for a request. */
+    IS("a bare LF behind a chunk's size", 200, CHUNKS("5\nhello\r\n0\r\n\r\n")),
+    IS("a bare LF in a chunk's extension", 200, CHUNKS("5;a\nhello\r\n0\r\n\r\n")),
+    IS("a bare CR in a chunk's extension", 200, CHUNKS("5;a\rb\r\nhello\r\n0\r\n\r\n")),
+    IS("a bare LF behind a chunk", 200, CHUNKS("5\r\nhello\n0\r\n\r\n")),
+    IS("bare LFs behind the last chunk", 200, CHUNKS("5\r\nhello\r\n0\n\n")),
+    IS("a space in a trailer's name", 200, CHUNKS("0\r\nX y: z\r\n\r\n")),
+    /* And one thing in a head: NUL LF looks like CR LF once libmicrohttpd has read it. */
+    GOOD("NUL LF for CR LF", FIELDS("A: b\0\n"), "A=b\n"),
 };
 const size_t http_ncases = sizeof http_cases / sizeof *http_cases;
