@@ -1,9 +1,9 @@
-/* The floor of the gateway's figures: libmicrohttpd, driven as gateway/http.c drives it, answering a
- * constant with no function at all.  `http_constant [port]` listens on 127.0.0.1, on a port of the system's
- * choice if none is given, prints it, and serves until SIGTERM.
+/* The floor of the gateway's figures: libmicrohttpd, driven as gateway/http.c drives it, answering
+ * a constant with no function at all.  `http_constant [port]` listens on 127.0.0.1, on a port of
+ * the system's choice if none is given, prints it, and serves until SIGTERM.
  *
- * `--layer` answers the same through gateway/http.h, at once; `--later` between two turns, as a worker
- * that runs a guest does: what they take more is that layer's. */
+ * `--layer` answers the same through gateway/http.h, at once; `--later` between two turns, as a
+ * worker that runs a guest does: what they take more is that layer's. */
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <signal.h>
@@ -15,14 +15,17 @@
 
 #include "gateway/http.h"
 
-enum { POOL = 8192 * 3 / 2 + 15360, BATCH = 4096 }; /* as gateway/http.c has it for heads of 8 KiB */
+enum {
+    POOL = 8192 * 3 / 2 + 15360,
+    BATCH = 4096
+}; /* as gateway/http.c has it for heads of 8 KiB */
 static const char body[] = "Hello, World!\n";
 static volatile sig_atomic_t ended;
 static void end(int signal) { (void)signal, ended = 1; }
 
 static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *data, size_t *size,
-                              void **context)
+                              const char *method, const char *version, const char *data,
+                              size_t *size, void **context)
 {
     (void)url, (void)method, (void)version, (void)data, (void)size;
     if (!*context) { /* the head is there, but perhaps not the body */
@@ -55,10 +58,10 @@ static int bare(int listener)
     struct MHD_Response *response =
         MHD_create_response_from_buffer(sizeof body - 1, (void *)body, MHD_RESPMEM_PERSISTENT);
     MHD_add_response_header(response, "Content-Type", "text/plain");
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer, response, MHD_OPTION_LISTEN_SOCKET,
-        listener, MHD_OPTION_CONNECTION_LIMIT, 10000U, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
-        MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer, response,
+                         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, 10000U,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_END);
     if (!daemon) return 1;
     int inner = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     int outer = epoll_create1(0);
@@ -67,7 +70,8 @@ static int bare(int listener)
     while (!ended) {
         MHD_run(daemon);
         MHD_UNSIGNED_LONG_LONG timeout;
-        epoll_wait(outer, &event, 1, MHD_get_timeout(daemon, &timeout) == MHD_YES ? (int)timeout : -1);
+        epoll_wait(outer, &event, 1,
+                   MHD_get_timeout(daemon, &timeout) == MHD_YES ? (int)timeout : -1);
     }
     MHD_stop_daemon(daemon);
     MHD_destroy_response(response);
@@ -101,9 +105,15 @@ static void gone(void *env, HttpRequest *req, bool cut)
 
 static int layer(int listener, bool later)
 {
-    HttpLimits limits = {.connections = 10000, .head_bytes = 8192, .body_bytes = 1 << 20,
-                         .buffer_bytes = 65536, .head_ms = 10000, .body_ms = 30000, .idle_ms = 60000};
-    HttpHandlers handlers = {.arrived = later ? answer_later : answer_now, .ready = never_ready, .gone = gone};
+    HttpLimits limits = {.connections = 10000,
+                         .head_bytes = 8192,
+                         .body_bytes = 1 << 20,
+                         .buffer_bytes = 65536,
+                         .head_ms = 10000,
+                         .body_ms = 30000,
+                         .idle_ms = 60000};
+    HttpHandlers handlers = {
+        .arrived = later ? answer_later : answer_now, .ready = never_ready, .gone = gone};
     Http *http;
     fnvm_error *error = http_new(listener, &limits, &handlers, &http);
     if (error) {

@@ -32,7 +32,7 @@ typedef struct Work { /* of a request that was not answered at once; in one list
     char *body;
     size_t len, size;
     uint64_t left, due_ms;
-    bool later; /* in the next turn */
+    bool later;       /* in the next turn */
     char piece[4096]; /* read and not yet written */
     size_t piece_len, piece_done;
     struct Work *prev, *next;
@@ -57,7 +57,10 @@ static uint64_t now_ms(void)
 }
 
 static HttpText text(const char *s) { return (HttpText){s, strlen(s)}; }
-static bool is(HttpText a, const char *b) { return a.len == strlen(b) && memcmp(a.at, b, a.len) == 0; }
+static bool is(HttpText a, const char *b)
+{
+    return a.len == strlen(b) && memcmp(a.at, b, a.len) == 0;
+}
 static uint64_t number(HttpText t) { return t.len ? strtoull(t.at, NULL, 10) : 0; }
 
 static void answer(HttpRequest *req, unsigned status, const char *body, size_t len)
@@ -87,8 +90,8 @@ static void dump(HttpRequest *req)
     HttpText m = http_method(req), t = http_target(req), p = http_path(req), q = http_query(req);
     HttpText h = http_host(req), name, value;
     if (!f) abort();
-    fprintf(f, "method=%.*s target=%.*s path=%.*s query=%.*s host=%.*s\n", (int)m.len, m.at, (int)t.len,
-            t.at, (int)p.len, p.at, (int)q.len, q.at, (int)h.len, h.at);
+    fprintf(f, "method=%.*s target=%.*s path=%.*s query=%.*s host=%.*s\n", (int)m.len, m.at,
+            (int)t.len, t.at, (int)p.len, p.at, (int)q.len, q.at, (int)h.len, h.at);
     for (size_t i = 0; http_field(req, i, &name, &value); i++)
         fprintf(f, "%.*s=%.*s\n", (int)name.len, name.at, (int)value.len, value.at);
     fclose(f);
@@ -128,7 +131,8 @@ static void stream(Work *w)
 {
     for (;;) {
         if (w->piece_done < w->piece_len) {
-            w->piece_done += http_write(w->req, w->piece + w->piece_done, w->piece_len - w->piece_done);
+            w->piece_done +=
+                http_write(w->req, w->piece + w->piece_done, w->piece_len - w->piece_done);
             if (w->piece_done < w->piece_len) return;
         }
         HttpRead read = http_read(w->req, w->piece, sizeof w->piece, &w->piece_len);
@@ -242,9 +246,10 @@ static int listen_on(const char *path)
     socklen_t len = sizeof in;
     int fd = socket(path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (path) snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
-    if (fd < 0 || bind(fd, path ? (struct sockaddr *)&un : (struct sockaddr *)&in,
-                       path ? sizeof un : sizeof in) || listen(fd, 4096) ||
-        (!path && getsockname(fd, (struct sockaddr *)&in, &len))) {
+    if (fd < 0 ||
+        bind(fd, path ? (struct sockaddr *)&un : (struct sockaddr *)&in,
+             path ? sizeof un : sizeof in) ||
+        listen(fd, 4096) || (!path && getsockname(fd, (struct sockaddr *)&in, &len))) {
         perror("http_echo");
         exit(1);
     }
@@ -258,8 +263,12 @@ int main(int argc, char **argv)
     const char *path = argc > 2 && strcmp(argv[1], "-u") == 0 ? argv[2] : NULL;
     int rest = path ? 3 : 1;
     HttpLimits limits = {.connections = argc > rest ? (uint32_t)atoi(argv[rest]) : 1000,
-                         .head_bytes = 8192, .body_bytes = 1 << 20, .buffer_bytes = 16384,
-                         .head_ms = 1000, .body_ms = 1000, .idle_ms = argc > rest ? 60000 : 2000};
+                         .head_bytes = 8192,
+                         .body_bytes = 1 << 20,
+                         .buffer_bytes = 16384,
+                         .head_ms = 1000,
+                         .body_ms = 1000,
+                         .idle_ms = argc > rest ? 60000 : 2000};
     HttpHandlers handlers = {NULL, arrived, ready, gone};
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGTERM, &action, NULL);

@@ -93,15 +93,19 @@ static void run_case(const Case *c, Way way)
     size_t used = client_answer(buffer, len, false, &first);
     bool silent = c->status == 400 && len == 0;
     bool status = server || c->status != 200 ? first.status == c->status : first.status > 0;
-    if (!check(ended && (silent || (used > 0 && status)), name, "%u, expected %u%s: %.200s", first.status, c->status,
-               ended ? "" : ", and the connection stays", buffer))
+    if (!check(ended && (silent || (used > 0 && status)), name, "%u, expected %u%s: %.200s",
+               first.status, c->status, ended ? "" : ", and the connection stays", buffer))
         return;
     if (c->says && server && !memmem(first.body, first.body_len, c->says, strlen(c->says)))
         check(false, name, "'%s' is not in '%.*s'", c->says, (int)first.body_len, first.body);
     size_t more = client_answer(buffer + used, len - used, false, &second);
-    if (c->closes) check(more == 0 && (used == len || c->spills), name, "an answer behind the last: %.200s", buffer + used);
+    if (c->closes)
+        check(more == 0 && (used == len || c->spills), name, "an answer behind the last: %.200s",
+              buffer + used);
     else if (!server && first.says_close) skipped++;
-    else check(more == len - used && (second.status == 200 || !server), name, "then %u: %.200s", second.status, buffer + used);
+    else
+        check(more == len - used && (second.status == 200 || !server), name, "then %u: %.200s",
+              second.status, buffer + used);
 }
 
 /* ---- Asking ---- */
@@ -138,7 +142,8 @@ static unsigned ask(const char *request, size_t len, Answer *a)
 static unsigned get(const char *path, Answer *a)
 {
     char request[256];
-    int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", path);
+    int len = snprintf(request, sizeof request,
+                       "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", path);
     return ask(request, (size_t)len, a);
 }
 
@@ -148,14 +153,17 @@ static bool alive(void)
     return get("/", &a) >= 200;
 }
 
-typedef struct Counts { unsigned long arrived, gone, cut, connections; } Counts;
+typedef struct Counts {
+    unsigned long arrived, gone, cut, connections;
+} Counts;
 
 static Counts counts(void)
 {
     Answer a;
     Counts c = {0};
     if (get("/counts", &a) == 200)
-        sscanf(a.body, "arrived %lu gone %lu cut %lu connections %lu", &c.arrived, &c.gone, &c.cut, &c.connections);
+        sscanf(a.body, "arrived %lu gone %lu cut %lu connections %lu", &c.arrived, &c.gone, &c.cut,
+               &c.connections);
     return c;
 }
 
@@ -198,8 +206,8 @@ static void trickle(const char *name, const char *start, const char *piece, unsi
     }
     close(fd);
     size_t used = client_answer(buffer, len, false, &a);
-    check(ended && (expected ? used > 0 && a.status == expected : len == 0), name, "%u, expected %u, %s", a.status,
-          expected, ended ? "closed" : "still open");
+    check(ended && (expected ? used > 0 && a.status == expected : len == 0), name,
+          "%u, expected %u, %s", a.status, expected, ended ? "closed" : "still open");
 }
 
 static void slow_ones(void)
@@ -209,9 +217,13 @@ static void slow_ones(void)
     trickle("a head, byte by byte", "GET / HTTP/1.1\r\nHost: a\r\nA: ", "b", 408);
     trickle("a head that stops", "GET / HTTP/1.1\r\nHost:", NULL, 408);
     trickle("empty lines", "\r\n", "\r\n", 408);
-    trickle("a body that stops", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab", NULL, 408);
-    trickle("chunks that stop", "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab", NULL, 408);
-    trickle("a second head that stops", "GET /status?204 HTTP/1.1\r\nHost: a\r\n\r\nGET /", NULL, 204);
+    trickle("a body that stops", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab",
+            NULL, 408);
+    trickle("chunks that stop",
+            "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab", NULL,
+            408);
+    trickle("a second head that stops", "GET /status?204 HTTP/1.1\r\nHost: a\r\n\r\nGET /", NULL,
+            204);
     trickle("no second request", "GET /status?204 HTTP/1.1\r\nHost: a\r\n\r\n", NULL, 204);
     Answer a;
     get("/late?1500", &a);
@@ -231,7 +243,9 @@ static void greedy_ones(void)
     size_t sent = 0;
     for (; sent < 400000; sent++) {
         struct pollfd p = {.fd = fd, .events = POLLOUT};
-        if (poll(&p, 1, 3000) <= 0 || send(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27, MSG_NOSIGNAL | MSG_DONTWAIT) < 27) break;
+        if (poll(&p, 1, 3000) <= 0 ||
+            send(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27, MSG_NOSIGNAL | MSG_DONTWAIT) < 27)
+            break;
     }
     check(sent < 400000, "requests without end, and no answer read", "%zu were taken", sent);
     close(fd);
@@ -254,19 +268,25 @@ static void send_and_leave(const char *request, bool reset)
 
 static void impatient_ones(void)
 {
-    static const struct { const char *name, *request; } all[] = {
+    static const struct {
+        const char *name, *request;
+    } all[] = {
         {"while their request waits", "GET /never HTTP/1.1\r\nHost: a\r\n\r\n"},
         {"within a body", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"},
-        {"within chunks", "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab"},
-        {"within a body that is slowly read", "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"},
+        {"within chunks",
+         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nab"},
+        {"within a body that is slowly read",
+         "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"},
         {"within an answer", "GET /chunks?900000000 HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {"within an answer while they send", "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"},
+        {"within an answer while they send",
+         "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int reset = 0; reset < 2; reset++) {
             unsigned long before = counts().cut;
             char name[128];
-            snprintf(name, sizeof name, "clients that %s %s", reset ? "reset" : "close", all[i].name);
+            snprintf(name, sizeof name, "clients that %s %s", reset ? "reset" : "close",
+                     all[i].name);
             send_and_leave(all[i].request, reset);
             check(wait_for_cut(before + 1), name, "not noticed");
         }
@@ -281,11 +301,11 @@ static void answers(void)
 {
     Answer a;
     get("/chunks?1000000", &a);
-    check(a.status == 200 && a.says_chunked && a.complete && a.body_len == 1000000, "chunks", "%u %zu",
-          a.status, a.body_len);
+    check(a.status == 200 && a.says_chunked && a.complete && a.body_len == 1000000, "chunks",
+          "%u %zu", a.status, a.body_len);
     get("/sized?1000000", &a);
-    check(a.status == 200 && a.says_length && a.complete && a.body_len == 1000000, "a length", "%u %zu",
-          a.status, a.body_len);
+    check(a.status == 200 && a.says_length && a.complete && a.body_len == 1000000, "a length",
+          "%u %zu", a.status, a.body_len);
     get("/short", &a);
     check(a.status == 200 && !a.complete, "an answer shorter than announced", "looks complete");
     get("/abort", &a);
@@ -293,13 +313,15 @@ static void answers(void)
     get("/split", &a);
     check(a.status == 200 && a.body_len == 8, "CR LF in a field of an answer", "sent");
     get("/status?204", &a);
-    check(a.status == 204 && a.complete && !a.says_length && !a.says_chunked, "204", "%u", a.status);
+    check(a.status == 204 && a.complete && !a.says_length && !a.says_chunked, "204", "%u",
+          a.status);
     get("/status?304", &a);
     check(a.status == 304 && a.complete, "304", "%u", a.status);
     static const char *const heads[] = {"/sized?1000", "/chunks?1000", "/", "/sized?100000"};
     for (size_t i = 0; i < 4; i++) {
         char request[128];
-        int len = snprintf(request, sizeof request, "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", heads[i]);
+        int len =
+            snprintf(request, sizeof request, "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", heads[i]);
         ask(request, (size_t)len, &a);
         check(a.status == 200 && a.complete, "HEAD has no body", "%s has", heads[i]);
     }
@@ -316,9 +338,15 @@ static void post(const char *name, const char *path, size_t len, bool chunked, u
     char *body = malloc(len + 1024);
     Answer a;
     if (!body) abort();
-    int head = chunked
-        ? sprintf(body, "POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n", path, len)
-        : sprintf(body, "POST %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", path, len);
+    int head =
+        chunked
+            ? sprintf(body,
+                      "POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
+                      path, len)
+            : sprintf(
+                  body,
+                  "POST %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                  path, len);
     size_t at = (size_t)head;
     for (size_t i = 0; i < len; i++) body[at + i] = (char)('a' + i % 23);
     at += len;
@@ -346,9 +374,12 @@ static void bodies(void)
     post("chunks that are not read", "/early", 500000, true, 403);
     bool ended;
     int fd = client_open(&target);
-    client_send(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", 73);
+    client_send(
+        fd, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+        73);
     size_t len = client_read(fd, buffer, 25, WAIT_MS, &ended);
-    check(len == 25 && memcmp(buffer, "HTTP/1.1 100", 12) == 0, "100-continue", "%.*s", (int)len, buffer);
+    check(len == 25 && memcmp(buffer, "HTTP/1.1 100", 12) == 0, "100-continue", "%.*s", (int)len,
+          buffer);
     client_send(fd, "ok", 2);
     len = client_read(fd, buffer, BUFFER, 300, &ended);
     Answer a;
@@ -364,7 +395,12 @@ static void heads(void)
     char *head = malloc(1 << 20);
     Answer a;
     if (!head) abort();
-    static const struct { const char *name; int target, nfields, field; unsigned status; const char *fill; } all[] = {
+    static const struct {
+        const char *name;
+        int target, nfields, field;
+        unsigned status;
+        const char *fill;
+    } all[] = {
         {"a target of 7,000 bytes", 7000, 1, 10, 200, "a"},
         {"a target of 9,000 bytes", 9000, 1, 10, 431, "a"},
         {"a target of 100,000 bytes", 100000, 1, 10, 414, "a"},
@@ -388,7 +424,8 @@ static void heads(void)
         }
         n += sprintf(head + n, "Connection: close\r\n\r\n");
         unsigned status = ask(head, (size_t)n, &a);
-        bool ok = all[i].status == 0 ? status == 200 || status == 431 || status == 414 : status == all[i].status;
+        bool ok = all[i].status == 0 ? status == 200 || status == 431 || status == 414
+                                     : status == all[i].status;
         check(server ? ok : status > 0, all[i].name, "%u, expected %u", status, all[i].status);
     }
     int n = sprintf(head, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ");
@@ -472,7 +509,8 @@ static void many_idle(void)
     size_t want = most < IDLE_CONNECTIONS ? (size_t)most : IDLE_CONNECTIONS;
     if (want < 500) {
         skipped++;
-        printf("skipped: many idle connections (the limit of files is %llu)\n", (unsigned long long)files.rlim_max);
+        printf("skipped: many idle connections (the limit of files is %llu)\n",
+               (unsigned long long)files.rlim_max);
         return;
     }
     char number[16];
@@ -529,7 +567,8 @@ static void draining(void)
     close(idle);
     close(busy);
     int status;
-    check(waitpid(server, &status, 0) == server && WIFEXITED(status) && WEXITSTATUS(status) == 0, "it ends", "badly");
+    check(waitpid(server, &status, 0) == server && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "it ends", "badly");
 out:
     server = usual;
     target = usual_target;

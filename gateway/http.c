@@ -1,11 +1,13 @@
-/* The server: libmicrohttpd's daemon without a thread, driven through its epoll, and what it leaves to its
- * user: limits of time that count from where a wait began (its own count from the last byte, so a byte
- * now and then would keep a connection for ever), clients that go away while their request waits, ending.
+/* The server: libmicrohttpd's daemon without a thread, driven through its epoll, and what it leaves
+ * to its user: limits of time that count from where a wait began (its own count from the last byte,
+ * so a byte now and then would keep a connection for ever), clients that go away while their
+ * request waits, ending.
  *
- * libmicrohttpd calls `access_handler` twice for a request without a body, again at every http_run until
- * it is answered, and for every piece of a body.  A request that was not answered in the first turn is
- * suspended in the second: most are answered between the two, and so cost neither a system call nor a
- * lock.  MHD_queue_response may be called between two turns because there is no other thread. */
+ * libmicrohttpd calls `access_handler` twice for a request without a body, again at every http_run
+ * until it is answered, and for every piece of a body.  A request that was not answered in the
+ * first turn is suspended in the second: most are answered between the two, and so cost neither a
+ * system call nor a lock.  MHD_queue_response may be called between two turns because there is no
+ * other thread. */
 #include "gateway/http_state.h"
 
 #include <errno.h>
@@ -138,8 +140,9 @@ static HttpConn *conn_of(struct MHD_Connection *mhd)
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* The request line was read: what this returns is the request's context from now on.  The query is cut off
- * where `uri` lies: libmicrohttpd would make a list of its parameters, and refuse a request with many. */
+/* The request line was read: what this returns is the request's context from now on.  The query is
+ * cut off where `uri` lies: libmicrohttpd would make a list of its parameters, and refuse a request
+ * with many. */
 static void *request_begins(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     (void)cls;
@@ -179,7 +182,8 @@ static void request_ends(void *cls, struct MHD_Connection *mhd, void **context,
     HttpConn *c = req->conn;
     if (req->arrived) {
         req->arrived = false;
-        bool sent = req->raw ? req->raw_done : req->queued && how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+        bool sent =
+            req->raw ? req->raw_done : req->queued && how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
         http->handlers.gone(http->handlers.env, req, !sent);
     }
     if (!req->complete && how != MHD_REQUEST_TERMINATED_CLIENT_ABORT) http_linger(http, c->fd);
@@ -238,8 +242,8 @@ static void user_ready(HttpRequest *req, bool *wants)
     http->handlers.ready(http->handlers.env, req);
 }
 
-/* Its head is complete.  What is answered now, with a body to come, is sent before the body is read and
- * ends the connection. */
+/* Its head is complete.  What is answered now, with a body to come, is sent before the body is read
+ * and ends the connection. */
 static enum MHD_Result first_call(HttpRequest *req, const char *method, const char *version)
 {
     req->begun = true;
@@ -252,13 +256,14 @@ static enum MHD_Result first_call(HttpRequest *req, const char *method, const ch
     http_wait(req->conn, WAITING_BODY);
     has_arrived(req);
     if (req->failed && !req->response) http_refuse(req, 413);
-    bool soon = req->has_length && req->length <= req->conn->http->limits.buffer_bytes && !req->expects;
+    bool soon =
+        req->has_length && req->length <= req->conn->http->limits.buffer_bytes && !req->expects;
     if (req->response && req->discarding && !soon) http_queue(req);
     return MHD_YES;
 }
 
-/* The body grew too long, or no more of it is to come: answered past libmicrohttpd, which takes no answer
- * before the end of a request. */
+/* The body grew too long, or no more of it is to come: answered past libmicrohttpd, which takes no
+ * answer before the end of a request. */
 static enum MHD_Result fail_body(HttpRequest *req, unsigned status)
 {
     req->failed = req->answered = true;
@@ -325,9 +330,9 @@ void http_cut(HttpConn *c)
     http_wait(c, WAITING_NONE);
 }
 
-/* A client that has shut down its sending side may still wait for its answer, or be gone: both look alike.
- * A `100 Continue` is ignored by the one (RFC 9110 section 15.2), and answered with a reset by the other's
- * system, which is the next event. */
+/* A client that has shut down its sending side may still wait for its answer, or be gone: both look
+ * alike. A `100 Continue` is ignored by the one (RFC 9110 section 15.2), and answered with a reset
+ * by the other's system, which is the next event. */
 static void ask_half_closed(HttpConn *c)
 {
     static const char probe[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -409,7 +414,8 @@ void http_run(Http *http)
     for (int i = WAITING_IDLE; i < WAITINGS; i++) {
         HttpConn *list = &http->lists[i];
         uint64_t most = patience(http, (Waiting)i);
-        while (list->next != list && http->now_ms - list->next->since_ms > most) too_slow(list->next);
+        while (list->next != list && http->now_ms - list->next->since_ms > most)
+            too_slow(list->next);
     }
     http_end_lingering(http, HTTP_LINGER_MS);
 }
@@ -465,11 +471,11 @@ static fnvm_error *enough_files(const HttpLimits *limits)
         files.rlim_cur = need;
         if (setrlimit(RLIMIT_NOFILE, &files) == 0) return NULL;
     }
-    return fnvm_error_new(FNVM_E_LIMIT,
-                          "%u connections need %llu file descriptors, and the limit is %llu: allow fewer "
-                          "connections, or raise it (ulimit -n, LimitNOFILE=)",
-                          limits->connections, (unsigned long long)need,
-                          (unsigned long long)files.rlim_max);
+    return fnvm_error_new(
+        FNVM_E_LIMIT,
+        "%u connections need %llu file descriptors, and the limit is %llu: allow fewer "
+        "connections, or raise it (ulimit -n, LimitNOFILE=)",
+        limits->connections, (unsigned long long)need, (unsigned long long)files.rlim_max);
 }
 
 /* Our descriptors are in libmicrohttpd's epoll, where NULL is an event that it ignores. */
@@ -495,27 +501,27 @@ static fnvm_error *start(Http *http, int listener)
     size_t pool = limits->head_bytes + limits->head_bytes / 2 + SPARE_POOL;
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, access_handler, http,
-        MHD_OPTION_LISTEN_SOCKET, http->listener,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)limits->connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)limits->connections_per_address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
-        MHD_OPTION_URI_LOG_CALLBACK, request_begins, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, request_ends, http,
+        MHD_OPTION_LISTEN_SOCKET, http->listener, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)limits->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)limits->connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
+        MHD_OPTION_URI_LOG_CALLBACK, request_begins, http, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_ends, http,
         MHD_OPTION_NOTIFY_CONNECTION, connection_changes, http, MHD_OPTION_END);
     if (!http->daemon) {
         close(http->listener);
         return fnvm_error_new(FNVM_E_IO, "starting the HTTP server failed: %m");
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (!info) return fnvm_error_new(FNVM_E_UNSUPPORTED, "this libmicrohttpd was built without epoll");
+    if (!info)
+        return fnvm_error_new(FNVM_E_UNSUPPORTED, "this libmicrohttpd was built without epoll");
     http->events = info->epoll_fd;
     fnvm_error *error = add_events(http);
     if (!error) MHD_run(http->daemon); /* puts the listener into the epoll */
     return error;
 }
 
-fnvm_error *http_new(int listener, const HttpLimits *limits, const HttpHandlers *handlers, Http **out)
+fnvm_error *http_new(int listener, const HttpLimits *limits, const HttpHandlers *handlers,
+                     Http **out)
 {
     *out = NULL;
     fnvm_error *error = enough_files(limits);

@@ -1,16 +1,17 @@
-/* An HTTP/1.1 server: connections, parsing, keep-alive, bodies in both directions, limits on all of it.
- * What is behind this header is libmicrohttpd, and could be another.
+/* An HTTP/1.1 server: connections, parsing, keep-alive, bodies in both directions, limits on all of
+ * it. What is behind this header is libmicrohttpd, and could be another.
  *
- * A server is driven from outside: wait until http_fd() is readable or http_timeout_ms() has passed, then
- * call http_run().  One thread at a time, any thread; requests likewise, but for http_wake().  To answer
- * between two calls of http_run costs what answering in `arrived` costs; later than that, a request is set
- * aside and taken up again, which is some system calls.
+ * A server is driven from outside: wait until http_fd() is readable or http_timeout_ms() has
+ * passed, then call http_run().  One thread at a time, any thread; requests likewise, but for
+ * http_wake().  To answer between two calls of http_run costs what answering in `arrived` costs;
+ * later than that, a request is set aside and taken up again, which is some system calls.
  *
- * Requests.  `arrived` is called from within http_run, once per request, when its head is complete.  From
- * then until `gone` the request belongs to the user, who answers it at once or later, from within a
- * callback or between two calls of http_run.  `gone` may come from within http_answer, as the last thing it
- * does: nothing of a request may be touched after that call.  What must not be answered by the user (malformed, too large,
- * ambiguous about its length, RFC 9112 section 6.3) never arrives: it is answered here and its connection closed. */
+ * Requests.  `arrived` is called from within http_run, once per request, when its head is
+ * complete.  From then until `gone` the request belongs to the user, who answers it at once or
+ * later, from within a callback or between two calls of http_run.  `gone` may come from within
+ * http_answer, as the last thing it does: nothing of a request may be touched after that call.
+ * What must not be answered by the user (malformed, too large, ambiguous about its length, RFC 9112
+ * section 6.3) never arrives: it is answered here and its connection closed. */
 #ifndef FNVM_GATEWAY_HTTP_H
 #define FNVM_GATEWAY_HTTP_H
 
@@ -49,7 +50,8 @@ typedef struct HttpLimits {       /* every one is enforced; docs/gateway.md has 
                                    * or of an answer, and between two requests */
 } HttpLimits;
 
-/* `listener` is a listening socket, nonblocking; it stays the caller's and may be shared with processes. */
+/* `listener` is a listening socket, nonblocking; it stays the caller's and may be shared with
+ * processes. */
 fnvm_error *http_new(int listener, const HttpLimits *, const HttpHandlers *, Http **out);
 void http_free(Http *);            /* cuts what is open; calls `gone` */
 int http_fd(const Http *);         /* readable when http_run has something to do */
@@ -57,9 +59,9 @@ int http_timeout_ms(Http *);       /* at most so long until http_run is to be ca
 void http_run(Http *);             /* never blocks */
 /* From any thread: makes http_fd() readable once. */
 void http_wake(Http *);
-/* No connection is accepted any more, and every answer from now on says `Connection: close`.  Connections
- * that idle are kept until they ask once more or their time is up: nobody's request is lost.  Ends when
- * http_connections() is 0. */
+/* No connection is accepted any more, and every answer from now on says `Connection: close`. 
+ * Connections that idle are kept until they ask once more or their time is up: nobody's request is
+ * lost.  Ends when http_connections() is 0. */
 void http_drain(Http *);
 size_t http_connections(const Http *);
 
@@ -93,20 +95,22 @@ HttpRead http_read(HttpRequest *, void *out, size_t size, size_t *n);
 
 /* ---- Its answer ---- */
 
-/* Checked: no CR, LF or NUL gets through.  Those that say how a message is sent (Connection, Content-Length,
- * Transfer-Encoding, Keep-Alive, TE, Trailer, Upgrade) are ours, and left out, as are empty ones. */
+/* Checked: no CR, LF or NUL gets through.  Those that say how a message is sent (Connection,
+ * Content-Length, Transfer-Encoding, Keep-Alive, TE, Trailer, Upgrade) are ours, and left out, as
+ * are empty ones. */
 typedef struct HttpField { HttpText name, value; } HttpField;
 
-/* All at once; the bytes are copied.  Length, date and connection fields are added.  False: a field was
- * not well-formed, they have more than 8 KiB, `status` is not of 200 to 599, or it was answered; nothing was
- * sent then.  What is left of the request's body is dropped; if that is much, the connection ends. */
+/* All at once; the bytes are copied.  Length, date and connection fields are added.  False: a field
+ * was not well-formed, they have more than 8 KiB, `status` is not of 200 to 599, or it was
+ * answered; nothing was sent then.  What is left of the request's body is dropped; if that is much,
+ * the connection ends. */
 bool http_answer(HttpRequest *, unsigned status, const HttpField *, size_t nfields, const void *body,
                  size_t len);
-/* In pieces: `length` UINT64_MAX if it is not known.  The body can still be read.  An answer that fills its
- * buffer before the body has come is sent while it comes, and ends the connection. */
+/* In pieces: `length` UINT64_MAX if it is not known.  The body can still be read.  An answer that
+ * fills its buffer before the body has come is sent while it comes, and ends the connection. */
 bool http_begin(HttpRequest *, unsigned status, const HttpField *, size_t nfields, uint64_t length);
-/* Takes what there is room for and returns how much that was; less than `len`: `ready` will be called.  More
- * than was announced is dropped. */
+/* Takes what there is room for and returns how much that was; less than `len`: `ready` will be
+ * called.  More than was announced is dropped. */
 size_t http_write(HttpRequest *, const void *, size_t len);
 void http_end(HttpRequest *); /* less than was announced: as http_abort */
 /* After http_begin: the client is to see that the answer is incomplete. */

@@ -1,6 +1,7 @@
-/* Answers.  One that is whole is given to libmicrohttpd as it is; one in pieces, or too long to be sent at
- * once, as a callback that takes from the request's `out`.  The callback that finds nothing asks once more
- * in the next turn, as writers usually have written by then, and is suspended after that. */
+/* Answers.  One that is whole is given to libmicrohttpd as it is; one in pieces, or too long to be
+ * sent at once, as a callback that takes from the request's `out`.  The callback that finds nothing
+ * asks once more in the next turn, as writers usually have written by then, and is suspended after
+ * that. */
 #include "gateway/http_state.h"
 
 #include <stdio.h>
@@ -12,10 +13,12 @@
 /* What says how the message is sent is libmicrohttpd's to say. */
 bool http_field_is_ours(HttpText name)
 {
-    static const char *const ours[] = {"connection", "content-length", "keep-alive", "proxy-connection",
-                                       "te", "trailer", "transfer-encoding", "upgrade"};
+    static const char *const ours[] = {
+        "connection", "content-length", "keep-alive",        "proxy-connection",
+        "te",         "trailer",        "transfer-encoding", "upgrade"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (strlen(ours[i]) == name.len && strncasecmp(ours[i], name.at, name.len) == 0) return true;
+        if (strlen(ours[i]) == name.len && strncasecmp(ours[i], name.at, name.len) == 0)
+            return true;
     return false;
 }
 
@@ -24,7 +27,8 @@ static bool fields_ok(const HttpField *fields, size_t n)
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
         if (!http_field_ok(fields[i].name, fields[i].value)) return false;
-        if (fields[i].name.len > HTTP_ANSWER_HEAD || fields[i].value.len > HTTP_ANSWER_HEAD) return false;
+        if (fields[i].name.len > HTTP_ANSWER_HEAD || fields[i].value.len > HTTP_ANSWER_HEAD)
+            return false;
         bytes += fields[i].name.len + fields[i].value.len + 4;
         if (bytes > HTTP_ANSWER_HEAD) return false;
     }
@@ -37,7 +41,8 @@ static bool add_fields(struct MHD_Response *response, const HttpField *fields, s
     for (size_t i = 0; i < n; i++) {
         HttpText name = fields[i].name, value = fields[i].value;
         while (value.len > 0 && (*value.at == ' ' || *value.at == '\t')) value.at++, value.len--;
-        if (http_field_is_ours(name) || value.len == 0) continue; /* libmicrohttpd has no empty values */
+        if (http_field_is_ours(name) || value.len == 0)
+            continue; /* libmicrohttpd has no empty values */
         char *end = mempcpy(text, name.at, name.len);
         *end++ = '\0';
         *(char *)mempcpy(end, value.at, value.len) = '\0';
@@ -59,7 +64,8 @@ bool http_queue(HttpRequest *req)
     req->queued = true;
     http_wait(c, WAITING_BODY);
     http_resume(req);
-    bool ok = MHD_queue_response(c->mhd, req->status, response) == MHD_YES; /* may have been its end */
+    bool ok =
+        MHD_queue_response(c->mhd, req->status, response) == MHD_YES; /* may have been its end */
     MHD_destroy_response(response);
     return ok;
 }
@@ -107,7 +113,8 @@ static ssize_t next_piece(void *cls, uint64_t at, char *out, size_t most)
         }
         return (ssize_t)n;
     }
-    if (req->ended) return req->out_left ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+    if (req->ended)
+        return req->out_left ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     http_wait(c, WAITING_NONE);
     if (req->asked) http_suspend(req);
     req->asked = true;
@@ -121,13 +128,14 @@ static struct MHD_Response *new_stream(HttpRequest *req, uint64_t length)
     req->out_left = known ? length : 0;
     req->sized = known;
     req->sized_as = length;
-    return MHD_create_response_from_callback(known ? length : MHD_SIZE_UNKNOWN, HTTP_PIECE, next_piece, req,
-                                             NULL);
+    return MHD_create_response_from_callback(known ? length : MHD_SIZE_UNKNOWN, HTTP_PIECE,
+                                             next_piece, req, NULL);
 }
 
 /* ---- The interface ---- */
 
-static bool may_answer(const HttpRequest *req, unsigned status, const HttpField *fields, size_t nfields)
+static bool may_answer(const HttpRequest *req, unsigned status, const HttpField *fields,
+                       size_t nfields)
 {
     return !req->answered && status >= 200 && status <= 599 && fields_ok(fields, nfields);
 }
@@ -154,7 +162,8 @@ bool http_answer(HttpRequest *req, unsigned status, const HttpField *fields, siz
     return true;
 }
 
-bool http_begin(HttpRequest *req, unsigned status, const HttpField *fields, size_t nfields, uint64_t length)
+bool http_begin(HttpRequest *req, unsigned status, const HttpField *fields, size_t nfields,
+                uint64_t length)
 {
     if (!may_answer(req, status, fields, nfields)) return false;
     struct MHD_Response *response = new_stream(req, length);

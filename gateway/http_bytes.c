@@ -1,14 +1,12 @@
-/* A queue of bytes with a ceiling.  What was taken leaves room at the front, which is made use of by moving
- * the rest when the back is reached: that is at most once for every `size` bytes that went through. */
+/* A queue of bytes with a ceiling.  What was taken leaves room at the front, which is made use of
+ * by moving the rest when the back is reached: that is at most once for every `size` bytes that
+ * went through. */
 #include "gateway/http_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-size_t bytes_len(const Bytes *b)
-{
-    return b->end - b->start;
-}
+size_t bytes_len(const Bytes *b) { return b->end - b->start; }
 
 /* Room for `len` more behind the end, as far as memory goes. */
 static size_t make_room(Bytes *b, size_t len, size_t most)

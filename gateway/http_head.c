@@ -1,13 +1,14 @@
 /* The head of a request, read a second time and strictly.
  *
- * libmicrohttpd reads generously: a line may end in a bare LF, a value stops at a NUL, lines continue on
- * the next.  What a proxy in front of it takes for one request may then be two here.  But it reads in
- * place: when it first calls for a request, the head still lies in one piece in the connection's memory,
- * from the method on, as long as MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE says, and only these bytes were
- * overwritten by NUL: the spaces of the request line, the first colon and the CR and LF of every line.
- * So a line's end must be two NULs, a name's end one, and every name must be at the very place where
- * libmicrohttpd says that its next field begins: where it read something else, they differ, and the
- * request is refused.  That a client sent NUL LF for a CR LF is the one thing that is not seen. */
+ * libmicrohttpd reads generously: a line may end in a bare LF, a value stops at a NUL, lines
+ * continue on the next.  What a proxy in front of it takes for one request may then be two here.
+ * But it reads in place: when it first calls for a request, the head still lies in one piece in the
+ * connection's memory, from the method on, as long as MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE says,
+ * and only these bytes were overwritten by NUL: the spaces of the request line, the first colon and
+ * the CR and LF of every line. So a line's end must be two NULs, a name's end one, and every name
+ * must be at the very place where libmicrohttpd says that its next field begins: where it read
+ * something else, they differ, and the request is refused.  That a client sent NUL LF for a CR LF
+ * is the one thing that is not seen. */
 #include "gateway/http_state.h"
 
 #include <stdlib.h>
@@ -18,18 +19,17 @@
 static bool is_token(unsigned char c)
 {
     static const bool token[256] = {
-        ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true,
-        ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true,
-        ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+        ['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true,
+        ['&'] = true,         ['\''] = true,        ['*'] = true, ['+'] = true,
+        ['-'] = true,         ['.'] = true,         ['^'] = true, ['_'] = true,
+        ['`'] = true,         ['|'] = true,         ['~'] = true, ['0' ... '9'] = true,
+        ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
     };
     return token[c];
 }
 
 /* RFC 9110 section 5.5, obs-text included */
-static bool is_value(unsigned char c)
-{
-    return (c >= ' ' && c != 0x7f) || c == '\t';
-}
+static bool is_value(unsigned char c) { return (c >= ' ' && c != 0x7f) || c == '\t'; }
 
 bool http_field_ok(HttpText name, HttpText value)
 {
@@ -50,7 +50,8 @@ typedef struct Scan {
 } Scan;
 
 /* The line at s->at, of which libmicrohttpd says that it is field `key`: value. */
-static enum MHD_Result scan_field(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result scan_field(void *cls, enum MHD_ValueKind kind, const char *key,
+                                  const char *value)
 {
     (void)kind;
     (void)value;
@@ -128,7 +129,8 @@ static size_t decode_path(char *out, const char *at, size_t len)
     return n;
 }
 
-/* RFC 3986 section 3.2.2, without user information: host[:port].  `out` has room for HTTP_HOST_MAX. */
+/* RFC 3986 section 3.2.2, without user information: host[:port].  `out` has room for
+ * HTTP_HOST_MAX. */
 static bool read_host(HttpText from, char *out, size_t *len)
 {
     static const char other[] = "-._~!$&'()*+,;=%";
@@ -178,8 +180,8 @@ static bool text_is(HttpText text, const char *what)
     return text.len == strlen(what) && memcmp(text.at, what, text.len) == 0;
 }
 
-/* req->text: the target (put there when its line was read), a slash before it; then the path; then the
- * host.  It has room for all three. */
+/* req->text: the target (put there when its line was read), a slash before it; then the path; then
+ * the host.  It has room for all three. */
 static unsigned read_target(HttpRequest *req, HttpText *authority)
 {
     for (size_t i = 0; i < req->target_was_len; i++)
@@ -191,7 +193,8 @@ static unsigned read_target(HttpRequest *req, HttpText *authority)
         req->path = req->target;
         return text_is(req->method, "OPTIONS") ? 0 : 400;
     }
-    if (take_authority(&req->target, authority) && (req->target.len == 0 || req->target.at[0] == '?')) {
+    if (take_authority(&req->target, authority) &&
+        (req->target.len == 0 || req->target.at[0] == '?')) {
         /* "http://host?query": the path is "/", for which the authority makes room. */
         char *at = req->text + (req->target.at - req->text) - 1, *moved = at - authority->len;
         memmove(moved, authority->at, authority->len);
@@ -209,7 +212,8 @@ static unsigned read_target(HttpRequest *req, HttpText *authority)
     return 0;
 }
 
-static unsigned read_hosts(HttpRequest *req, const HttpText *authority, const HttpText *field, size_t nfields)
+static unsigned read_hosts(HttpRequest *req, const HttpText *authority, const HttpText *field,
+                           size_t nfields)
 {
     char *host = req->text + 2 * (req->target_was_len + 1), named[HTTP_HOST_MAX];
     size_t len = 0, named_len = 0;

@@ -1,10 +1,11 @@
 /* Past libmicrohttpd, straight to the socket.
  *
- * libmicrohttpd takes an answer only when it has read the whole request, and then sends all of it.  Three
- * things do not fit: to refuse a body that is too long or too slow; to answer while the body still comes, as
- * a program does that reads and writes in turn, and would wait for ever once its answer's buffer is full; and
- * to end without a reset where the client still sends.  Until a request is complete libmicrohttpd itself
- * sends nothing but `100 Continue`, so the socket's other direction is ours; the connection ends with it. */
+ * libmicrohttpd takes an answer only when it has read the whole request, and then sends all of it.
+ * Three things do not fit: to refuse a body that is too long or too slow; to answer while the body
+ * still comes, as a program does that reads and writes in turn, and would wait for ever once its
+ * answer's buffer is full; and to end without a reset where the client still sends.  Until a
+ * request is complete libmicrohttpd itself sends nothing but `100 Continue`, so the socket's other
+ * direction is ours; the connection ends with it. */
 #include "gateway/http_state.h"
 
 #include <errno.h>
@@ -65,7 +66,9 @@ bool http_raw_begin(HttpRequest *req)
     Bytes fields = req->wire;
     req->wire = (Bytes){0};
     size_t len = (size_t)begin_head(text, req->status), more = bytes_len(&fields);
-    if (req->sized) len += (size_t)sprintf(text + len, "Content-Length: %llu\r\n", (unsigned long long)req->sized_as);
+    if (req->sized)
+        len += (size_t)sprintf(text + len, "Content-Length: %llu\r\n",
+                               (unsigned long long)req->sized_as);
     else if (!req->http_1_0) len += (size_t)sprintf(text + len, "Transfer-Encoding: chunked\r\n");
     bool ok = bytes_put(&req->wire, text, len, SIZE_MAX / 4) == len &&
               bytes_put(&req->wire, fields.at + fields.start, more, SIZE_MAX / 4) == more &&
@@ -77,7 +80,8 @@ bool http_raw_begin(HttpRequest *req)
     req->conn->http->raw++;
     HttpConn *c = req->conn;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLOUT | EPOLLET, .data.ptr = c};
-    ok = ok && epoll_ctl(c->http->watch, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event) == 0;
+    ok = ok &&
+         epoll_ctl(c->http->watch, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event) == 0;
     c->watched |= ok;
     if (!ok) http_cut(c);
     return ok;
@@ -98,7 +102,8 @@ static bool frame(HttpRequest *req)
         memcpy(piece + CHUNK_FRAME + n, "\r\n", 2);
     }
     size_t len = head + n + (chunks ? 2 : 0);
-    if (bytes_put(&req->wire, piece + CHUNK_FRAME - head, len, SIZE_MAX / 4) < len) req->aborted = true;
+    if (bytes_put(&req->wire, piece + CHUNK_FRAME - head, len, SIZE_MAX / 4) < len)
+        req->aborted = true;
     return !req->aborted;
 }
 
@@ -108,7 +113,8 @@ void http_raw_flush(HttpRequest *req)
     if (c->broken) return;
     while (!req->aborted && (bytes_len(&req->wire) > 0 || frame(req))) {
         size_t len = bytes_len(&req->wire);
-        ssize_t sent = send(c->fd, req->wire.at + req->wire.start, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent =
+            send(c->fd, req->wire.at + req->wire.start, len, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
             if (c->waiting == WAITING_NONE) http_wait(c, WAITING_BODY);
             return;
@@ -128,8 +134,8 @@ void http_raw_flush(HttpRequest *req)
 
 /* ---- Ending ---- */
 
-/* The client still sends what nobody reads: closing now would be a reset, which can overtake the answer.  A
- * second descriptor keeps the connection, half closed, for a moment. */
+/* The client still sends what nobody reads: closing now would be a reset, which can overtake the
+ * answer.  A second descriptor keeps the connection, half closed, for a moment. */
 void http_linger(Http *http, int fd)
 {
     if (http->freeing || http->nlingering == HTTP_LINGERING) return;

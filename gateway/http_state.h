@@ -1,7 +1,8 @@
-/* What the http*.c files share: a server, its connections, their requests.  Not for others: http.h is.
+/* What the http*.c files share: a server, its connections, their requests.  Not for others: http.h
+ * is.
  *
- * Every connection is in exactly one of a server's lists (`Waiting`), in the order in which its waiting
- * began: as each list has one duration, its first is the first to be over. */
+ * Every connection is in exactly one of a server's lists (`Waiting`), in the order in which its
+ * waiting began: as each list has one duration, its first is the first to be over. */
 #ifndef FNVM_GATEWAY_HTTP_STATE_H
 #define FNVM_GATEWAY_HTTP_STATE_H
 

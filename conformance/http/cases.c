@@ -1,6 +1,6 @@
-/* What a client may send that is wrong, or right and rare: one table, each to be answered in one way whether
- * its bytes come at once, in two parts or one by one.  Behind each another request is sent: where the
- * connection is to end, it must not be answered. */
+/* What a client may send that is wrong, or right and rare: one table, each to be answered in one
+ * way whether its bytes come at once, in two parts or one by one.  Behind each another request is
+ * sent: where the connection is to end, it must not be answered. */
 #include "conformance/http/client.h"
 
 #define H "Host: a\r\n"
@@ -13,8 +13,8 @@
 #define GOOD(name, bytes, says) {name, X(bytes), 200, false, says, false}
 #define BAD(name, bytes) {name, X(bytes), 400, true, NULL, false}
 #define IS(name, status, bytes) {name, X(bytes), status, true, NULL, false}
-/* libmicrohttpd 0.9.75 refuses these itself, before it calls for the request, and sends the head of its
- * answer twice: the second is taken for the body by whoever believes the first. */
+/* libmicrohttpd 0.9.75 refuses these itself, before it calls for the request, and sends the head of
+ * its answer twice: the second is taken for the body by whoever believes the first. */
 #define TWICE(name, status, bytes) {name, X(bytes), status, true, NULL, true}
 
 const Case http_cases[] = {

@@ -34,8 +34,8 @@ int client_open(const Target *);           /* -1: refused; waits for it */
 bool client_send(int fd, const void *, size_t len); /* false: the server has closed */
 /* Until the end, or nothing came for so long, or `size` bytes are there. */
 size_t client_read(int fd, char *out, size_t size, int wait_ms, bool *ended);
-/* Reads one answer from the bytes; returns how many it had, 0 if there is not even a head.  `head` for the
- * answer to a HEAD.  Changes `at`: chunks are joined in place. */
+/* Reads one answer from the bytes; returns how many it had, 0 if there is not even a head.  `head`
+ * for the answer to a HEAD.  Changes `at`: chunks are joined in place. */
 size_t client_answer(char *at, size_t len, bool head, Answer *);
 
 #endif
