@@ -869,8 +869,8 @@ typedef struct fnvm_request_backend {
 } fnvm_request_backend;
 FNVM_API void fnvm_services_request(fnvm_services *, const fnvm_request_backend *);
 
-/* The input and output of a function in the manner of Faasm; what it writes is fnvm_services_output's, which is valid
- * until it writes again or fnvm_services_reset. */
+/* The input and output of a function in the manner of Faasm.  fnvm_services_output is called once the function has ended
+ * well: what it wrote to its state and did not push is stored then.  Valid until fnvm_services_reset. */
 FNVM_API void fnvm_services_input(fnvm_services *, const void *bytes, size_t len); /* not copied */
 FNVM_API void fnvm_services_output(fnvm_services *, const void **bytes, size_t *len);
 /* The function that a task's name "#N" stands for: element N of the instance's first table.  It takes nothing and
