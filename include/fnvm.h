@@ -714,9 +714,9 @@ FNVM_API void fnvm_pool_free(fnvm_pool *); /* all its stores with it; NULL is fi
 /* A store as fnvm_image_restore leaves it, the pool's until it is given back.  FNVM_E_LIMIT if all
  * are in use; FNVM_E_POLICY if the image is approved no more; what restoring one may return. */
 FNVM_API fnvm_error *fnvm_pool_take(fnvm_pool *, fnvm_store **, fnvm_instance **main);
-/* Resets it, so that the next one to take it finds it ready; one that cannot be reset is freed.
- * Not while its guest runs; one that waits is given up. */
-FNVM_API void fnvm_pool_give(fnvm_pool *, fnvm_store *);
+/* Resets it, so that the next one to take it finds it ready; one that waits is given up.  False: it
+ * could not be reset and was freed, with what belongs to it.  Not while its guest runs. */
+FNVM_API bool fnvm_pool_give(fnvm_pool *, fnvm_store *);
 
 /* ---- Native functions ------------------------------------------------------------------------ */
 

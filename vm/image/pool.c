@@ -91,19 +91,20 @@ fnvm_error *fnvm_pool_take(fnvm_pool *pool, fnvm_store **store, fnvm_instance **
     return NULL;
 }
 
-void fnvm_pool_give(fnvm_pool *pool, fnvm_store *store)
+bool fnvm_pool_give(fnvm_pool *pool, fnvm_store *store)
 {
     size_t i = pool->nready; /* where the one that was taken last is */
     while (i < pool->nmade && pool->stores[i].store != store) i++;
-    if (i == pool->nmade) return; /* not ours, or given back before */
+    if (i == pool->nmade) return true; /* not ours, or given back before */
     const PooledStore p = pool->stores[i];
     fnvm_error *error = fnvm_store_reset(store);
     if (!error) {
         pool->stores[i] = pool->stores[pool->nready];
         pool->stores[pool->nready++] = p;
-        return;
+        return true;
     }
     fnvm_error_free(error);
     pool->stores[i] = pool->stores[--pool->nmade];
     free_pooled(&p);
+    return false;
 }

@@ -1,0 +1,81 @@
+/* A version of a function, opened in a worker: its engine under its policy, its image, and instances that
+ * are kept ready.  Opening and closing take their time and happen on the control thread; all else with
+ * the loop's token. */
+#ifndef FNVM_GATEWAY_FUNCTION_H
+#define FNVM_GATEWAY_FUNCTION_H
+
+#include <sys/stat.h>
+
+#include "gateway/config.h"
+#include "gateway/metrics.h"
+#include "gateway/secrets.h"
+
+typedef struct Worker Worker;
+typedef struct Invocation Invocation;
+typedef struct Opened Opened;
+
+/* A configuration that several tables and functions use. */
+typedef struct SharedConfig { Config *config; uint32_t uses; } SharedConfig;
+
+/* An instance's store, and what its host functions work with.  One invocation at a time. */
+typedef struct Place {
+    Opened *function;
+    Invocation *user;          /* NULL while it is ready */
+    fnvm_store *store;
+    fnvm_wasi *wasi;           /* the pool frees it */
+    fnvm_services *services;
+    fnvm_extern start, memory; /* what is called; the memory whose size is told */
+    bool has_memory;
+    bool used;                 /* it has served a request */
+    struct Place *next_dirty;
+} Place;
+
+typedef struct FileIdentity { dev_t dev; ino_t ino; struct timespec changed; off_t size; } FileIdentity;
+
+struct Opened {
+    Worker *worker;
+    uint32_t uses;             /* tables and invocations */
+    SharedConfig *config;
+    const Function *settings;  /* the config's */
+    const Tenant *tenant;      /* likewise, or NULL */
+    uint32_t tenant_number;
+    Secrets secrets;
+    FileIdentity image_file, policy_file;
+    fnvm_engine *engine;
+    fnvm_image *image;
+    fnvm_pool *pool;
+    bool suspended;            /* the image goes on, rather than that `start` is called */
+    size_t nresults;           /* of `start`: 0 or 1 */
+    Place **places;            /* by store, a hash table with linear probing */
+    size_t nplaces, room;
+    Place *fresh;              /* made by the pool, its store is not known yet */
+    Place *dirty;              /* to be reset when there is time */
+    Invocation *first, **last; /* requests that wait for a place, in order */
+    uint32_t nqueued;
+    Opened *next_waiting;      /* among those that have any */
+    Opened *next_dirty;        /* among those with dirty instances */
+    bool noted_dirty;          /* it is among them */
+    Opened *next_dead;         /* to be closed by the control thread */
+};
+
+/* Makes as many instances as are to be ready.  FNVM_E_* with all causes. */
+fnvm_error *function_open(Worker *, SharedConfig *, const Function *, Opened **out);
+void function_close(Opened *); /* nobody uses it any more */
+/* Whether it is what the other configuration asks for, files included. */
+bool function_same(const Opened *, const SharedConfig *, const Function *);
+
+fnvm_error *function_take(Opened *, Place **out, StartKind *kind);
+/* The guest has ended, or waits and is given up.  The reset comes later: function_settle. */
+void function_give(Place *);
+void function_settle(Opened *);
+
+SharedConfig *shared_config_new(Config *); /* takes it; NULL: no memory, and it is freed */
+void shared_config_drop(SharedConfig *);   /* the last one frees it */
+
+/* What a new instance is given; place.c. */
+fnvm_error *place_define(Place *, fnvm_linker *);
+/* What one invocation needs of it, and gives up afterwards. */
+fnvm_error *place_prepare(Place *, Invocation *);
+void place_clear(Place *);
+
+#endif

@@ -1,0 +1,67 @@
+/* Functions that stay are taken over under the token, for their uses are counted with it. */
+#include "gateway/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/worker_state.h"
+
+static Opened *still_open(const Table *before, const SharedConfig *config, const Function *f)
+{
+    for (size_t i = 0; before && i < before->nfunctions; i++) {
+        Opened *o = before->functions[i];
+        if (o && strcmp(o->settings->name, f->name) == 0) return function_same(o, config, f) ? o : NULL;
+    }
+    return NULL;
+}
+
+fnvm_error *table_open(Worker *w, Config *config, const Table *before, Table **out)
+{
+    *out = NULL;
+    SharedConfig *shared = shared_config_new(config);
+    Table *t = shared ? calloc(1, sizeof *t) : NULL;
+    if (t) t->functions = calloc(config->nfunctions + 1, sizeof(Opened *));
+    if (!t || !t->functions) {
+        free(t);
+        if (shared) shared_config_drop(shared);
+        return fnvm_error_new(FNVM_E_MEMORY, "no memory for a table of functions");
+    }
+    t->config = shared;
+    t->uses = 1;
+    t->nfunctions = config->nfunctions;
+    fnvm_error *error = NULL;
+    for (size_t i = 0; i < t->nfunctions && !error; i++) {
+        const Function *f = &config->functions[i];
+        if (!f->image) continue;
+        Opened *o = still_open(before, shared, f);
+        if (!o) error = function_open(w, shared, f, &o);
+        if (error) break;
+        worker_lock(w);
+        o->uses++;
+        worker_unlock(w);
+        t->functions[i] = o;
+    }
+    if (!error) {
+        *out = t;
+        return NULL;
+    }
+    table_close(t);
+    return error;
+}
+
+void table_close(Table *t)
+{
+    if (!t) return;
+    for (size_t i = 0; i < t->nfunctions; i++) {
+        Opened *o = t->functions[i];
+        if (!o) continue;
+        Worker *w = o->worker;
+        worker_lock(w);
+        const bool last = --o->uses == 0;
+        worker_unlock(w);
+        if (last) function_close(o);
+    }
+    shared_config_drop(t->config);
+    free(t->functions);
+    free(t);
+}

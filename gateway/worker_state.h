@@ -1,0 +1,45 @@
+/* What a worker has; for the worker's own files.  All of it wants the loop's token, but for what is the control
+ * thread's. */
+#ifndef FNVM_GATEWAY_WORKER_STATE_H
+#define FNVM_GATEWAY_WORKER_STATE_H
+
+#include "gateway/access_log.h"
+#include "gateway/invocation.h"
+#include "gateway/worker.h"
+
+struct Worker {
+    WorkerStart start;
+    Loop *loop;               /* NULL: there is one thread yet */
+    Http *http;
+    Table *table;             /* what is served */
+    Timers timers;
+    TraceSource traces;
+    AccessLog log;
+    Calls *calls;             /* NULL: nothing is asynchronous */
+    fnvm_kv *kv;              /* NULL: none */
+    CgiServer server;
+    char port[8];
+    Invocation *live;         /* a list of all that have not ended */
+    Invocation *kept;
+    size_t nlive, nkept;
+    Opened *dirty;            /* functions with instances to reset */
+    Opened *waiting;          /* functions with requests that wait for a place */
+    Timer retry, grace;
+    bool draining, stopping, stopped;
+    /* The control thread's work, noted with the token. */
+    Table *dead_tables;
+    Opened *dead_functions;
+    uint32_t old_tables;      /* that still have requests, or are not closed yet */
+    int control_wake;         /* an eventfd */
+};
+
+/* For the control thread: the token, once there is a loop. */
+void worker_lock(Worker *);
+void worker_unlock(Worker *);
+
+void worker_note_dirty(Worker *, Opened *);
+void table_drop(Worker *, Table *);        /* one use less: the last has it closed by the control thread */
+void function_drop(Worker *, Opened *);    /* likewise */
+void worker_drain(Worker *);
+
+#endif
