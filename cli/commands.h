@@ -22,6 +22,10 @@ int command_update(int argc, char **argv);
 int command_uninstall(int argc, char **argv);
 int command_repair(int argc, char **argv);
 int command_installed(int argc, char **argv);
+/* In the full program; the other one starts that in its place. */
+int command_serve(int argc, char **argv);
+int command_deploy(int argc, char **argv);
+int command_gateway(int argc, char **argv);
 
 /* `fnvm inspect` of an image; returns the status to end with. */
 int inspect_image(const char *file, bool as_json);

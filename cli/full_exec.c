@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/commands.h"
 #include "cli/errors.h"
 
 static const char *const places[] = {"fnvm-full", "../libexec/fnvm/fnvm-full"};
@@ -29,3 +30,8 @@ int full_exec(int argc, char **argv)
             "../libexec/fnvm\n", strerror(errno));
     return STATUS_FAILED;
 }
+
+/* Commands that are only in the full program; `argv` is that of main without its first. */
+int command_serve(int argc, char **argv) { return full_exec(argc + 1, argv - 1); }
+int command_deploy(int argc, char **argv) { return full_exec(argc + 1, argv - 1); }
+int command_gateway(int argc, char **argv) { return full_exec(argc + 1, argv - 1); }

@@ -1,0 +1,126 @@
+/* What the parts of the master share: the table that is served, the processes, the change that goes on, and those who
+ * ask for changes.  One thread has all of it.
+ *
+ * A change has two phases.  First a process makes the next table, which may take long.  Then every worker is given it
+ * and says that it can serve it; only then it is kept.  One that cannot makes all go back. */
+#ifndef FNVM_GATEWAY_MASTER_STATE_H
+#define FNVM_GATEWAY_MASTER_STATE_H
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include "gateway/master.h"
+
+enum {
+    MASTER_CLIENTS = 32,
+    MASTER_QUEUE = 16,          /* changes that wait for the one that goes on */
+    MASTER_POLLS = 4 + METRICS_WORKERS + MASTER_CLIENTS
+};
+
+typedef struct Table {
+    Config *config;
+    int fd;                     /* of its text, sealed */
+    uint64_t generation;        /* of the last time it was sent */
+    int *holds; size_t nholds;  /* locks on the folders of its images: the depot leaves them */
+    struct Table *older;        /* in use by requests that began before */
+} Table;
+
+typedef struct WorkerProcess {
+    pid_t pid;                  /* 0: none now */
+    int control;                /* -1: likewise, or it closed its end */
+    uint64_t born_ns, again_ns; /* `again_ns`: when the next one is forked */
+    unsigned quick;             /* how many died at once, one after the other */
+    uint64_t serving, drained;  /* generations it has answered */
+} WorkerProcess;
+
+typedef enum Phase { PHASE_IDLE, PHASE_MAKING, PHASE_SWITCHING } Phase;
+
+typedef struct Waiting { Change change; uint64_t client; /* 0: nobody waits for its end */ } Waiting;
+
+typedef struct Client {
+    uint64_t id;                /* 0: a free place */
+    int fd;
+    char *out; size_t len;      /* to be sent */
+    bool ended; int status;     /* nothing comes after it but the status */
+    bool follows; uint32_t slot; uint64_t from; /* a function's lines of log */
+} Client;
+
+typedef struct Master {
+    MasterStart start;
+    Metrics *metrics;
+    int signals, listener, status_listener, admin, access_log;
+    bool inherited;             /* the listener is not ours to remove */
+    char *url, *status_url, *admin_path;
+    Table *table;               /* NULL before the first is in use */
+    uint64_t generation;        /* the last that was given out */
+    WorkerProcess workers[METRICS_WORKERS]; unsigned nworkers;
+    WorkerProcess status;       /* `control` is our end */
+
+    Phase phase;
+    Waiting now, queue[MASTER_QUEUE]; size_t queued;
+    pid_t maker; int made, said; /* PHASE_MAKING: the process and what it writes */
+    uint64_t deadline_ns;       /* of the phase */
+    Kept kept; Table *next;     /* PHASE_SWITCHING */
+    Drained drained;
+
+    Client clients[MASTER_CLIENTS];
+    uint64_t client_ids;
+    bool ending; uint64_t end_ns; /* draining; when those that are left are killed */
+    int exit_status;
+} Master;
+
+uint64_t master_now(void);      /* CLOCK_MONOTONIC, ns */
+/* "fnvm serve: ...", a line on standard error. */
+void master_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- Tables (master_table.c) ---- */
+
+/* Takes the Config over, on failure, too: gives its functions their places in the metrics and holds their images. */
+fnvm_error *table_new(Master *, Config *, Table **out);
+void table_free(Table *);       /* and those that are older; NULL is fine */
+/* In use from now on: the metrics are told. */
+void table_use(Master *, Table *);
+/* Frees those that no worker has requests of any more. */
+void table_sweep(Master *);
+
+/* ---- Processes (master_workers.c) ---- */
+
+/* As fork, but the child has default signals and no descriptor of the master's beyond 2 but `keep`. */
+pid_t master_fork(const int *keep, size_t n);
+/* Forks those that are missing and whose time has come. */
+void workers_spawn(Master *);
+/* Gives every worker a table under a new generation. */
+void workers_serve(Master *, Table *);
+/* Whether all serve the generation. */
+bool workers_all_serve(const Master *, uint64_t generation);
+void workers_readable(Master *, unsigned worker);
+/* A process has ended; false: it is none of these. */
+bool workers_gone(Master *, pid_t, int status);
+void workers_drain(Master *);
+void workers_kill(Master *);
+bool workers_any(const Master *);
+/* When the next is to be forked; UINT64_MAX: none is missing. */
+uint64_t workers_next_ns(const Master *);
+
+/* ---- Changes (master_change.c) ---- */
+
+/* Begins it, or has it wait; FNVM_E_LIMIT: too many do. */
+fnvm_error *changes_add(Master *, const Change *, uint64_t client);
+bool changes_gone(Master *, pid_t, int status); /* as workers_gone */
+void changes_served(Master *);   /* a worker serves another generation than before */
+void changes_refused(Master *, const char *why); /* a worker cannot serve the new table */
+void changes_tick(Master *);     /* deadlines */
+void changes_abandon(Master *);  /* the gateway ends */
+
+/* ---- The admin socket (master_admin.c) ---- */
+
+void admin_accept(Master *);
+void admin_poll(Master *, Client *, struct pollfd *out);
+void admin_ready(Master *, Client *, short events);
+void admin_tick(Master *);       /* those who follow logs */
+bool admin_follows(const Master *);
+/* The end of what a client waits for; one that is gone is passed over. */
+void admin_answer(Master *, uint64_t client, int status, const char *text);
+void admin_close(Master *, Client *);
+
+#endif
