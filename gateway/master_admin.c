@@ -205,15 +205,12 @@ static void ask_status(Master *m, Client *c, char **words) { (void)words, print_
 
 /* ---- Lines of log ---- */
 
-/* One after the other, as JSON: {"lines":[...],"next":N}. */
 static void send_logs(Master *m, Client *c)
 {
     char *text = NULL;
     size_t len = 0;
-    const uint64_t before = c->from;
-    metrics_logs(m->metrics, c->slot, &c->from, &text, &len);
-    const bool news = text && (c->from != before || !c->follows);
-    const bool good = !news || (add(c, text, len) && add(c, "\n", 1));
+    metrics_log_text(m->metrics, c->slot, &c->from, &text, &len);
+    const bool good = text && add(c, text, len);
     free(text);
     if (!good || !flush(c)) admin_close(m, c);
 }

@@ -101,5 +101,7 @@ void metrics_json_function(const Metrics *, uint32_t slot, char **text, size_t *
 /* The ring of one function as JSON, {"lines":[...],"next":N}, oldest first, from sequence number *from; *from
  * is then the next one.  A line that is still being written while later ones are complete is left out. */
 void metrics_logs(const Metrics *, uint32_t slot, uint64_t *from, char **text, size_t *len);
+/* The same as text for people, a line each: "2026-01-31T12:00:00.123Z CALLID text", with control characters escaped. */
+void metrics_log_text(const Metrics *, uint32_t slot, uint64_t *from, char **text, size_t *len);
 
 #endif
