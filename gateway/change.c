@@ -188,7 +188,8 @@ static fnvm_error *roll_back(State *state, const Change *change, Kept *kept)
     fnvm_error *error = state_find(state, change->name, r);
     if (error) return error;
     if (!*r->before)
-        return fnvm_error_new(FNVM_E_NOT_FOUND, "there is no version of `%s` before this one", r->name);
+        return fnvm_error_new(FNVM_E_NOT_FOUND, "there is no version of `%s` before this one: `fnvm gateway remove` "
+                              "brings back what the configuration has under this name, if it does", r->name);
     char now[STATE_ID];
     memcpy(now, r->now, sizeof now);
     memcpy(r->now, r->before, sizeof r->now);
