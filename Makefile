@@ -236,7 +236,8 @@ $(BUILD)/worker_drive: $(WORKER_OBJ)
 $(BUILD)/worker_drive: LIBS += $(FULL_LIBS)
 STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o
 $(BUILD)/status_server: $(STATUS_OBJ) $(HTTP_OBJ) $(OBJ)/gateway/calls.o
-$(BUILD)/status_server: LIBS += -lmicrohttpd
+$(BUILD)/isolation_server: $(HTTP_OBJ)
+$(BUILD)/status_server $(BUILD)/isolation_server: LIBS += -lmicrohttpd
 
 # Examples see only the public header and the static library, as any user would.
 examples: $(EXAMPLES)

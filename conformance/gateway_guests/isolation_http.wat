@@ -1,0 +1,18 @@
+;; The front of isolation_body.wat for the protocol `http`: all of the request on standard input.
+(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (export "_start" (func $handle))
+  (data $head "HTTP/1.1 200 OK\0d\0aContent-Type: text/plain\0d\0a\0d\0a")
+  (global $head_len i32 (i32.const 45))
+
+  (func $read (param $to i32) (param $size i32) (result i32)
+    (i32.store (i32.const 512) (local.get $to))
+    (i32.store (i32.const 516) (local.get $size))
+    (if (call $fd_read (i32.const 0) (i32.const 512) (i32.const 1) (i32.const 520)) (then (unreachable)))
+    (i32.load (i32.const 520)))
+  (func $write (param $from i32) (param $len i32) (result i32)
+    (i32.store (i32.const 512) (local.get $from))
+    (i32.store (i32.const 516) (local.get $len))
+    (if (call $fd_write (i32.const 1) (i32.const 512) (i32.const 1) (i32.const 520)) (then (unreachable)))
+    (i32.load (i32.const 520)))
