@@ -1,11 +1,11 @@
-/* No request finds anything of another: many keep-alive connections send each a secret to functions that search
- * everything they can read, fill it with the secret and answer what they had found
+/* No request finds anything of another: many keep-alive connections send each a secret to functions
+ * that search everything they can read, fill it with the secret and answer what they had found
  * (gateway_guests/isolation_body.wat).  One thread; a connection has one request under way.
  *
  *   isolation [--requests N] [--connections N] ADDRESS PATH...
  *
- * ADDRESS is HOST:PORT or unix:PATH.  Each of the paths is a function; they are asked in turn, so a connection
- * goes through all of them. */
+ * ADDRESS is HOST:PORT or unix:PATH.  Each of the paths is a function; they are asked in turn, so a
+ * connection goes through all of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,7 +28,7 @@
 enum { IN_BYTES = 4096, OUT_BYTES = 1024, CONNECTIONS_MOST = 10000, SHOWN = 5, STALL_MS = 60000 };
 
 typedef struct Connection {
-    int fd;                     /* -1: closed */
+    int fd; /* -1: closed */
     bool busy, retried;
     uint64_t secret;
     size_t in_len, out_len, out_sent;
@@ -63,12 +63,14 @@ static bool connect_to(World *w, Connection *c)
     if (c->fd < 0) return false;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     if (connect(c->fd, (struct sockaddr *)&w->address, w->address_len) != 0 ||
-        fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) {
+        fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0 ||
+        epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) {
         close(c->fd);
         c->fd = -1;
         return false;
     }
-    if (w->address.ss_family != AF_UNIX) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (w->address.ss_family != AF_UNIX)
+        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return true;
 }
 
@@ -89,7 +91,8 @@ static bool send_request(World *w, Connection *c)
 static void fail(World *w, Connection *c, const char *what)
 {
     if (w->failed++ < SHOWN)
-        printf("FAILED: %s: %s; there came: %.*s\n", strtok(c->out, "\r"), what, (int)c->in_len, c->in);
+        printf("FAILED: %s: %s; there came: %.*s\n", strtok(c->out, "\r"), what, (int)c->in_len,
+               c->in);
     disconnect(c);
     c->busy = false;
 }
@@ -104,9 +107,10 @@ static void next_request(World *w, Connection *c)
     c->secret = secret_of(w, n);
     c->busy = true;
     c->retried = false;
-    c->out_len = (size_t)snprintf(c->out, sizeof c->out,
-                                  "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 24\r\n\r\nsEcReT8!%016" PRIx64,
-                                  w->paths[n % w->npaths], w->host, c->secret);
+    c->out_len = (size_t)snprintf(
+        c->out, sizeof c->out,
+        "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 24\r\n\r\nsEcReT8!%016" PRIx64,
+        w->paths[n % w->npaths], w->host, c->secret);
     if (!send_request(w, c)) fail(w, c, "cannot send it");
 }
 
@@ -171,10 +175,13 @@ static void judge(World *w, Connection *c, const char *body, size_t len)
         fail(w, c, "another answer than was expected");
         return;
     }
-    if (secret != c->secret && w->mixed++ < SHOWN) printf("FAILED: the answer to another request: %s", text);
-    if (hits != 0 && w->found++ < SHOWN) printf("FAILED: something of another request was found: %s", text);
+    if (secret != c->secret && w->mixed++ < SHOWN)
+        printf("FAILED: the answer to another request: %s", text);
+    if (hits != 0 && w->found++ < SHOWN)
+        printf("FAILED: something of another request was found: %s", text);
     if (hits == 0 && secret == c->secret) w->passed++;
-    if (field(c->in, body, "Connection") && strncasecmp(field(c->in, body, "Connection"), " close", 6) == 0)
+    if (field(c->in, body, "Connection") &&
+        strncasecmp(field(c->in, body, "Connection"), " close", 6) == 0)
         disconnect(c);
     next_request(w, c);
 }
@@ -191,7 +198,7 @@ static void readable(World *w, Connection *c)
         return;
     }
     disconnect(c);
-    /* A server may close a connection that it thinks idle, just when it is used again: once more, then. */
+    /* A server may close a connection that it thinks idle just when it is used: once more, then. */
     if (c->busy && c->in_len == 0 && !c->retried) {
         c->retried = true;
         w->reconnects++;
@@ -237,7 +244,8 @@ static bool resolve(World *w, const char *address)
     if (!colon) return false;
     char host[256] = "";
     const bool bracketed = address[0] == '[' && colon > address + 1;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - address - 2 * bracketed), address + bracketed);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - address - 2 * bracketed),
+             address + bracketed);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     if (getaddrinfo(host, colon + 1, &hints, &found) != 0) return false;
     memcpy(&w->address, found->ai_addr, found->ai_addrlen);
@@ -262,11 +270,13 @@ int main(int argc, char **argv)
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         const unsigned long n = strtoul(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--requests") == 0) w.requests = n;
-        else if (strcmp(argv[i], "--connections") == 0 && n > 0 && n <= CONNECTIONS_MOST) connections = n;
+        else if (strcmp(argv[i], "--connections") == 0 && n > 0 && n <= CONNECTIONS_MOST)
+            connections = n;
         else break;
     }
     if (argc - i < 2 || !resolve(&w, argv[i])) {
-        fputs("usage: isolation [--requests N] [--connections N] HOST:PORT|unix:PATH PATH...\n", stderr);
+        fputs("usage: isolation [--requests N] [--connections N] HOST:PORT|unix:PATH PATH...\n",
+              stderr);
         return 2;
     }
     w.paths = argv + i + 1;
@@ -281,9 +291,11 @@ int main(int argc, char **argv)
     const double seconds = now() - from;
     for (size_t n = 0; n < connections; n++) disconnect(&all[n]);
     free(all);
-    printf("%" PRIu64 " requests, %zu functions, %zu connections: %.1f s, %.0f requests/s, %" PRIu64 " reconnected\n",
+    printf("%" PRIu64 " requests, %zu functions, %zu connections: %.1f s, %.0f requests/s, %" PRIu64
+           " reconnected\n",
            w.begun, w.npaths, connections, seconds, (double)w.begun / seconds, w.reconnects);
-    printf("%" PRIu64 " found something of another, %" PRIu64 " got another's answer\n", w.found, w.mixed);
+    printf("%" PRIu64 " found something of another, %" PRIu64 " got another's answer\n", w.found,
+           w.mixed);
     printf("%" PRIu64 " passed, %" PRIu64 " failed, 0 skipped\n", w.passed, w.requests - w.passed);
     return w.passed != w.requests;
 }

@@ -1,5 +1,6 @@
-/* A small gateway to try isolation with: functions from pools in one process, one request at a time.  With --dirty an
- * instance is used again as the request before left it, and the test must find that.
+/* A small gateway to try isolation with: functions from pools in one process, one request at a
+ * time.  With --dirty an instance is used again as the request before left it, and the test must
+ * find that.
  *
  *   isolation_server [--dirty] FILE.wat...      the first is at /0, the next at /1
  *
@@ -20,8 +21,19 @@ typedef struct Exchange { /* the request that runs; there is one at a time */
     size_t in_len, in_read, out_len;
 } Exchange;
 
-typedef struct Served { fnvm_pool *pool; fnvm_store *dirty; fnvm_instance *main; const char *start; } Served;
-typedef struct World { fnvm_engine *engine; Served served[FUNCTIONS_MOST]; size_t n; bool dirty; Exchange now; } World;
+typedef struct Served {
+    fnvm_pool *pool;
+    fnvm_store *dirty;
+    fnvm_instance *main;
+    const char *start;
+} Served;
+typedef struct World {
+    fnvm_engine *engine;
+    Served served[FUNCTIONS_MOST];
+    size_t n;
+    bool dirty;
+    Exchange now;
+} World;
 
 /* ---- What guests import ---- */
 
@@ -35,7 +47,8 @@ static fnvm_error *read_input(void *env, fnvm_caller *caller, void *to, size_t s
     return NULL;
 }
 
-static fnvm_error *write_output(void *env, fnvm_caller *caller, const void *from, size_t size, size_t *done)
+static fnvm_error *write_output(void *env, fnvm_caller *caller, const void *from, size_t size,
+                                size_t *done)
 {
     Exchange *e = env;
     (void)caller;
@@ -53,7 +66,8 @@ static fnvm_error *move(fnvm_caller *caller, void *env, fnvm_slot *slots, bool r
     uint8_t *memory = NULL;
     const bool has = fnvm_caller_memory(caller, &memory, &len);
     const uint32_t at = slots[0].i32, size = slots[1].i32, done_at = slots[2].i32;
-    if (!has || at > len || size > len - at || done_at > len - 4) return fnvm_error_trap_new(FNVM_TRAP_HOST, "bad address");
+    if (!has || at > len || size > len - at || done_at > len - 4)
+        return fnvm_error_trap_new(FNVM_TRAP_HOST, "bad address");
     fnvm_error *error = reads ? read_input(env, caller, memory + at, size, &done)
                               : write_output(env, caller, memory + at, size, &done);
     const uint32_t n = (uint32_t)done;
@@ -61,8 +75,14 @@ static fnvm_error *move(fnvm_caller *caller, void *env, fnvm_slot *slots, bool r
     slots[0].i32 = 0;
     return error;
 }
-static fnvm_error *request_read(fnvm_caller *c, void *env, fnvm_slot *slots) { return move(c, env, slots, true); }
-static fnvm_error *request_write(fnvm_caller *c, void *env, fnvm_slot *slots) { return move(c, env, slots, false); }
+static fnvm_error *request_read(fnvm_caller *c, void *env, fnvm_slot *slots)
+{
+    return move(c, env, slots, true);
+}
+static fnvm_error *request_write(fnvm_caller *c, void *env, fnvm_slot *slots)
+{
+    return move(c, env, slots, false);
+}
 
 static fnvm_error *define(void *env, fnvm_linker *linker, fnvm_wasi **wasi)
 {
@@ -73,8 +93,10 @@ static fnvm_error *define(void *env, fnvm_linker *linker, fnvm_wasi **wasi)
     if (!error) error = fnvm_wasi_stream(*wasi, 1, &stream);
     if (!error) error = fnvm_linker_define_wasi(linker, *wasi);
     const char *type = "i32 i32 i32 -> i32", *module = "fnvm:request";
-    if (!error) error = fnvm_linker_define_func(linker, module, "read", type, request_read, &w->now);
-    if (!error) error = fnvm_linker_define_func(linker, module, "write", type, request_write, &w->now);
+    if (!error)
+        error = fnvm_linker_define_func(linker, module, "read", type, request_read, &w->now);
+    if (!error)
+        error = fnvm_linker_define_func(linker, module, "write", type, request_write, &w->now);
     return error;
 }
 
@@ -93,8 +115,10 @@ static fnvm_error *make_image(World *w, const char *file, const char *image)
     if (!error) error = define(w, linker, &wasi);
     if (!error) error = fnvm_linker_instantiate(linker, module, &main);
     if (!error)
-        error = fnvm_store_freeze(store, &(fnvm_freeze){.path = image, .main = main, .linker = linker, .wasi = wasi,
-                                                        .no_sync = true});
+        error = fnvm_store_freeze(
+            store,
+            &(fnvm_freeze){
+                .path = image, .main = main, .linker = linker, .wasi = wasi, .no_sync = true});
     fnvm_linker_free(linker);
     fnvm_store_free(store);
     fnvm_wasi_free(wasi);
@@ -146,14 +170,17 @@ static void answer(World *w, HttpRequest *r, Served *s)
     fnvm_error *error = call(w, s);
     char *body = w->now.out;
     size_t len = w->now.out_len;
-    for (size_t i = 0; i + 1 < w->now.out_len; i++) /* behind the fields of the first two protocols */
-        if (memcmp(body + i, "\n\n", 2) == 0 || memcmp(body + i, "\n\r\n", i + 2 < w->now.out_len ? 3 : 2) == 0) {
+    for (size_t i = 0; i + 1 < w->now.out_len;
+         i++) /* behind the fields of the first two protocols */
+        if (memcmp(body + i, "\n\n", 2) == 0 ||
+            memcmp(body + i, "\n\r\n", i + 2 < w->now.out_len ? 3 : 2) == 0) {
             const size_t skipped = i + (body[i + 1] == '\n' ? 2 : 3);
             body += skipped;
             len -= skipped;
             break;
         }
-    http_answer(r, len > 0 ? 200 : 500, NULL, 0, body, len); /* a trap at the end is for the test to miss */
+    http_answer(r, len > 0 ? 200 : 500, NULL, 0, body,
+                len); /* a trap at the end is for the test to miss */
     fnvm_error_free(error);
 }
 
@@ -164,14 +191,16 @@ static void go_on(void *env, HttpRequest *r)
     const size_t index = path.len == 2 ? (size_t)(path.at[1] - '0') : FUNCTIONS_MOST;
     size_t n;
     char *body = http_env(r);
-    for (HttpRead got; (got = http_read(r, body + strlen(body), 64 - strlen(body), &n)) != HTTP_READ_END;)
+    for (HttpRead got;
+         (got = http_read(r, body + strlen(body), 64 - strlen(body), &n)) != HTTP_READ_END;)
         if (got != HTTP_READ_SOME) return;
     if (index >= w->n) {
         http_answer(r, 404, NULL, 0, "", 0);
         return;
     }
     w->now = (Exchange){0};
-    w->now.in_len = (size_t)snprintf(w->now.in, sizeof w->now.in, "POST / HTTP/1.1\r\n\r\n%.64s", body);
+    w->now.in_len =
+        (size_t)snprintf(w->now.in, sizeof w->now.in, "POST / HTTP/1.1\r\n\r\n%.64s", body);
     answer(w, r, &w->served[index]);
 }
 
@@ -203,14 +232,20 @@ static int listen_on(int *port)
 int main(int argc, char **argv)
 {
     static World w;
-    const HttpLimits limits = {.connections = 1000, .head_bytes = 8192, .body_bytes = 64, .buffer_bytes = 4096,
-                               .head_ms = 5000, .body_ms = 5000, .idle_ms = 60000};
+    const HttpLimits limits = {.connections = 1000,
+                               .head_bytes = 8192,
+                               .body_bytes = 64,
+                               .buffer_bytes = 4096,
+                               .head_ms = 5000,
+                               .body_ms = 5000,
+                               .idle_ms = 60000};
     const HttpHandlers handlers = {&w, arrived, go_on, gone};
     Http *http = NULL;
     int port = 0;
     w.dirty = argc > 1 && strcmp(argv[1], "--dirty") == 0;
     fnvm_error *error = fnvm_engine_new(NULL, &w.engine);
-    for (int i = 1 + w.dirty; !error && i < argc && w.n < FUNCTIONS_MOST; i++) error = add_function(&w, argv[i]);
+    for (int i = 1 + w.dirty; !error && i < argc && w.n < FUNCTIONS_MOST; i++)
+        error = add_function(&w, argv[i]);
     const int listener = listen_on(&port);
     if (!error) error = http_new(listener, &limits, &handlers, &http);
     if (error) {

@@ -1,11 +1,12 @@
-/* A call is a file that is renamed: ID.call while it is at work, with who works on it, then ID.done with
- * its answer, or ID.lost.  `numbers`, mapped by every process, counts calls, results and bytes; it decides about the
- * limits, and calls_sweep makes it right again from what is really there.
+/* A call is a file that is renamed: ID.call while it is at work, with who works on it, then ID.done
+ * with its answer, or ID.lost.  `numbers`, mapped by every process, counts calls, results and
+ * bytes; it decides about the limits, and calls_sweep makes it right again from what is really
+ * there.
  *
- * Who works on a call is known by a lock and not by a process id, which is given again: each process locks
- * one byte of the file `owners`, at an offset drawn at random, for as long as it lives, and a call names that
- * offset.  The kernel ends the lock with the process, however that dies; closing the file ends it too, so a
- * process has one Calls of a directory.
+ * Who works on a call is known by a lock and not by a process id, which is given again: each
+ * process locks one byte of the file `owners`, at an offset drawn at random, for as long as it
+ * lives, and a call names that offset.  The kernel ends the lock with the process, however that
+ * dies; closing the file ends it too, so a process has one Calls of a directory.
  *
  * Nothing is flushed to the disk: a result that a power failure takes is one that is lost. */
 #include "gateway/calls.h"
@@ -26,14 +27,16 @@
 
 enum { NAME_BYTES = CALL_ID_BYTES + 8, FIELDS_MOST = 1000, FIELDS_BYTES_MOST = 1 << 20 };
 
-typedef struct Numbers { _Atomic uint64_t pending, results, bytes; } Numbers;
+typedef struct Numbers {
+    _Atomic uint64_t pending, results, bytes;
+} Numbers;
 
 struct Calls {
     CallsLimits limits;
     int dir, owners;
     Numbers *numbers;
-    pthread_mutex_t lock;       /* of the two below */
-    pid_t owner_pid;            /* who drew `owner`: a fork draws its own */
+    pthread_mutex_t lock; /* of the two below */
+    pid_t owner_pid;      /* who drew `owner`: a fork draws its own */
     uint64_t owner;
 };
 
@@ -47,7 +50,10 @@ static void at_fork(void) { pthread_atfork(NULL, NULL, forked); }
 void call_id_new(char out[CALL_ID_BYTES])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    static _Thread_local struct { unsigned fork, left; unsigned char bytes[64][16]; } ahead;
+    static _Thread_local struct {
+        unsigned fork, left;
+        unsigned char bytes[64][16];
+    } ahead;
     pthread_once(&once, at_fork);
     const unsigned fork_now = atomic_load(&forks);
     if (ahead.left == 0 || ahead.fork != fork_now) {
@@ -93,7 +99,8 @@ static fnvm_error *not_an_id(void)
 
 static fnvm_error *failed(const char *what)
 {
-    return fnvm_error_new(FNVM_E_IO, "cannot %s in the directory of calls: %s", what, strerror(errno));
+    return fnvm_error_new(FNVM_E_IO, "cannot %s in the directory of calls: %s", what,
+                          strerror(errno));
 }
 
 /* ---- Opening ---- */
@@ -121,8 +128,10 @@ fnvm_error *calls_open(const char *dir, const CallsLimits *limits, Calls **out)
     fnvm_error *error = NULL;
     if (sodium_init() < 0) error = fnvm_error_new(FNVM_E_IO, "the system has no random bytes");
     else if (mkdir(dir, 0700) != 0 && errno != EEXIST) error = failed("make it");
-    else if ((c->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) error = failed("open it");
-    else if ((c->owners = openat(c->dir, "owners", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+    else if ((c->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        error = failed("open it");
+    else if ((c->owners =
+                  openat(c->dir, "owners", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
         error = failed("open `owners`");
     else error = open_numbers(c);
     if (error) {
@@ -147,7 +156,8 @@ void calls_close(Calls *c)
 
 static struct flock byte_of(uint64_t owner)
 {
-    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)owner, .l_len = 1};
+    return (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)owner, .l_len = 1};
 }
 
 static fnvm_error *own(Calls *c, uint64_t *owner)
@@ -172,7 +182,8 @@ static bool owner_lives(Calls *c, uint64_t owner)
     const bool mine = c->owner_pid == getpid() && c->owner == owner;
     pthread_mutex_unlock(&c->lock);
     struct flock lock = byte_of(owner);
-    return mine || (owner <= INT64_MAX - 1 && fcntl(c->owners, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
+    return mine || (owner <= INT64_MAX - 1 && fcntl(c->owners, F_GETLK, &lock) == 0 &&
+                    lock.l_type != F_UNLCK);
 }
 
 /* ---- Numbers: never below nothing, since a sweep may have corrected them meanwhile ---- */
@@ -207,7 +218,10 @@ static bool write_all(int fd, const void *bytes, size_t len)
 }
 
 /* A new file with these pieces, or none. */
-typedef struct Piece { const void *at; size_t len; } Piece;
+typedef struct Piece {
+    const void *at;
+    size_t len;
+} Piece;
 static fnvm_error *write_new(Calls *c, const char *name, const Piece *pieces, size_t n)
 {
     const int fd = openat(c->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -228,7 +242,8 @@ fnvm_error *calls_begin(Calls *c, const char *id)
     fnvm_error *error = own(c, &owner);
     if (error) return error;
     if (atomic_load(&c->numbers->results) + atomic_load(&c->numbers->pending) >= c->limits.results)
-        return fnvm_error_new(FNVM_E_LIMIT, "%u results of calls are kept already", c->limits.results);
+        return fnvm_error_new(FNVM_E_LIMIT, "%u results of calls are kept already",
+                              c->limits.results);
     if (atomic_load(&c->numbers->bytes) >= c->limits.bytes)
         return fnvm_error_new(FNVM_E_LIMIT, "results of calls take their %llu bytes already",
                               (unsigned long long)c->limits.bytes);
@@ -239,7 +254,7 @@ fnvm_error *calls_begin(Calls *c, const char *id)
     return error;
 }
 
-/* What a result's file begins with; the fields follow, each as two lengths and two texts, then the body. */
+/* What a result's file begins with; then the fields, each two lengths and two texts, and the body. */
 typedef struct ResultHead {
     char magic[8];
     uint32_t status, nfields;
@@ -251,10 +266,12 @@ static fnvm_error *pack(const HttpField *fields, size_t n, char **out, size_t *l
 {
     size_t size = 0;
     for (size_t i = 0; i < n; i++) {
-        if (fields[i].name.len > FIELDS_BYTES_MOST || fields[i].value.len > FIELDS_BYTES_MOST) size = SIZE_MAX;
+        if (fields[i].name.len > FIELDS_BYTES_MOST || fields[i].value.len > FIELDS_BYTES_MOST)
+            size = SIZE_MAX;
         else size += 8 + fields[i].name.len + fields[i].value.len;
         if (n > FIELDS_MOST || size > FIELDS_BYTES_MOST)
-            return fnvm_error_new(FNVM_E_LIMIT, "the result of a call has more than 1,000 fields or 1 MiB of them");
+            return fnvm_error_new(
+                FNVM_E_LIMIT, "the result of a call has more than 1,000 fields or 1 MiB of them");
     }
     char *at = *out = malloc(size ? size : 1);
     if (!at) return fnvm_error_new(FNVM_E_MEMORY, "no memory for a call's result");
@@ -268,7 +285,8 @@ static fnvm_error *pack(const HttpField *fields, size_t n, char **out, size_t *l
     return NULL;
 }
 
-static fnvm_error *keep(Calls *c, const char *id, ResultHead *head, const char *fields, const void *body)
+static fnvm_error *keep(Calls *c, const char *id, ResultHead *head, const char *fields,
+                        const void *body)
 {
     char fresh[NAME_BYTES], call[NAME_BYTES], done[NAME_BYTES];
     name_of(id, "new", fresh);
@@ -278,9 +296,11 @@ static fnvm_error *keep(Calls *c, const char *id, ResultHead *head, const char *
         return fnvm_error_new(FNVM_E_USAGE, "the call %s was not begun, or is finished", id);
     const size_t total = sizeof *head + head->fields_bytes + head->body_bytes;
     if (!count_up(&c->numbers->bytes, total, c->limits.bytes))
-        return fnvm_error_new(FNVM_E_LIMIT, "the result of a call would exceed the %llu bytes for all of them",
+        return fnvm_error_new(FNVM_E_LIMIT,
+                              "the result of a call would exceed the %llu bytes for all of them",
                               (unsigned long long)c->limits.bytes);
-    const Piece pieces[] = {{head, sizeof *head}, {fields, head->fields_bytes}, {body, head->body_bytes}};
+    const Piece pieces[] = {
+        {head, sizeof *head}, {fields, head->fields_bytes}, {body, head->body_bytes}};
     fnvm_error *error = write_new(c, fresh, pieces, 3);
     if (!error && renameat(c->dir, fresh, c->dir, done) != 0) {
         error = failed("rename a file");
@@ -304,8 +324,8 @@ static bool lose(Calls *c, const char *call)
            utimensat(c->dir, lost, NULL, 0) == 0; /* it is kept from now on */
 }
 
-fnvm_error *calls_finish(Calls *c, const char *id, unsigned status, const HttpField *fields, size_t nfields,
-                         const void *body, size_t len)
+fnvm_error *calls_finish(Calls *c, const char *id, unsigned status, const HttpField *fields,
+                         size_t nfields, const void *body, size_t len)
 {
     char call[NAME_BYTES], *packed = NULL;
     if (!name_of(id, "call", call)) return not_an_id();
@@ -331,7 +351,8 @@ static fnvm_error *read_file(Calls *c, const char *name, char **at, size_t *len)
     const int fd = openat(c->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return errno == ENOENT ? NULL : failed("open a file");
     fnvm_error *error = NULL;
-    if (fstat(fd, &st) != 0 || !(*at = malloc((size_t)st.st_size + 1))) error = failed("read a file");
+    if (fstat(fd, &st) != 0 || !(*at = malloc((size_t)st.st_size + 1)))
+        error = failed("read a file");
     for (*len = 0; !error && *len < (size_t)st.st_size;) {
         const ssize_t n = read(fd, *at + *len, (size_t)st.st_size - *len);
         if (n < 0 && errno == EINTR) continue;
@@ -353,7 +374,8 @@ static bool parse(const char *file, size_t len, CallResult *out)
     if (len < sizeof head) return false;
     memcpy(&head, file, sizeof head);
     if (memcmp(head.magic, magic, sizeof magic) != 0 || head.nfields > FIELDS_MOST ||
-        head.fields_bytes > len - sizeof head || head.body_bytes != len - sizeof head - head.fields_bytes)
+        head.fields_bytes > len - sizeof head ||
+        head.body_bytes != len - sizeof head - head.fields_bytes)
         return false;
     char *memory = malloc(head.nfields * sizeof(HttpField) + len);
     if (!memory) return false;
@@ -366,12 +388,17 @@ static bool parse(const char *file, size_t len, CallResult *out)
         if ((size_t)(end - at) < sizeof lengths) return false;
         memcpy(lengths, at, sizeof lengths);
         at += sizeof lengths;
-        if (lengths[0] > (size_t)(end - at) || lengths[1] > (size_t)(end - at) - lengths[0]) return false;
+        if (lengths[0] > (size_t)(end - at) || lengths[1] > (size_t)(end - at) - lengths[0])
+            return false;
         out->fields[i] = (HttpField){{at, lengths[0]}, {at + lengths[0], lengths[1]}};
         at += (size_t)lengths[0] + lengths[1];
     }
-    *out = (CallResult){.state = CALL_DONE, .status = head.status, .fields = out->fields, .nfields = head.nfields,
-                        .body = {end, (size_t)head.body_bytes}, .memory = memory};
+    *out = (CallResult){.state = CALL_DONE,
+                        .status = head.status,
+                        .fields = out->fields,
+                        .nfields = head.nfields,
+                        .body = {end, (size_t)head.body_bytes},
+                        .memory = memory};
     return at == end;
 }
 
@@ -384,7 +411,8 @@ static fnvm_error *find_done(Calls *c, const char *id, CallResult *out)
     if (error || !file) return error;
     if (!parse(file, len, out)) {
         call_result_free(out);
-        error = fnvm_error_new(FNVM_E_MALFORMED, "the file with the result of the call %s is damaged", id);
+        error = fnvm_error_new(FNVM_E_MALFORMED,
+                               "the file with the result of the call %s is damaged", id);
     }
     free(file);
     return error;
@@ -421,7 +449,8 @@ fnvm_error *calls_find(Calls *c, const char *id, CallResult *out)
     /* It was finished between the two looks, or its owner has finished it and died then. */
     error = find_done(c, id, out);
     if (error || out->state == CALL_DONE) return error;
-    out->state = state == CALL_LOST || faccessat(c->dir, lost, F_OK, 0) == 0 ? CALL_LOST : CALL_UNKNOWN;
+    out->state =
+        state == CALL_LOST || faccessat(c->dir, lost, F_OK, 0) == 0 ? CALL_LOST : CALL_UNKNOWN;
     return NULL;
 }
 
@@ -437,13 +466,14 @@ static bool too_old(const Calls *c, const struct stat *st)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t age_ms = (now.tv_sec - st->st_mtim.tv_sec) * 1000 +
-                           (now.tv_nsec - st->st_mtim.tv_nsec) / 1000000;
+    const int64_t age_ms =
+        (now.tv_sec - st->st_mtim.tv_sec) * 1000 + (now.tv_nsec - st->st_mtim.tv_nsec) / 1000000;
     return age_ms > 0 && (uint64_t)age_ms > c->limits.keep_ms;
 }
 
 /* One file; what stays is added to the three numbers. */
-static void sweep_one(Calls *c, const char *name, uint64_t *pending, uint64_t *results, uint64_t *bytes)
+static void sweep_one(Calls *c, const char *name, uint64_t *pending, uint64_t *results,
+                      uint64_t *bytes)
 {
     struct stat st;
     if (strlen(name) < CALL_ID_BYTES || !call_id_ok((HttpText){name, CALL_ID_BYTES - 1}) ||
@@ -461,7 +491,8 @@ static void sweep_one(Calls *c, const char *name, uint64_t *pending, uint64_t *r
         if (!dead) ++*pending;
         else if (faccessat(c->dir, done, F_OK, 0) == 0) unlinkat(c->dir, name, 0);
         else if (lose(c, name)) ++*results;
-    } else if (too_old(c, &st)) unlinkat(c->dir, name, 0); /* ID.new too, of one that died writing it */
+    } else if (too_old(c, &st))
+        unlinkat(c->dir, name, 0); /* ID.new too, of one that died writing it */
     else if (strcmp(state, ".done") == 0 || strcmp(state, ".lost") == 0) {
         ++*results;
         *bytes += (uint64_t)st.st_size;

@@ -1,5 +1,6 @@
-/* The mapping, who has which slot, and counting.  Anonymous shared memory that is made before anybody is
- * forked lies at one address in every process, and needs no name or file that could outlive them. */
+/* The mapping, who has which slot, and counting.  Anonymous shared memory that is made before
+ * anybody is forked lies at one address in every process, and needs no name or file that could
+ * outlive them. */
 #include "gateway/metrics_memory.h"
 
 #include <assert.h>
@@ -16,7 +17,8 @@ fnvm_error *metrics_new(Metrics **out)
     Metrics *m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (m == MAP_FAILED)
-        return fnvm_error_new(FNVM_E_MEMORY, "no %zu MiB of addresses for the gateway's numbers: %s",
+        return fnvm_error_new(FNVM_E_MEMORY,
+                              "no %zu MiB of addresses for the gateway's numbers: %s",
                               sizeof *m >> 20, strerror(errno));
     m->made_ms = metrics_now_ms();
     *out = m;
@@ -28,10 +30,7 @@ void metrics_free(Metrics *m)
     if (m) munmap(m, sizeof *m);
 }
 
-bool metrics_read_only(Metrics *m)
-{
-    return mprotect(m, sizeof *m, PROT_READ) == 0;
-}
+bool metrics_read_only(Metrics *m) { return mprotect(m, sizeof *m, PROT_READ) == 0; }
 
 uint64_t metrics_now_ms(void)
 {
@@ -70,7 +69,9 @@ bool metrics_find(const Metrics *m, const char *name, size_t len, uint32_t *slot
     const uint32_t n = metrics_functions(m);
     for (uint32_t i = 0; i < n; i++) {
         const char *have = m->functions[i].name;
-        if (len >= METRICS_NAME || strnlen(have, METRICS_NAME) != len || memcmp(have, name, len) != 0) continue;
+        if (len >= METRICS_NAME || strnlen(have, METRICS_NAME) != len ||
+            memcmp(have, name, len) != 0)
+            continue;
         *slot = i;
         return true;
     }
@@ -109,7 +110,8 @@ static void cut(char *to, size_t size, const char *from)
 void metrics_function(Metrics *m, uint32_t slot, const MetricsFunction *f)
 {
     if (slot >= METRICS_FUNCTIONS) return;
-    FunctionText text = {.concurrency = f->concurrency, .queue = f->queue, .served = f->version != NULL};
+    FunctionText text = {
+        .concurrency = f->concurrency, .queue = f->queue, .served = f->version != NULL};
     cut(text.version, sizeof text.version, f->version);
     cut(text.protocol, sizeof text.protocol, f->protocol);
     cut(text.tenant, sizeof text.tenant, f->tenant);
@@ -143,7 +145,9 @@ void metrics_worker_born(Metrics *m, unsigned worker, int pid)
 
 int metrics_worker_pid(const Metrics *m, unsigned worker)
 {
-    return worker < METRICS_WORKERS ? atomic_load_explicit(&m->workers[worker].pid, memory_order_relaxed) : 0;
+    return worker < METRICS_WORKERS
+               ? atomic_load_explicit(&m->workers[worker].pid, memory_order_relaxed)
+               : 0;
 }
 
 void metrics_worker_gone(Metrics *m, unsigned worker)
@@ -161,7 +165,8 @@ void metrics_worker_gone(Metrics *m, unsigned worker)
 
 bool metrics_cell_used(const Metrics *m, unsigned worker, uint32_t slot)
 {
-    const uint64_t bits = atomic_load_explicit(&m->workers[worker].cells[slot / 64], memory_order_relaxed);
+    const uint64_t bits =
+        atomic_load_explicit(&m->workers[worker].cells[slot / 64], memory_order_relaxed);
     return bits >> slot % 64 & 1;
 }
 
@@ -189,8 +194,9 @@ static void count_code(Cell *cell, uint32_t key)
 {
     for (unsigned i = 0; i < CODE_OTHER; i++) {
         uint32_t have = atomic_load_explicit(&cell->codes[i].key, memory_order_relaxed);
-        if (have == 0 && atomic_compare_exchange_strong_explicit(&cell->codes[i].key, &have, key,
-                                                                 memory_order_relaxed, memory_order_relaxed))
+        if (have == 0 &&
+            atomic_compare_exchange_strong_explicit(&cell->codes[i].key, &have, key,
+                                                    memory_order_relaxed, memory_order_relaxed))
             have = key;
         if (have != key) continue;
         add(&cell->codes[i].count, 1);

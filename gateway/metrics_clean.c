@@ -1,5 +1,6 @@
-/* Guests' bytes, made fit for JSON, labels and a terminal.  UTF-8 is checked by the ranges of the standard
- * (no surrogates, nothing overlong or beyond U+10FFFF): a reader elsewhere would refuse the whole document. */
+/* Guests' bytes, made fit for JSON, labels and a terminal.  UTF-8 is checked by the ranges of the
+ * standard (no surrogates, nothing overlong or beyond U+10FFFF): a reader elsewhere would refuse
+ * the whole document. */
 #include "gateway/metrics_memory.h"
 
 #include <stdio.h>
@@ -10,7 +11,10 @@ static size_t character(const unsigned char *at, size_t left)
 {
     const unsigned char c = at[0];
     if (c < 0x80) return 1;
-    const size_t n = c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    const size_t n = c >= 0xC2 && c < 0xE0   ? 2
+                     : c >= 0xE0 && c < 0xF0 ? 3
+                     : c >= 0xF0 && c < 0xF5 ? 4
+                                             : 0;
     if (n == 0 || n > left) return 0;
     const unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
     const unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;

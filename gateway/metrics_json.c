@@ -1,5 +1,5 @@
-/* What the status page is drawn from: every function in short, or one with its histograms and errors.  All
- * text goes through text_clean, so a document is valid whatever guests wrote. */
+/* What the status page is drawn from: every function in short, or one with its histograms and
+ * errors.  All text goes through text_clean, so a document is valid whatever guests wrote. */
 #include "gateway/metrics_memory.h"
 
 #include <stdlib.h>
@@ -140,7 +140,8 @@ static void record(Json *j, const RecordHead *head, uint64_t n)
 
 static void errors(Json *j, const Metrics *m, uint32_t slot)
 {
-    const uint64_t next = atomic_load_explicit(&m->ring_heads[slot].error_next, memory_order_acquire);
+    const uint64_t next =
+        atomic_load_explicit(&m->ring_heads[slot].error_next, memory_order_acquire);
     key_open(j, "last_errors", '[');
     for (uint64_t n = next > ERROR_RECORDS ? next - ERROR_RECORDS : 0; n < next; n++) {
         RingText r;
@@ -184,7 +185,10 @@ static void tenants(Json *j, const Metrics *m)
 
 /* ---- Documents ---- */
 
-typedef struct Document { Json j; char **text; } Document;
+typedef struct Document {
+    Json j;
+    char **text;
+} Document;
 
 static bool document_open(Document *d, char **to, size_t *len)
 {
@@ -263,7 +267,8 @@ void metrics_logs(const Metrics *m, uint32_t slot, uint64_t *from, char **out, s
     json_open(&d.j, '{');
     key_open(&d.j, "lines", '[');
     for (; n < end; n++)
-        if (log_line(&d.j, m, slot, n)) next = n + 1; /* what is not complete at the end comes next time */
+        if (log_line(&d.j, m, slot, n))
+            next = n + 1; /* what is not complete at the end comes next time */
     json_close(&d.j, ']');
     *from = next;
     key_number(&d.j, "next", next);

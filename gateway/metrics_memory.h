@@ -1,12 +1,13 @@
 /* How the shared numbers lie in memory; for the files metrics*.c only.
  *
- * A worker has one Cell per function and a row of Held, all behind one another, so two workers share no
- * cache line but those of Place (which is what they agree on) and a ring's head.  The mapping is sparse, and
- * zero means "none yet" for everything here.  Shared memory gets a page even when it is only read, so readers
- * go by WorkerEntry's bits and RingHeads, and leave alone what nobody wrote.
+ * A worker has one Cell per function and a row of Held, all behind one another, so two workers
+ * share no cache line but those of Place (which is what they agree on) and a ring's head.  The
+ * mapping is sparse, and zero means "none yet" for everything here.  Shared memory gets a page even
+ * when it is only read, so readers go by WorkerEntry's bits and RingHeads, and leave alone what
+ * nobody wrote.
  *
- * Everything but names is atomic.  Readers take nothing on trust: an index that was read is checked, and
- * text has its length from its place. */
+ * Everything but names is atomic.  Readers take nothing on trust: an index that was read is
+ * checked, and text has its length from its place. */
 #ifndef FNVM_GATEWAY_METRICS_MEMORY_H
 #define FNVM_GATEWAY_METRICS_MEMORY_H
 
@@ -17,7 +18,7 @@
 
 typedef _Atomic uint64_t Count; /* relaxed: a number is read by itself */
 
-/* ---- Histograms: ten buckets to every power of two of nanoseconds, so 5% from a bucket's middle ---- */
+/* ---- Histograms: ten buckets to every power of two of nanoseconds: 5% from one's middle ---- */
 
 enum {
     HISTOGRAM_FIRST_BIT = 10,   /* below 1,024 ns: the first bucket */
@@ -50,7 +51,7 @@ static inline uint64_t histogram_from(unsigned i)
 /* ---- What one worker counted of one function ---- */
 
 enum {
-    CODES = 28,                 /* pairs of outcome and status; a guest chooses the status, so the last one */
+    CODES = 28,                 /* pairs of outcome and status; guests choose statuses, so the last */
     CODE_OTHER = CODES - 1,     /* is for all that found no place */
     MEMORY_BUCKETS = 10         /* 64 KiB, four times that, ... 4 GiB; more */
 };
@@ -85,8 +86,8 @@ static inline unsigned memory_bucket(uint64_t bytes)
 /* Version, count and bytes in one word, so that one compare-and-swap decides about all. */
 typedef struct Place { alignas(64) _Atomic uint64_t word; } Place;
 
-/* What one worker has of a place.  begun is counted before the word changes and ended after `held` followed,
- * so that where they are equal `held` is exact. */
+/* What one worker has of a place.  begun is counted before the word changes and ended after `held`
+ * followed, so that where they are equal `held` is exact. */
 typedef struct Held { _Atomic uint64_t held; _Atomic uint32_t begun, ended; } Held;
 
 enum {
@@ -176,8 +177,9 @@ Cell *metrics_cell(Metrics *, unsigned worker, uint32_t slot); /* to be written;
 bool metrics_cell_used(const Metrics *, unsigned worker, uint32_t slot);
 uint32_t metrics_functions(const Metrics *); /* slots that are given, never more than there are */
 void metrics_function_text(const Metrics *, uint32_t slot, FunctionText *); /* always terminated */
-/* Guests' bytes as UTF-8 without controls but tab and newline: others become \xNN, what is no UTF-8 U+FFFD.
- * Returns the length; what does not fit is left out.  Three bytes for each are enough but for controls. */
+/* Guests' bytes as UTF-8 without controls but tab and newline: others become \xNN, what is no UTF-8
+ * U+FFFD. Returns the length; what does not fit is left out.  Three bytes for each are enough but
+ * for controls. */
 size_t text_clean(const char *text, size_t len, char *out, size_t size);
 void words_store(_Atomic uint64_t *to, const void *from, size_t words);
 void words_load(void *to, const _Atomic uint64_t *from, size_t words);
@@ -185,7 +187,11 @@ void words_load(void *to, const _Atomic uint64_t *from, size_t words);
 /* ---- Added up over workers: metrics_sum.c ---- */
 
 typedef struct HistogramSum { uint64_t count, sum_ns, buckets[HISTOGRAM_BUCKETS]; } HistogramSum;
-typedef struct CodeSum { Outcome outcome; unsigned status; /* 0: all the others */ uint64_t count; } CodeSum;
+typedef struct CodeSum {
+    Outcome outcome;
+    unsigned status;            /* 0: all the others */
+    uint64_t count;
+} CodeSum;
 
 typedef struct CellSum {
     CodeSum codes[METRICS_WORKERS * CODES];
@@ -196,7 +202,7 @@ typedef struct CellSum {
 } CellSum;
 
 void metrics_sum(const Metrics *, uint32_t slot, CellSum *);
-/* Nanoseconds below which `part` (0 to 1) of what was counted lies, from a bucket's middle; 0 of none. */
+/* Nanoseconds below which `part` (0 to 1) of it lies, from a bucket's middle; 0 of none. */
 uint64_t histogram_quantile(const HistogramSum *, double part);
 extern const char *const start_names[START_KINDS];
 extern const char *const outcome_names[OUTCOMES];

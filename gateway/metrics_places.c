@@ -1,14 +1,15 @@
-/* Places that are limited over all workers.  One word per place holds how many are taken, and of a tenant
- * how much memory; who takes one does so by compare-and-swap, and then notes it in a Held of the worker's
- * own, from which metrics_worker_gone gives back what a dead worker had.
+/* Places that are limited over all workers.  One word per place holds how many are taken, and of a
+ * tenant how much memory; who takes one does so by compare-and-swap, and then notes it in a Held of
+ * the worker's own, from which metrics_worker_gone gives back what a dead worker had.
  *
- * A worker can die between the two steps: killed, or one of its threads crashing while another is there.
- * Its Held then says that something was begun and not ended, but not whether the word has changed.  The
- * word is made right from what all *other* workers hold: that sum is exact at an instant when none of them
- * is between its own two steps, and the word's version, which every change moves on, shows that nothing
- * was changed from that instant to the swap.  The steps are nanoseconds apart, so such an instant comes
- * soon; should it not within the tries here, at most one place for each thread that the dead worker had
- * stays taken until the next worker's end, when it is tried again. */
+ * A worker can die between the two steps: killed, or one of its threads crashing while another is
+ * there. Its Held then says that something was begun and not ended, but not whether the word has
+ * changed.  The word is made right from what all *other* workers hold: that sum is exact at an
+ * instant when none of them is between its own two steps, and the word's version, which every
+ * change moves on, shows that nothing was changed from that instant to the swap.  The steps are
+ * nanoseconds apart, so such an instant comes soon; should it not within the tries here, at most
+ * one place for each thread that the dead worker had stays taken until the next worker's end, when
+ * it is tried again. */
 #include "gateway/metrics_memory.h"
 
 #include <assert.h>
@@ -34,7 +35,8 @@ static uint64_t next_version(uint64_t word, uint64_t taken)
     return ((word & ~TAKEN_MASK) + VERSION_ONE) | taken; /* it wraps: only equality counts */
 }
 
-static bool take(Metrics *m, unsigned worker, size_t place, uint32_t most, uint64_t units, uint64_t most_units)
+static bool take(Metrics *m, unsigned worker, size_t place, uint32_t most, uint64_t units,
+                 uint64_t most_units)
 {
     if (worker >= METRICS_WORKERS || place >= PLACES) return false;
     if (most > METRICS_PLACES) most = METRICS_PLACES;
@@ -61,15 +63,16 @@ static uint64_t without(uint64_t taken, uint64_t less)
 {
     const uint64_t count = taken & COUNT_MASK, less_count = less & COUNT_MASK;
     const uint64_t units = taken & BYTES_MASK, less_units = less & BYTES_MASK;
-    return (count > less_count ? count - less_count : 0) | (units > less_units ? units - less_units : 0);
+    return (count > less_count ? count - less_count : 0) |
+           (units > less_units ? units - less_units : 0);
 }
 
 static void shared_give(_Atomic uint64_t *shared, uint64_t less)
 {
     uint64_t word = atomic_load_explicit(shared, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(shared, &word,
-                                                  next_version(word, without(word & TAKEN_MASK, less)),
-                                                  memory_order_acq_rel, memory_order_relaxed)) {}
+    while (!atomic_compare_exchange_weak_explicit(
+        shared, &word, next_version(word, without(word & TAKEN_MASK, less)), memory_order_acq_rel,
+        memory_order_relaxed)) {}
 }
 
 static void give(Metrics *m, unsigned worker, size_t place, uint64_t units)
@@ -112,10 +115,12 @@ static bool make_right(Metrics *m, unsigned worker, size_t place)
     for (unsigned i = 1; i <= TRIES; i++) {
         uint64_t word = atomic_load_explicit(shared, memory_order_acquire), sum;
         if (held_by_others(m, worker, place, &sum) &&
-            atomic_compare_exchange_strong_explicit(shared, &word, next_version(word, sum & TAKEN_MASK),
+            atomic_compare_exchange_strong_explicit(shared, &word,
+                                                    next_version(word, sum & TAKEN_MASK),
                                                     memory_order_acq_rel, memory_order_relaxed))
             return true;
-        if (i % TRIES_UNTIL_YIELD == 0) sched_yield(); /* one that was preempted between its steps */
+        if (i % TRIES_UNTIL_YIELD == 0)
+            sched_yield(); /* one that was preempted between its steps */
     }
     return false;
 }
@@ -149,7 +154,8 @@ uint32_t place_count(const Metrics *m, size_t place)
 
 uint64_t place_bytes(const Metrics *m, size_t place)
 {
-    return (atomic_load_explicit(&m->places[place].word, memory_order_relaxed) & BYTES_MASK) << UNIT_SHIFT;
+    return (atomic_load_explicit(&m->places[place].word, memory_order_relaxed) & BYTES_MASK)
+           << UNIT_SHIFT;
 }
 
 /* ---- What they are for ---- */
@@ -179,10 +185,11 @@ void metrics_unqueue(Metrics *m, unsigned worker, uint32_t slot)
     give(m, worker, place_of(PLACE_QUEUE, METRICS_FUNCTIONS, slot), 0);
 }
 
-bool metrics_tenant_enter(Metrics *m, unsigned worker, uint32_t tenant, uint32_t most, uint64_t bytes,
-                          uint64_t most_bytes)
+bool metrics_tenant_enter(Metrics *m, unsigned worker, uint32_t tenant, uint32_t most,
+                          uint64_t bytes, uint64_t most_bytes)
 {
-    const uint64_t most_units = most_bytes >> UNIT_SHIFT; /* rounded down, and what is asked for up */
+    const uint64_t most_units =
+        most_bytes >> UNIT_SHIFT; /* rounded down, and what is asked for up */
     return take(m, worker, place_of(PLACE_TENANT, METRICS_TENANTS, tenant), most, units_of(bytes),
                 most_units < BYTES_MASK ? most_units : BYTES_MASK);
 }

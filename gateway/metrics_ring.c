@@ -1,6 +1,7 @@
-/* Rings of errors and lines of log.  A writer takes a number from the ring's head, marks the record, fills
- * it and completes the mark; a reader looks at the mark before and after.  Two writers are at one record only if one
- * of them is a whole ring late, or died there; a sum over the words then shows a mixture, and nobody ever waits. */
+/* Rings of errors and lines of log.  A writer takes a number from the ring's head, marks the
+ * record, fills it and completes the mark; a reader looks at the mark before and after.  Two
+ * writers are at one record only if one of them is a whole ring late, or died there; a sum over the
+ * words then shows a mixture, and nobody ever waits. */
 #include "gateway/metrics_memory.h"
 
 #include <inttypes.h>
@@ -22,8 +23,8 @@ static uint64_t sum_of(const void *bytes, size_t words, uint64_t n)
 
 static size_t words_used(const RingText *r) { return (sizeof r->head + r->head.len + 7) / 8; }
 
-static void record_write(_Atomic uint64_t *stamp, _Atomic uint64_t *sum, _Atomic uint64_t *words, uint64_t n,
-                         const RingText *r)
+static void record_write(_Atomic uint64_t *stamp, _Atomic uint64_t *sum, _Atomic uint64_t *words,
+                         uint64_t n, const RingText *r)
 {
     const size_t used = words_used(r);
     uint64_t mark = atomic_load_explicit(stamp, memory_order_relaxed);
@@ -39,8 +40,8 @@ static void record_write(_Atomic uint64_t *stamp, _Atomic uint64_t *sum, _Atomic
                                             memory_order_relaxed);
 }
 
-static bool record_read(const _Atomic uint64_t *stamp, const _Atomic uint64_t *sum, const _Atomic uint64_t *words,
-                        uint64_t n, size_t most, RingText *out)
+static bool record_read(const _Atomic uint64_t *stamp, const _Atomic uint64_t *sum,
+                        const _Atomic uint64_t *words, uint64_t n, size_t most, RingText *out)
 {
     if (atomic_load_explicit(stamp, memory_order_acquire) != 2 * n + 2) return false;
     words_load(&out->head, words, sizeof out->head / 8);
@@ -49,8 +50,8 @@ static bool record_read(const _Atomic uint64_t *stamp, const _Atomic uint64_t *s
     words_load(out, words, used);
     const uint64_t expected = atomic_load_explicit(sum, memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(stamp, memory_order_relaxed) == 2 * n + 2 && out->head.len <= most &&
-           words_used(out) == used && sum_of(out, used, n) == expected;
+    return atomic_load_explicit(stamp, memory_order_relaxed) == 2 * n + 2 &&
+           out->head.len <= most && words_used(out) == used && sum_of(out, used, n) == expected;
 }
 
 static void head_fill(RecordHead *head, unsigned worker, const char *call_id, size_t len)
@@ -59,13 +60,14 @@ static void head_fill(RecordHead *head, unsigned worker, const char *call_id, si
     if (call_id) memcpy(head->call_id, call_id, strnlen(call_id, RECORD_CALL_ID - 1));
 }
 
-/* What is behind the text in the last word, so that no stack of the worker's gets into shared memory. */
+/* What is behind the text in its last word: no stack of the worker's gets into shared memory. */
 static void pad(RingText *r)
 {
     memset(r->text + r->head.len, 0, words_used(r) * 8 - sizeof r->head - r->head.len);
 }
 
-void metrics_log(Metrics *m, unsigned worker, uint32_t slot, const char *call_id, const char *line, size_t len)
+void metrics_log(Metrics *m, unsigned worker, uint32_t slot, const char *call_id, const char *line,
+                 size_t len)
 {
     Cell *cell = metrics_cell(m, worker, slot);
     if (!cell) return;
@@ -74,7 +76,8 @@ void metrics_log(Metrics *m, unsigned worker, uint32_t slot, const char *call_id
     head_fill(&r.head, worker, call_id, len);
     if (len > 0) memcpy(r.text, line, len);
     pad(&r);
-    const uint64_t n = atomic_fetch_add_explicit(&m->ring_heads[slot].log_next, 1, memory_order_relaxed);
+    const uint64_t n =
+        atomic_fetch_add_explicit(&m->ring_heads[slot].log_next, 1, memory_order_relaxed);
     LogRecord *record = &m->rings[slot].logs[n % LOG_RECORDS];
     record_write(&record->stamp, &record->sum, record->words, n, &r);
     atomic_fetch_add_explicit(&cell->log_lines, 1, memory_order_relaxed);
@@ -82,7 +85,10 @@ void metrics_log(Metrics *m, unsigned worker, uint32_t slot, const char *call_id
 
 /* ---- An error as text: the chain of messages, the trap, the guest's frames ---- */
 
-typedef struct Text { char *at; size_t len, size; } Text;
+typedef struct Text {
+    char *at;
+    size_t len, size;
+} Text;
 
 __attribute__((format(printf, 2, 3))) static void put(Text *t, const char *format, ...)
 {
@@ -110,7 +116,8 @@ static void put_error(Text *t, const fnvm_error *error)
     }
 }
 
-void metrics_error(Metrics *m, unsigned worker, uint32_t slot, const char *call_id, const fnvm_error *error)
+void metrics_error(Metrics *m, unsigned worker, uint32_t slot, const char *call_id,
+                   const fnvm_error *error)
 {
     Cell *cell = metrics_cell(m, worker, slot);
     if (!cell || !error) return;
@@ -120,7 +127,8 @@ void metrics_error(Metrics *m, unsigned worker, uint32_t slot, const char *call_
     put_error(&text, error);
     head_fill(&r.head, worker, call_id, text.len);
     pad(&r);
-    const uint64_t n = atomic_fetch_add_explicit(&m->ring_heads[slot].error_next, 1, memory_order_relaxed);
+    const uint64_t n =
+        atomic_fetch_add_explicit(&m->ring_heads[slot].error_next, 1, memory_order_relaxed);
     ErrorRecord *record = &m->rings[slot].errors[n % ERROR_RECORDS];
     record_write(&record->stamp, &record->sum, record->words, n, &r);
     atomic_fetch_add_explicit(&cell->errors, 1, memory_order_relaxed);

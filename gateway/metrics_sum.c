@@ -1,14 +1,18 @@
-/* What all workers counted of a function, added up.  Nothing is stopped meanwhile, so two numbers may be a
- * request apart; a histogram's count is the sum of its buckets, so these two never are. */
+/* What all workers counted of a function, added up.  Nothing is stopped meanwhile, so two numbers
+ * may be a request apart; a histogram's count is the sum of its buckets, so these two never are. */
 #include "gateway/metrics_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const char *const start_names[START_KINDS] = {"cold", "restored", "reused"};
-const char *const outcome_names[OUTCOMES] = {"ok", "trap", "timeout", "exit", "bad_answer", "cut", "shed", "failed"};
+const char *const outcome_names[OUTCOMES] = {"ok",         "trap", "timeout", "exit",
+                                             "bad_answer", "cut",  "shed",    "failed"};
 
-static uint64_t load(const Count *count) { return atomic_load_explicit(count, memory_order_relaxed); }
+static uint64_t load(const Count *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
 
 static void histogram_sum(const Histogram *h, HistogramSum *out)
 {
@@ -33,11 +37,12 @@ static void code_sum(CellSum *out, uint32_t key, uint64_t count)
     out->codes[out->ncodes++] = (CodeSum){(Outcome)outcome, status, count};
 }
 
-/* What found no place in a table is a matter of guests' statuses, so its outcome is most likely fine. */
+/* What found no place in a table: guests choose statuses, so its outcome is most likely fine. */
 static void codes_sum(const Cell *cell, CellSum *out)
 {
     for (unsigned i = 0; i < CODE_OTHER; i++)
-        code_sum(out, atomic_load_explicit(&cell->codes[i].key, memory_order_relaxed), load(&cell->codes[i].count));
+        code_sum(out, atomic_load_explicit(&cell->codes[i].key, memory_order_relaxed),
+                 load(&cell->codes[i].count));
     code_sum(out, code_key(OUTCOME_OK, 0), load(&cell->codes[CODE_OTHER].count));
 }
 
@@ -84,5 +89,6 @@ uint64_t histogram_quantile(const HistogramSum *h, double part)
     unsigned i = 0;
     for (; i < HISTOGRAM_BUCKETS - 1; i++)
         if ((seen += h->buckets[i]) >= wanted) break;
-    return i == HISTOGRAM_BUCKETS - 1 ? histogram_from(i) : (histogram_from(i) + histogram_from(i + 1)) / 2;
+    return i == HISTOGRAM_BUCKETS - 1 ? histogram_from(i)
+                                      : (histogram_from(i) + histogram_from(i + 1)) / 2;
 }

@@ -1,6 +1,7 @@
-/* Prometheus' text format, version 0.0.4: a family's samples lie together behind its HELP and TYPE, so the
- * functions' sums are made first and gone through once per family.  A histogram's buckets here are powers
- * of two of nanoseconds, from 1.024 us to 68.7 s: the finer ones are for the status page. */
+/* Prometheus' text format, version 0.0.4: a family's samples lie together behind its HELP and TYPE,
+ * so the functions' sums are made first and gone through once per family.  A histogram's buckets
+ * here are powers of two of nanoseconds, from 1.024 us to 68.7 s: the finer ones are for the status
+ * page. */
 #include "gateway/metrics_memory.h"
 
 #include <inttypes.h>
@@ -20,8 +21,8 @@ static void begin(const Family *f, const char *name, const char *type, const cha
     fprintf(f->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* The text of a label: three escapes, and what is no UTF-8 must not get in: names come from files, so a
- * byte of another encoding is replaced. */
+/* The text of a label: three escapes, and what is no UTF-8 must not get in: names come from files,
+ * so a byte of another encoding is replaced. */
 static void label_text(FILE *out, const char *text, size_t most)
 {
     char clean[METRICS_NAME * 3];
@@ -52,7 +53,8 @@ static void seconds(FILE *out, uint64_t ns)
 }
 
 /* One number per function, at `offset` in its sum. */
-static void per_function(const Family *f, const char *name, const char *type, const char *help, size_t offset)
+static void per_function(const Family *f, const char *name, const char *type, const char *help,
+                         size_t offset)
 {
     begin(f, name, type, help);
     for (uint32_t i = 0; i < f->n; i++) {
@@ -81,7 +83,8 @@ static void code_label(FILE *out, unsigned status)
 static void requests(const Family *f)
 {
     const char *name = "fnvm_requests_total";
-    begin(f, name, "counter", "Requests that were answered or given up, by how they ended and HTTP status.");
+    begin(f, name, "counter",
+          "Requests that were answered or given up, by how they ended and HTTP status.");
     for (uint32_t i = 0; i < f->n; i++)
         for (size_t c = 0; c < f->sums[i].ncodes; c++) {
             const CodeSum *code = &f->sums[i].codes[c];
@@ -96,7 +99,8 @@ static void requests(const Family *f)
 static void requests_by_code(const Family *f)
 {
     const char *name = "http_requests_total";
-    begin(f, name, "counter", "Requests by HTTP status: fnvm_requests_total under of-watchdog's name.");
+    begin(f, name, "counter",
+          "Requests by HTTP status: fnvm_requests_total under of-watchdog's name.");
     for (uint32_t i = 0; i < f->n; i++) {
         const CellSum *sum = &f->sums[i];
         for (size_t c = 0; c < sum->ncodes; c++) {
@@ -116,7 +120,8 @@ static void requests_by_code(const Family *f)
 }
 
 /* `kind` NULL: without that label. */
-static void histogram(const Family *f, const char *name, uint32_t slot, const char *kind, const HistogramSum *h)
+static void histogram(const Family *f, const char *name, uint32_t slot, const char *kind,
+                      const HistogramSum *h)
 {
     char labels[64] = "", series[80];
     if (kind) snprintf(labels, sizeof labels, ",start=\"%s\"", kind);
@@ -153,7 +158,8 @@ static void by_start(const Family *f, const char *name, const char *help, size_t
 static void all_starts(const Family *f)
 {
     const char *name = "http_request_duration_seconds";
-    begin(f, name, "histogram", "fnvm_request_duration_seconds of all starts, under of-watchdog's name.");
+    begin(f, name, "histogram",
+          "fnvm_request_duration_seconds of all starts, under of-watchdog's name.");
     for (uint32_t i = 0; i < f->n; i++) {
         HistogramSum all = {0};
         for (unsigned kind = 0; kind < START_KINDS; kind++) {
@@ -176,7 +182,8 @@ static void guest_memory(const Family *f)
         for (unsigned b = 0; b < MEMORY_BUCKETS; b++, most *= 4) {
             below += sum->memory[b];
             sample(f, "fnvm_guest_memory_bytes_bucket", i);
-            if (b < MEMORY_BUCKETS - 1) fprintf(f->out, ",le=\"%" PRIu64 "\"} %" PRIu64 "\n", most, below);
+            if (b < MEMORY_BUCKETS - 1)
+                fprintf(f->out, ",le=\"%" PRIu64 "\"} %" PRIu64 "\n", most, below);
             else fprintf(f->out, ",le=\"+Inf\"} %" PRIu64 "\n", below);
         }
         sample(f, "fnvm_guest_memory_bytes_sum", i);
@@ -225,7 +232,8 @@ static void about_tenants(const Family *f)
         label(f->out, "fnvm_tenant_in_flight{", "tenant", f->m->tenants[i], METRICS_NAME);
         fprintf(f->out, "} %" PRIu32 "\n", place_count(f->m, PLACE_TENANT + i));
     }
-    begin(f, "fnvm_tenant_memory_bytes", "gauge", "What these may use, against the tenant's ceiling.");
+    begin(f, "fnvm_tenant_memory_bytes", "gauge",
+          "What these may use, against the tenant's ceiling.");
     for (uint32_t i = 0; i < n; i++) {
         label(f->out, "fnvm_tenant_memory_bytes{", "tenant", f->m->tenants[i], METRICS_NAME);
         fprintf(f->out, "} %" PRIu64 "\n", place_bytes(f->m, PLACE_TENANT + i));
@@ -243,7 +251,8 @@ static void about_workers(const Family *f)
     }
     begin(f, "fnvm_workers", "gauge", "Worker processes that live.");
     fprintf(f->out, "fnvm_workers %u\n", alive);
-    begin(f, "fnvm_worker_restarts_total", "counter", "Workers that were forked in place of others.");
+    begin(f, "fnvm_worker_restarts_total", "counter",
+          "Workers that were forked in place of others.");
     fprintf(f->out, "fnvm_worker_restarts_total %" PRIu64 "\n", restarts);
     begin(f, "fnvm_start_time_seconds", "gauge", "When the gateway was started, since 1970.");
     fprintf(f->out, "fnvm_start_time_seconds %" PRIu64 ".%03" PRIu64 "\n", f->m->made_ms / 1000,
@@ -255,18 +264,24 @@ static void families(const Family *f)
     requests(f);
     per_function(f, "fnvm_shed_total", "counter", "Requests that were refused for want of a place.",
                  offsetof(CellSum, outcomes) + OUTCOME_SHED * sizeof(uint64_t));
-    by_start(f, "fnvm_request_duration_seconds", "From a request's arrival to the end of its answer.",
-             offsetof(CellSum, total));
-    by_start(f, "fnvm_start_duration_seconds", "Until a request had an instance.", offsetof(CellSum, start));
+    by_start(f, "fnvm_request_duration_seconds",
+             "From a request's arrival to the end of its answer.", offsetof(CellSum, total));
+    by_start(f, "fnvm_start_duration_seconds", "Until a request had an instance.",
+             offsetof(CellSum, start));
     guest_seconds(f);
     guest_memory(f);
     per_place(f, "fnvm_in_flight", "Requests at work.", PLACE_WORK);
     per_place(f, "fnvm_queued", "Requests that wait for a place.", PLACE_QUEUE);
-    per_function(f, "fnvm_ready_instances", "gauge", "Instances kept ready.", offsetof(CellSum, ready));
-    per_function(f, "fnvm_request_bytes_total", "counter", "Of bodies received.", offsetof(CellSum, bytes_in));
-    per_function(f, "fnvm_response_bytes_total", "counter", "Of bodies sent.", offsetof(CellSum, bytes_out));
-    per_function(f, "fnvm_errors_total", "counter", "Errors that were recorded.", offsetof(CellSum, errors));
-    per_function(f, "fnvm_log_lines_total", "counter", "Lines of log.", offsetof(CellSum, log_lines));
+    per_function(f, "fnvm_ready_instances", "gauge", "Instances kept ready.",
+                 offsetof(CellSum, ready));
+    per_function(f, "fnvm_request_bytes_total", "counter", "Of bodies received.",
+                 offsetof(CellSum, bytes_in));
+    per_function(f, "fnvm_response_bytes_total", "counter", "Of bodies sent.",
+                 offsetof(CellSum, bytes_out));
+    per_function(f, "fnvm_errors_total", "counter", "Errors that were recorded.",
+                 offsetof(CellSum, errors));
+    per_function(f, "fnvm_log_lines_total", "counter", "Lines of log.",
+                 offsetof(CellSum, log_lines));
     per_function(f, "fnvm_log_dropped_bytes_total", "counter", "Log beyond a request's limit.",
                  offsetof(CellSum, log_dropped));
     about_functions(f);

@@ -1,8 +1,10 @@
-/* A loop around an Http server.  Each request is answered at once from what is in memory; the mapping of the
- * numbers is made read-only first, so nothing that is wrong here changes what workers go by.
+/* A loop around an Http server.  Each request is answered at once from what is in memory; the
+ * mapping of the numbers is made read-only first, so nothing that is wrong here changes what
+ * workers go by.
  *
- * The page may run the one script that is in it, named by its hash, and ask this server; a browser that was
- * brought here by a name which a stranger's DNS gives for a loopback address is refused what has guests' text. */
+ * The page may run the one script that is in it, named by its hash, and ask this server; a browser
+ * that was brought here by a name which a stranger's DNS gives for a loopback address is refused
+ * what has guests' text. */
 #include "gateway/status.h"
 
 #include <arpa/inet.h>
@@ -29,12 +31,15 @@ typedef struct Status {
 } Status;
 
 static HttpText text_of(const char *at) { return (HttpText){at, strlen(at)}; }
-static bool is(HttpText t, const char *what) { return t.len == strlen(what) && memcmp(t.at, what, t.len) == 0; }
+static bool is(HttpText t, const char *what)
+{
+    return t.len == strlen(what) && memcmp(t.at, what, t.len) == 0;
+}
 
 /* ---- Answers ---- */
 
-static void answer(HttpRequest *r, unsigned status, const char *type, const char *policy, const void *body,
-                   size_t len)
+static void answer(HttpRequest *r, unsigned status, const char *type, const char *policy,
+                   const void *body, size_t len)
 {
     const HttpField fields[] = {
         {text_of("Content-Type"), text_of(type)},
@@ -42,7 +47,8 @@ static void answer(HttpRequest *r, unsigned status, const char *type, const char
         {text_of("X-Content-Type-Options"), text_of("nosniff")},
         {text_of("Referrer-Policy"), text_of("no-referrer")},
         {text_of("Cross-Origin-Resource-Policy"), text_of("same-origin")},
-        {text_of("Content-Security-Policy"), text_of(policy ? policy : "default-src 'none'; frame-ancestors 'none'")},
+        {text_of("Content-Security-Policy"),
+         text_of(policy ? policy : "default-src 'none'; frame-ancestors 'none'")},
         {text_of("Allow"), text_of("GET, HEAD")},
     };
     const size_t n = sizeof fields / sizeof *fields;
@@ -80,7 +86,8 @@ static bool query_value(HttpText query, const char *name, char *out, size_t size
     for (const char *at = query.at, *end = at + query.len; at < end;) {
         const char *next = memchr(at, '&', (size_t)(end - at));
         if (!next) next = end;
-        if ((size_t)(next - at) > name_len && memcmp(at, name, name_len) == 0 && at[name_len] == '=') {
+        if ((size_t)(next - at) > name_len && memcmp(at, name, name_len) == 0 &&
+            at[name_len] == '=') {
             *len = 0;
             for (at += name_len + 1; at < next && *len < size; at++) {
                 char c = *at == '+' ? ' ' : *at;
@@ -101,7 +108,8 @@ static bool asked_function(const Status *s, HttpRequest *r, uint32_t *slot)
 {
     char name[METRICS_NAME];
     size_t len;
-    if (query_value(http_query(r), "function", name, sizeof name, &len) && metrics_find(s->metrics, name, len, slot))
+    if (query_value(http_query(r), "function", name, sizeof name, &len) &&
+        metrics_find(s->metrics, name, len, slot))
         return true;
     answer_text(r, 404, "no such function\n");
     return false;
@@ -205,8 +213,11 @@ static void arrived(void *env, HttpRequest *r)
         const char *path;
         void (*give)(const Status *, HttpRequest *);
         bool any_host; /* nothing of guests is in it */
-    } pages[] = {{"/", give_page, false}, {"/status.json", give_status, false}, {"/logs", give_logs, false},
-                 {"/metrics", give_prometheus, true}, {"/_/health", give_health, true}};
+    } pages[] = {{"/", give_page, false},
+                 {"/status.json", give_status, false},
+                 {"/logs", give_logs, false},
+                 {"/metrics", give_prometheus, true},
+                 {"/_/health", give_health, true}};
     http_limit_body(r, 0);
     if (http_answered(r)) return;
     if (!is(http_method(r), "GET") && !is(http_method(r), "HEAD")) {
@@ -245,9 +256,11 @@ static void policy_make(Status *s)
     char script[64], style[64];
     policy_hash("<script>", "</script>", script);
     policy_hash("<style>", "</style>", style);
-    snprintf(s->policy, sizeof s->policy,
-             "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; "
-             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'", script, style);
+    snprintf(
+        s->policy, sizeof s->policy,
+        "default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        script, style);
 }
 
 static int signals(void)
@@ -286,9 +299,14 @@ static int end_with(fnvm_error *error)
 
 int status_main(int listener, Metrics *metrics, int control)
 {
-    static const HttpLimits limits = {
-        .connections = 200, .connections_per_address = 0, .head_bytes = 8192, .body_bytes = 0,
-        .buffer_bytes = 1 << 16, .head_ms = 5000, .body_ms = 5000, .idle_ms = 30000};
+    static const HttpLimits limits = {.connections = 200,
+                                      .connections_per_address = 0,
+                                      .head_bytes = 8192,
+                                      .body_bytes = 0,
+                                      .buffer_bytes = 1 << 16,
+                                      .head_ms = 5000,
+                                      .body_ms = 5000,
+                                      .idle_ms = 30000};
     Status s = {.metrics = metrics};
     const HttpHandlers handlers = {&s, arrived, ready, gone};
     const int ended = signals();

@@ -1,5 +1,5 @@
-/* Three small files of /proc per process.  Resident memory counts pages of images once per process that maps
- * them, though they are there once: docs/monitoring.md says so. */
+/* Three small files of /proc per process.  Resident memory counts pages of images once per process
+ * that maps them, though they are there once: docs/monitoring.md says so. */
 #include "gateway/status_process.h"
 
 #include <dirent.h>
@@ -45,12 +45,14 @@ static bool look(Process *p)
 {
     char text[1024];
     uint64_t resident, user, system;
-    if (!read_text(p->pid, "statm", text, sizeof text) || sscanf(text, "%*u %" SCNu64, &resident) != 1)
+    if (!read_text(p->pid, "statm", text, sizeof text) ||
+        sscanf(text, "%*u %" SCNu64, &resident) != 1)
         return false;
     if (!read_text(p->pid, "stat", text, sizeof text)) return false;
     const char *behind_name = strrchr(text, ')'); /* a name may have anything in it */
-    if (!behind_name || sscanf(behind_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
-                               &user, &system) != 2)
+    if (!behind_name ||
+        sscanf(behind_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
+               &user, &system) != 2)
         return false;
     p->rss_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
     p->cpu_ms = (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
@@ -81,8 +83,9 @@ void processes_json(const Metrics *m, FILE *out)
     fputc('[', out);
     for (size_t i = 0; i < n; i++) {
         const Process *p = &list[i];
-        fprintf(out, "%s\n{\"role\": \"%s\", \"worker\": %d, \"pid\": %d, \"rss_bytes\": %" PRIu64
-                     ", \"fds\": %" PRIu64 ", \"cpu_ms\": %" PRIu64 "}",
+        fprintf(out,
+                "%s\n{\"role\": \"%s\", \"worker\": %d, \"pid\": %d, \"rss_bytes\": %" PRIu64
+                ", \"fds\": %" PRIu64 ", \"cpu_ms\": %" PRIu64 "}",
                 i ? "," : "", p->role, p->worker, p->pid, p->rss_bytes, p->fds, p->cpu_ms);
     }
     fputc(']', out);
@@ -99,19 +102,23 @@ void processes_prometheus(const Metrics *m, FILE *out)
 {
     Process list[PROCESSES_MOST];
     const size_t n = all(m, list);
-    fputs("# HELP fnvm_process_resident_memory_bytes Of the gateway's processes; pages of images count in each.\n"
-          "# TYPE fnvm_process_resident_memory_bytes gauge\n", out);
+    fputs("# HELP fnvm_process_resident_memory_bytes Of the gateway's processes; pages of images "
+          "count in each.\n"
+          "# TYPE fnvm_process_resident_memory_bytes gauge\n",
+          out);
     for (size_t i = 0; i < n; i++) {
         sample(out, "fnvm_process_resident_memory_bytes", &list[i]);
         fprintf(out, "%" PRIu64 "\n", list[i].rss_bytes);
     }
-    fputs("# HELP fnvm_process_open_fds File descriptors.\n# TYPE fnvm_process_open_fds gauge\n", out);
+    fputs("# HELP fnvm_process_open_fds File descriptors.\n# TYPE fnvm_process_open_fds gauge\n",
+          out);
     for (size_t i = 0; i < n; i++) {
         sample(out, "fnvm_process_open_fds", &list[i]);
         fprintf(out, "%" PRIu64 "\n", list[i].fds);
     }
     fputs("# HELP fnvm_process_cpu_seconds_total Of processors, in user and system mode.\n"
-          "# TYPE fnvm_process_cpu_seconds_total counter\n", out);
+          "# TYPE fnvm_process_cpu_seconds_total counter\n",
+          out);
     for (size_t i = 0; i < n; i++) {
         sample(out, "fnvm_process_cpu_seconds_total", &list[i]);
         fprintf(out, "%" PRIu64 ".%03" PRIu64 "\n", list[i].cpu_ms / 1000, list[i].cpu_ms % 1000);

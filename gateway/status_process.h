@@ -6,8 +6,8 @@
 
 #include "gateway/metrics.h"
 
-/* The master (the caller's parent), the caller, and every worker that lives; one that ends meanwhile, or
- * that may not be looked at, is left out. */
+/* The master (the caller's parent), the caller, and every worker that lives; one that ends
+ * meanwhile, or that may not be looked at, is left out. */
 void processes_json(const Metrics *, FILE *out);       /* an array */
 void processes_prometheus(const Metrics *, FILE *out); /* families of their own */
 

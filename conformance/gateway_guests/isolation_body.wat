@@ -1,6 +1,7 @@
-  ;; Searches everything that a guest can read for what another request left there, then fills all of it with
-  ;; a secret of this request's, and answers "hits=XXXXXXXX secret=XXXXXXXXXXXXXXXX\n".  A request's body ends
-  ;; in the mark "sEcReT8!" and 16 digits; in memory a secret is the word $mark_word and the number.
+  ;; Searches everything that a guest can read for what another request left there, then fills all
+  ;; of it with a secret of this request's, and answers "hits=XXXXXXXX secret=XXXXXXXXXXXXXXXX\n".
+  ;; A request's body ends in the mark "sEcReT8!" and 16 digits; in memory a secret is the word
+  ;; $mark_word and the number.
   ;;
   ;; The search comes before the request is read, so every mark that it finds is another's.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Reads Prometheus' text format from standard input as strictly as its documentation has it, and more: what a
-histogram must add up to, and that no series comes twice.  Prints what it found; status 1 if that is wrong.
+"""Reads Prometheus' text format from standard input as strictly as its documentation has it, and more: what
+a histogram must add up to, and that no series comes twice.  Prints what it found; status 1 if it is wrong.
 
   prometheus.py [NAME...]     also: families that must be there
 """
@@ -53,7 +53,8 @@ def parse(text):
             labels = re.findall(LABEL, match[2] or "")
             if len({name for name, _ in labels}) != len(labels):
                 raise Wrong(f"line {n}: a label twice")
-            samples.append((match[1][len(current):], tuple(sorted(labels)), number(line.rsplit(" ", 1)[1])))
+            value = number(line.rsplit(" ", 1)[1])
+            samples.append((match[1][len(current):], tuple(sorted(labels)), value))
     return families
 
 

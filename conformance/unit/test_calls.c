@@ -16,9 +16,13 @@
 
 #include "gateway/calls.h"
 
-typedef struct World { char dir[64]; Calls *calls; } World;
+typedef struct World {
+    char dir[64];
+    Calls *calls;
+} World;
 
-static const CallsLimits roomy = {.keep_ms = 60000, .bytes = 1 << 20, .pending = 100, .results = 100};
+static const CallsLimits roomy = {
+    .keep_ms = 60000, .bytes = 1 << 20, .pending = 100, .results = 100};
 
 static Calls *opened(const char *dir, CallsLimits limits)
 {
@@ -98,7 +102,8 @@ static void test_ids(void **state)
         _exit(0);
     }
     for (size_t i = 0; i < IDS; i++) call_id_new(ids[i]);
-    for (size_t i = 0; i < IDS; i++) assert_int_equal(read(pipes[0], ids[IDS + i], CALL_ID_BYTES), CALL_ID_BYTES);
+    for (size_t i = 0; i < IDS; i++)
+        assert_int_equal(read(pipes[0], ids[IDS + i], CALL_ID_BYTES), CALL_ID_BYTES);
     close(pipes[0]);
     close(pipes[1]);
     waitpid(pid, NULL, 0);
@@ -115,10 +120,14 @@ static void test_ids(void **state)
 static void test_hostile_ids(void **state)
 {
     World *w = *state;
-    static const char *const hostile[] = {
-        "", "../../../../../../../../../etc/passwd", "0b6f1d5c-7a53-4f0e-9d55-0123456789a", "numbers",
-        "0b6f1d5c-7a53-4f0e-9d55-0123456789abc", "0B6F1D5C-7a53-4f0e-9d55-0123456789ab",
-        "0b6f1d5c/7a53-4f0e-9d55-0123456789ab", "0b6f1d5c-7a53-4f0e-9d55-01234567.9ab"};
+    static const char *const hostile[] = {"",
+                                          "../../../../../../../../../etc/passwd",
+                                          "0b6f1d5c-7a53-4f0e-9d55-0123456789a",
+                                          "numbers",
+                                          "0b6f1d5c-7a53-4f0e-9d55-0123456789abc",
+                                          "0B6F1D5C-7a53-4f0e-9d55-0123456789ab",
+                                          "0b6f1d5c/7a53-4f0e-9d55-0123456789ab",
+                                          "0b6f1d5c-7a53-4f0e-9d55-01234567.9ab"};
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         CallResult r;
         assert_false(call_id_ok((HttpText){hostile[i], strlen(hostile[i])}));
@@ -131,7 +140,10 @@ static void test_hostile_ids(void **state)
 /* ---- Results ---- */
 
 static HttpText text(const char *at) { return (HttpText){at, strlen(at)}; }
-static bool same(HttpText a, const char *b) { return a.len == strlen(b) && memcmp(a.at, b, a.len) == 0; }
+static bool same(HttpText a, const char *b)
+{
+    return a.len == strlen(b) && memcmp(a.at, b, a.len) == 0;
+}
 
 static void test_result(void **state)
 {
@@ -139,7 +151,8 @@ static void test_result(void **state)
     char id[CALL_ID_BYTES];
     begin(w->calls, id);
     assert_int_equal(state_of(w->calls, id), CALL_PENDING);
-    const HttpField fields[] = {{text("Content-Type"), text("text/plain")}, {text("X-Empty"), text("")}};
+    const HttpField fields[] = {{text("Content-Type"), text("text/plain")},
+                                {text("X-Empty"), text("")}};
     assert_null(calls_finish(w->calls, id, 201, fields, 2, "a\0b", 3));
     reopen(w, roomy); /* as after a restart */
     CallResult r;
@@ -315,7 +328,8 @@ static void test_asking_meanwhile(void **state)
             }
         _exit(0);
     }
-    for (unsigned i = 0; i < CALLS; i++) assert_null(calls_finish(w->calls, ids[i], 200, NULL, 0, body, SIZE));
+    for (unsigned i = 0; i < CALLS; i++)
+        assert_null(calls_finish(w->calls, ids[i], 200, NULL, 0, body, SIZE));
     int status;
     waitpid(pid, &status, 0);
     assert_true(WIFEXITED(status));
@@ -327,15 +341,9 @@ static void test_asking_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),
-        WITH_CALLS(test_hostile_ids),
-        WITH_CALLS(test_result),
-        WITH_CALLS(test_damaged),
-        WITH_CALLS(test_limits),
-        WITH_CALLS(test_sweep),
-        WITH_CALLS(test_lost),
-        WITH_CALLS(test_fork),
-        WITH_CALLS(test_asking_meanwhile),
+        cmocka_unit_test(test_ids), WITH_CALLS(test_hostile_ids), WITH_CALLS(test_result),
+        WITH_CALLS(test_damaged),   WITH_CALLS(test_limits),      WITH_CALLS(test_sweep),
+        WITH_CALLS(test_lost),      WITH_CALLS(test_fork),        WITH_CALLS(test_asking_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The gateway's numbers: exact over processes, also when these die, and readable while they are written. */
+/* The gateway's numbers: exact over processes, also when these die; readable while written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,8 @@ static void test_slots(void **state)
 {
     Metrics *m = *state;
     uint32_t a, b, again;
-    assert_true(metrics_slot(m, "one", &a) && metrics_slot(m, "two", &b) && metrics_slot(m, "one", &again));
+    assert_true(metrics_slot(m, "one", &a) && metrics_slot(m, "two", &b) &&
+                metrics_slot(m, "one", &again));
     assert_true(a != b && a == again);
     assert_true(metrics_find(m, "two!", 3, &again) && again == b);
     assert_false(metrics_find(m, "tw", 2, &again));
@@ -96,12 +97,18 @@ static void test_quantiles(void **state)
     uint32_t slot;
     assert_true(metrics_slot(m, "f", &slot));
     for (unsigned i = 1; i <= 10000; i++)
-        metrics_count(m, i % 3, &(MetricsRequest){.slot = slot, .start = START_REUSED, .status = 200,
-                                                 .start_ns = 500, .total_ns = i * 1000});
+        metrics_count(m, i % 3,
+                      &(MetricsRequest){.slot = slot,
+                                        .start = START_REUSED,
+                                        .status = 200,
+                                        .start_ns = 500,
+                                        .total_ns = i * 1000});
     CellSum *sum = malloc(sizeof *sum);
     metrics_sum(m, slot, sum);
-    static const struct { double part; uint64_t ns; } expected[] = {
-        {0.5, 5000000}, {0.9, 9000000}, {0.99, 9900000}};
+    static const struct {
+        double part;
+        uint64_t ns;
+    } expected[] = {{0.5, 5000000}, {0.9, 9000000}, {0.99, 9900000}};
     for (size_t i = 0; i < 3; i++) {
         const uint64_t ns = histogram_quantile(&sum->total[START_REUSED], expected[i].part);
         assert_in_range(ns, expected[i].ns * 94 / 100, expected[i].ns * 106 / 100);
@@ -139,9 +146,14 @@ static void test_counting_in_processes(void **state)
     pid_t pids[PROCESSES];
     for (unsigned p = 0; p < PROCESSES; p++) {
         if ((pids[p] = fork()) != 0) continue;
-        for (unsigned i = 0; i < REQUESTS; i++) /* two of them have one number: as threads of a worker */
-            metrics_count(m, p / 2, &(MetricsRequest){.slot = slot, .start = START_RESTORED, .total_ns = 5000,
-                                                     .bytes_in = 3, .memory_bytes = p * 65536});
+        for (unsigned i = 0; i < REQUESTS;
+             i++) /* two of them have one number: as threads of a worker */
+            metrics_count(m, p / 2,
+                          &(MetricsRequest){.slot = slot,
+                                            .start = START_RESTORED,
+                                            .total_ns = 5000,
+                                            .bytes_in = 3,
+                                            .memory_bytes = p * 65536});
         _exit(0);
     }
     for (unsigned p = 0; p < PROCESSES; p++) wait_for(pids[p]);
@@ -201,9 +213,16 @@ static void test_cost(void **state)
     assert_true(metrics_slot(m, "f", &slot));
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (unsigned i = 0; i < ROUNDS; i++)
-        metrics_count(m, 0, &(MetricsRequest){.slot = slot, .start = START_REUSED, .status = 200, .start_ns = 900,
-                                             .guest_ns = 3000, .total_ns = 20000 + i, .bytes_in = 10,
-                                             .bytes_out = 100, .memory_bytes = 1 << 20});
+        metrics_count(m, 0,
+                      &(MetricsRequest){.slot = slot,
+                                        .start = START_REUSED,
+                                        .status = 200,
+                                        .start_ns = 900,
+                                        .guest_ns = 3000,
+                                        .total_ns = 20000 + i,
+                                        .bytes_in = 10,
+                                        .bytes_out = 100,
+                                        .memory_bytes = 1 << 20});
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ns = (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
     print_message("metrics_count: %.0f ns\n", ns / ROUNDS);
@@ -255,7 +274,8 @@ static void test_tenants(void **state)
 }
 
 /* Workers that take and give without end. */
-static void churn(Metrics *m, unsigned worker, _Atomic int *inside, int most, _Atomic int *wrong, unsigned rounds)
+static void churn(Metrics *m, unsigned worker, _Atomic int *inside, int most, _Atomic int *wrong,
+                  unsigned rounds)
 {
     for (unsigned i = 0; i < rounds; i++) {
         if (!metrics_enter(m, worker, 0, (uint32_t)most)) continue;
@@ -271,7 +291,8 @@ static void test_places_are_exact(void **state)
 {
     Metrics *m = *state;
     enum { PROCESSES = 4, MOST = 2, ROUNDS = 200000 };
-    _Atomic int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic int *shared =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
     pid_t pids[PROCESSES];
     for (unsigned p = 0; p < PROCESSES; p++) {
@@ -314,19 +335,21 @@ static void test_places_of_the_killed(void **state)
     print_message("%u of %d were killed between the steps\n", between, KILLS);
 }
 
-/* What a kill leaves at each point of taking and giving, made by hand, beside a worker that holds two. */
+/* What a kill leaves at each point, made by hand, beside a worker that holds two. */
 static void test_each_step(void **state)
 {
     Metrics *m = *state;
     Held *h = &m->parts[7].held[PLACE_WORK];
     for (unsigned step = 0; step < 4; step++) {
-        assert_true(metrics_enter(m, 1, 0, 10) && metrics_enter(m, 1, 0, 10) && metrics_enter(m, 7, 0, 10));
+        assert_true(metrics_enter(m, 1, 0, 10) && metrics_enter(m, 1, 0, 10) &&
+                    metrics_enter(m, 7, 0, 10));
         if (step == 1) { /* taken, and not noted */
             assert_true(metrics_enter(m, 7, 0, 10));
             h->held = h->held / 2;
             h->ended--;
-        } else if (step == 2) h->ended--; /* noted, and not ended; or given and not taken off the note */
-        else if (step == 3) h->begun++;   /* begun only */
+        } else if (step == 2)
+            h->ended--; /* noted, and not ended; or given and not taken off the note */
+        else if (step == 3) h->begun++; /* begun only */
         metrics_worker_gone(m, 7);
         assert_int_equal(place_count(m, PLACE_WORK), 2);
         assert_int_equal(h->held | h->begun | h->ended, 0);
@@ -382,7 +405,8 @@ static void test_hostile_text(void **state)
     char *text;
     size_t len;
     uint64_t from = 0;
-    static const char hostile[] = "a\"b\\c\x1b[31m\xff\xc0\xaf\xed\xa0\x80\xf5 \xc2\x9b \xe2\x82\xac\0z</script>";
+    static const char hostile[] =
+        "a\"b\\c\x1b[31m\xff\xc0\xaf\xed\xa0\x80\xf5 \xc2\x9b \xe2\x82\xac\0z</script>";
     assert_true(metrics_slot(m, "f\"\\\n\xff", &slot));
     metrics_log(m, 0, slot, "\"<id>", hostile, sizeof hostile - 1);
     metrics_logs(m, slot, &from, &text, &len);
@@ -410,7 +434,8 @@ static void test_errors(void **state)
     char *text;
     size_t len;
     assert_true(metrics_slot(m, "f", &slot));
-    fnvm_error *error = fnvm_error_wrap(fnvm_error_new(FNVM_E_IO, "the reason"), "the function failed");
+    fnvm_error *error =
+        fnvm_error_wrap(fnvm_error_new(FNVM_E_IO, "the reason"), "the function failed");
     metrics_error(m, 3, slot, "id-1", error);
     fnvm_error_free(error);
     for (unsigned i = 0; i < 3; i++) { /* longer than fits */
@@ -432,7 +457,8 @@ static void test_errors(void **state)
 /* A guest's trap, with its frames and the names in its module. */
 static void test_backtrace(void **state)
 {
-    static const char wat[] = "(module $app (func $inner unreachable) (func $outer (export \"run\") call $inner))";
+    static const char wat[] =
+        "(module $app (func $inner unreachable) (func $outer (export \"run\") call $inner))";
     Metrics *m = *state;
     uint32_t slot;
     uint8_t *wasm;
@@ -468,14 +494,20 @@ static void test_backtrace(void **state)
     free(wasm);
 }
 
-typedef struct Writer { Metrics *m; uint32_t slot; unsigned worker; _Atomic bool *stop; } Writer;
+typedef struct Writer {
+    Metrics *m;
+    uint32_t slot;
+    unsigned worker;
+    _Atomic bool *stop;
+} Writer;
 
 static void *write_lines(void *arg)
 {
     const Writer *w = arg;
     char line[300];
     memset(line, 'a' + (int)w->worker, sizeof line);
-    for (size_t i = 0; !*w->stop; i++) metrics_log(w->m, w->worker, w->slot, "x", line, i % sizeof line);
+    for (size_t i = 0; !*w->stop; i++)
+        metrics_log(w->m, w->worker, w->slot, "x", line, i % sizeof line);
     return NULL;
 }
 
@@ -501,7 +533,8 @@ static void test_reading_meanwhile(void **state)
             const uint64_t next = m->ring_heads[slot].log_next;
             if (next < i + 1 || !ring_log(m, slot, next - 1 - i, &r)) continue;
             seen++;
-            for (uint32_t b = 0; b < r.head.len; b++) mixed = mixed || r.text[b] != 'a' + (int)r.head.worker;
+            for (uint32_t b = 0; b < r.head.len; b++)
+                mixed = mixed || r.text[b] != 'a' + (int)r.head.worker;
         }
     stop = true;
     for (unsigned i = 0; i < WRITERS; i++) pthread_join(threads[i], NULL);
@@ -519,9 +552,9 @@ static void test_damaged_records(void **state)
     assert_true(metrics_slot(m, "f", &slot));
     for (unsigned i = 0; i < 6; i++) metrics_log(m, 0, slot, "x", "line", 4);
     LogRecord *logs = m->rings[slot].logs;
-    logs[1].stamp--;                     /* not completed */
+    logs[1].stamp--;                        /* not completed */
     logs[2].words[1] |= 0xffffffff00000000; /* a length beyond everything */
-    logs[3].words[7] ^= 1;               /* text of another */
+    logs[3].words[7] ^= 1;                  /* text of another */
     metrics_logs(m, slot, &from, &text, &len);
     assert_int_equal(count_of(text, "\"text\""), 3);
     assert_int_equal(from, 6);
@@ -554,7 +587,9 @@ static void test_workers(void **state)
     assert_non_null(strstr(text, "\nfnvm_worker_restarts_total 1\n"));
     assert_non_null(strstr(text, "\nfnvm_workers 2\n"));
     assert_non_null(strstr(text, "\nfnvm_ready_instances{function=\"f\"} 3\n"));
-    assert_non_null(strstr(text, "fnvm_function_info{function=\"f\",version=\"1.2\",protocol=\"cgi\",tenant=\"acme\"} 1\n"));
+    assert_non_null(strstr(
+        text,
+        "fnvm_function_info{function=\"f\",version=\"1.2\",protocol=\"cgi\",tenant=\"acme\"} 1\n"));
     free(text);
     metrics_function(m, slot, &(MetricsFunction){0});
     metrics_prometheus(m, &text, &len);
