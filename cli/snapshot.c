@@ -1,8 +1,9 @@
 /* fnvm snapshot: lets a program start up, freezes it into an image, and says what came of it.
  *
- * Where it is frozen: between two calls, before the first or after an initializer has returned; in the midst of
- * `_start`, where the guest asks for it; or there, where it is about to read its standard input for
- * the first time.  The last two are in a host function: the image goes on from within it. */
+ * Where it is frozen: between two calls, before the first or after an initializer has returned;
+ * in the midst of `_start`, where the guest asks for it; or there, where it is about to read its
+ * standard input for the first time.  The last two are in a host function: the image goes on
+ * from within it. */
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -15,7 +16,14 @@
 #include "cli/target.h"
 #include "cli/train.h"
 
-typedef enum SnapshotAt { AT_DEFAULT, AT_AUTO, AT_START, AT_INIT, AT_CHECKPOINT, AT_STDIN } SnapshotAt;
+typedef enum SnapshotAt {
+    AT_DEFAULT,
+    AT_AUTO,
+    AT_START,
+    AT_INIT,
+    AT_CHECKPOINT,
+    AT_STDIN
+} SnapshotAt;
 
 typedef struct Snapshot {
     Session session;
@@ -45,12 +53,17 @@ enum {
 
 static int set_at(Snapshot *p, const char *text)
 {
-    static const char *const names[] = {[AT_AUTO] = "auto", [AT_START] = "start", [AT_INIT] = "init",
-                                        [AT_CHECKPOINT] = "checkpoint", [AT_STDIN] = "stdin"};
+    static const char *const names[] = {[AT_AUTO] = "auto",
+                                        [AT_START] = "start",
+                                        [AT_INIT] = "init",
+                                        [AT_CHECKPOINT] = "checkpoint",
+                                        [AT_STDIN] = "stdin"};
     for (SnapshotAt at = AT_AUTO; at <= AT_STDIN; at++)
         if (strcmp(text, names[at]) == 0) return p->at = at, -1;
-    return error_usage("snapshot", "--at: expected `auto`, `start`, `init`, `checkpoint` or `stdin`, "
-                       "found `%s`", text);
+    return error_usage("snapshot",
+                       "--at: expected `auto`, `start`, `init`, `checkpoint` or `stdin`, "
+                       "found `%s`",
+                       text);
 }
 
 /* -r DST=SRC, which others use to give an export another function. */
@@ -90,15 +103,18 @@ static int check_options(const Snapshot *p)
 {
     if (!p->session.options.file) return error_usage("snapshot", "which file?");
     if (p->session.options.approved || p->session.options.depot)
-        return error_usage("snapshot", "it asks no depot: --approved and --depot are for `fnvm run`; "
+        return error_usage("snapshot",
+                           "it asks no depot: --approved and --depot are for `fnvm run`; "
                            "`fnvm install` takes images of what it approves");
     if (!p->path && strcmp(p->session.options.file, "-") == 0)
         return error_usage("snapshot", "a module from standard input needs -o FILE");
     bool midway = p->at == AT_CHECKPOINT || p->at == AT_STDIN;
     if ((midway || p->at == AT_START) && p->initializer)
-        return error_usage("snapshot", "-f is for --at=init: with the others no initializer is called");
+        return error_usage("snapshot",
+                           "-f is for --at=init: with the others no initializer is called");
     if (midway && p->start)
-        return error_usage("snapshot", "-r is for --at=init and --at=start: with the others the image "
+        return error_usage("snapshot",
+                           "-r is for --at=init and --at=start: with the others the image "
                            "goes on in the midst of `_start`");
     return -1;
 }
@@ -139,8 +155,8 @@ static int choose_path(Snapshot *p)
 
 /* ---- Freezing ---- */
 
-/* All functions that have no code yet: what is missing in the image, every instance has to make.  What
- * was compiled before, as it was called, is what instances need first, and lies together. */
+/* All functions that have no code yet: what is missing in the image, every instance has to make.
+ * What was compiled before, as it was called, is what instances need first, and lies together. */
 static fnvm_error *compile_rest(const Session *s)
 {
     fnvm_error *error = NULL;
@@ -226,11 +242,13 @@ static bool imports_checkpoint(const fnvm_module *m)
 
 static int nothing_to_go_by(const Snapshot *p)
 {
-    return error_report(NULL, "when is the snapshot of `%s` to be taken? It has no initializer "
+    return error_report(NULL,
+                        "when is the snapshot of `%s` to be taken? It has no initializer "
                         "(wizer-initialize, wizer.initialize, _faasm_zygote, _initialize) and does "
                         "not import fnvm:snapshot checkpoint. Name an initializer with -f, use "
                         "--at=stdin for a program that starts up and then reads its standard "
-                        "input, or --at=start for one that is to start up in every instance", p->session.options.file);
+                        "input, or --at=start for one that is to start up in every instance",
+                        p->session.options.file);
 }
 
 /* Settles the way, and the initializer if that is it. */
@@ -354,8 +372,11 @@ static int read_signing_key(Snapshot *p)
 /* What the manifest says of starting up, where the command line does not. */
 static void take_init(Snapshot *p)
 {
-    static const SnapshotAt ats[] = {[INIT_NONE] = AT_DEFAULT, [INIT_START] = AT_START, [INIT_CALL] = AT_INIT,
-                                     [INIT_CHECKPOINT] = AT_CHECKPOINT, [INIT_STDIN] = AT_STDIN};
+    static const SnapshotAt ats[] = {[INIT_NONE] = AT_DEFAULT,
+                                     [INIT_START] = AT_START,
+                                     [INIT_CALL] = AT_INIT,
+                                     [INIT_CHECKPOINT] = AT_CHECKPOINT,
+                                     [INIT_STDIN] = AT_STDIN};
     const Manifest *m = p->session.manifest;
     if (!m || p->at != AT_DEFAULT || p->initializer) return;
     p->at = ats[m->init];

@@ -1,5 +1,6 @@
-/* What `fnvm deploy` and `fnvm gateway` say to a gateway: packets on a Unix socket (SOCK_SEQPACKET).  One to it, words
- * with a NUL behind each; then its answer, packets that begin with one of the letters below. */
+/* What `fnvm deploy` and `fnvm gateway` say to a gateway: packets on a Unix socket
+ * (SOCK_SEQPACKET).  One to it, words with a NUL behind each; then its answer, packets that
+ * begin with one of the letters below. */
 #ifndef FNVM_GATEWAY_ADMIN_H
 #define FNVM_GATEWAY_ADMIN_H
 

@@ -1,6 +1,7 @@
-/* A function's version in the depot is its own and a hash of all that its image is made of: the module, the manifest
- * and what the gateway adds to it.  So a function that did not change is found installed, and one that did is
- * installed anew, whether or not somebody remembered to count its version up. */
+/* A function's version in the depot is its own and a hash of all that its image is made of: the
+ * module, the manifest and what the gateway adds to it.  So a function that did not change is
+ * found installed, and one that did is installed anew, whether or not somebody remembered to
+ * count its version up. */
 #include "gateway/change.h"
 
 #include <errno.h>
@@ -63,7 +64,8 @@ static fnvm_error *read_directory(const char *path, ServeGateway *g)
 {
     char manifest[PATH_MAX];
     const int n = snprintf(manifest, sizeof manifest, "%s/function.yaml", path);
-    if (n < 0 || (size_t)n >= sizeof manifest) return fnvm_error_new(FNVM_E_USAGE, "`%s` is too long", path);
+    if (n < 0 || (size_t)n >= sizeof manifest)
+        return fnvm_error_new(FNVM_E_USAGE, "`%s` is too long", path);
     if (access(manifest, F_OK) != 0) {
         fnvm_error *error = serve_add_folder(g, path);
         if (error || g->nfunctions) return error;
@@ -100,9 +102,10 @@ static fnvm_error *read_source(const Source *source, ServeGateway **out)
     ServeGateway *g = NULL;
     fnvm_error *error = source->file ? read_file(source->file, &g) : serve_new(&g);
     if (source->workers && g) g->workers = source->workers;
-    if (!error && !(override(g, &g->listen, source->listen) && override(g, &g->status, source->status) &&
-                    override(g, &g->admin, source->admin) && override(g, &g->state, source->state) &&
-                    override(g, &g->depot, source->depot)))
+    if (!error &&
+        !(override(g, &g->listen, source->listen) && override(g, &g->status, source->status) &&
+          override(g, &g->admin, source->admin) && override(g, &g->state, source->state) &&
+          override(g, &g->depot, source->depot)))
         error = no_memory();
     if (error) serve_free(g);
     else *out = g;
@@ -123,7 +126,8 @@ static void drop(ServeGateway *g, const char *name)
     for (size_t i = 0; i < g->nfunctions; i++) {
         if (strcmp(g->functions[i].name, name) != 0) continue;
         manifest_free(g->functions[i].manifest);
-        memmove(&g->functions[i], &g->functions[i + 1], (g->nfunctions - i - 1) * sizeof *g->functions);
+        memmove(&g->functions[i], &g->functions[i + 1],
+                (g->nfunctions - i - 1) * sizeof *g->functions);
         g->nfunctions--;
         i--;
     }
@@ -188,8 +192,10 @@ static fnvm_error *roll_back(State *state, const Change *change, Kept *kept)
     fnvm_error *error = state_find(state, change->name, r);
     if (error) return error;
     if (!*r->before)
-        return fnvm_error_new(FNVM_E_NOT_FOUND, "there is no version of `%s` before this one: `fnvm gateway remove` "
-                              "brings back what the configuration has under this name, if it does", r->name);
+        return fnvm_error_new(FNVM_E_NOT_FOUND,
+                              "there is no version of `%s` before this one: `fnvm gateway remove` "
+                              "brings back what the configuration has under this name, if it does",
+                              r->name);
     char now[STATE_ID];
     memcpy(now, r->now, sizeof now);
     memcpy(r->now, r->before, sizeof r->now);
@@ -213,7 +219,8 @@ static fnvm_error *drain(const Change *change, Kept *kept)
 {
     Drained *d = &kept->drained;
     undrain(d, change->name);
-    if (d->n == DRAINED_MAX) return fnvm_error_new(FNVM_E_LIMIT, "%d functions are drained already", DRAINED_MAX);
+    if (d->n == DRAINED_MAX)
+        return fnvm_error_new(FNVM_E_LIMIT, "%d functions are drained already", DRAINED_MAX);
     memcpy(d->names[d->n++], change->name, STATE_NAME);
     return NULL;
 }
@@ -256,15 +263,19 @@ static void say(const ServeGateway *g, const Change *change, Kept *kept)
     const size_t size = sizeof kept->said;
     switch (change->kind) {
     case CHANGE_RELOAD:
-        snprintf(said, size, "%zu function%s served", g->nfunctions, g->nfunctions == 1 ? " is" : "s are");
+        snprintf(said, size, "%zu function%s served", g->nfunctions,
+                 g->nfunctions == 1 ? " is" : "s are");
         return;
     case CHANGE_DEPLOY: snprintf(said, size, "%s %s is deployed", name, version); return;
     case CHANGE_ROLLBACK: snprintf(said, size, "%s is back at %s", name, version); return;
     case CHANGE_REMOVE:
-        snprintf(said, size, f ? "%s is removed; the one of the configuration, %s, is served" : "%s is removed",
+        snprintf(said, size,
+                 f ? "%s is removed; the one of the configuration, %s, is served" : "%s is removed",
                  name, version);
         return;
-    case CHANGE_DRAIN: snprintf(said, size, "%s gets no more requests, until the next reload", name); return;
+    case CHANGE_DRAIN:
+        snprintf(said, size, "%s gets no more requests, until the next reload", name);
+        return;
     }
 }
 
@@ -292,8 +303,8 @@ static fnvm_error *build(const Source *source, State *state, const Change *chang
     return error ? error : install_functions(g);
 }
 
-fnvm_error *change_make(const Source *source, State *state, const Change *change, const Drained *drained,
-                       Config **out, Kept *kept)
+fnvm_error *change_make(const Source *source, State *state, const Change *change,
+                        const Drained *drained, Config **out, Kept *kept)
 {
     ServeGateway *g = NULL;
     *kept = (Kept){.drained = *drained};

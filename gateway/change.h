@@ -1,6 +1,7 @@
-/* Making the next table of functions: the sources are read, a change is applied, and every function is installed in
- * the depot, so that it has an image.  That takes long and runs compilers, and guests in processes of their own: a
- * process does it that the master forks and watches. */
+/* Making the next table of functions: the sources are read, a change is applied, and every
+ * function is installed in the depot, so that it has an image.  That takes long and runs
+ * compilers, and guests in processes of their own: a process does it that the master forks and
+ * watches. */
 #ifndef FNVM_GATEWAY_CHANGE_H
 #define FNVM_GATEWAY_CHANGE_H
 
@@ -10,7 +11,8 @@
 #include "gateway/state.h"
 
 typedef struct Source {   /* what the command line says */
-    const char *file;          /* a gateway's YAML, a function.yaml, a directory of functions, or a module; NULL: none */
+    const char *file;          /* a gateway's YAML, a function.yaml, a directory of functions, or a
+                                * module; NULL: none */
     const char *listen, *status, *admin, *state, *depot; /* or NULL: the file's word */
     uint32_t workers;          /* 0: likewise */
 } Source;

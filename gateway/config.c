@@ -1,5 +1,5 @@
-/* A Config is made of what serve.h has read: numbers get the sizes that the gateway counts in, routes are sorted,
- * and what contradicts itself is refused.  Strings stay where they were read. */
+/* A Config is made of what serve.h has read: numbers get the sizes that the gateway counts in,
+ * routes are sorted, and what contradicts itself is refused.  Strings stay where they were read. */
 #include "gateway/config.h"
 
 #include <stdlib.h>
@@ -35,28 +35,43 @@ static bool copy_given(Function *f, const ServeFunction *from)
     f->secrets = array(f->nsecrets, sizeof *f->secrets);
     if (!f->mounts || !f->env || !f->secrets) return false;
     for (size_t i = 0; i < f->nmounts; i++)
-        f->mounts[i] = (ConfigMount){from->mounts[i].host, from->mounts[i].guest, from->mounts[i].read_only};
+        f->mounts[i] =
+            (ConfigMount){from->mounts[i].host, from->mounts[i].guest, from->mounts[i].read_only};
     f->nenv = 0;
     for (size_t i = 0; i < from->nenv; i++) { /* null is the value that we have, if any */
         char *value = from->env[i].value ? from->env[i].value : getenv(from->env[i].name);
         if (value) f->env[f->nenv++] = (ConfigPair){from->env[i].name, value};
     }
     for (size_t i = 0; i < f->nsecrets; i++)
-        f->secrets[i] = (ConfigPair){from->settings.secrets[i].name, from->settings.secrets[i].file};
+        f->secrets[i] =
+            (ConfigPair){from->settings.secrets[i].name, from->settings.secrets[i].file};
     return true;
 }
 
 static bool make_function(Function *f, const ServeFunction *from)
 {
     const ServeSettings *s = &from->settings;
-    *f = (Function){
-        .name = from->name, .version = from->version, .slot = (uint32_t)from->slot,
-        .protocol = (Protocol)s->protocol, .image = from->image, .policy = from->policy, .tenant = s->tenant,
-        .tenant_slot = (uint32_t)from->tenant_slot,
-        .timeout_ms = ms(s->timeout), .body_bytes = s->body, .answer_bytes = s->answer, .log_bytes = s->log,
-        .memory_bytes = s->memory, .concurrency = (uint32_t)s->concurrency, .queue = (uint32_t)s->queue,
-        .ready = (uint32_t)s->ready, .calls = s->calls, .ncalls = s->ncalls,
-        .http_allow = s->http, .nhttp_allow = s->nhttp, .kv_prefix = s->kv && !*s->kv ? from->name : s->kv};
+    *f = (Function){.name = from->name,
+                    .version = from->version,
+                    .slot = (uint32_t)from->slot,
+                    .protocol = (Protocol)s->protocol,
+                    .image = from->image,
+                    .policy = from->policy,
+                    .tenant = s->tenant,
+                    .tenant_slot = (uint32_t)from->tenant_slot,
+                    .timeout_ms = ms(s->timeout),
+                    .body_bytes = s->body,
+                    .answer_bytes = s->answer,
+                    .log_bytes = s->log,
+                    .memory_bytes = s->memory,
+                    .concurrency = (uint32_t)s->concurrency,
+                    .queue = (uint32_t)s->queue,
+                    .ready = (uint32_t)s->ready,
+                    .calls = s->calls,
+                    .ncalls = s->ncalls,
+                    .http_allow = s->http,
+                    .nhttp_allow = s->nhttp,
+                    .kv_prefix = s->kv && !*s->kv ? from->name : s->kv};
     return copy_given(f, from);
 }
 
@@ -80,8 +95,9 @@ static fnvm_error *make_functions(Config *c, ServeGateway *g)
         for (size_t k = 0; k < i; k++) {
             const ServeFunction *other = &g->functions[k];
             if (strcmp(f->name, other->name) == 0)
-                return fnvm_error_new(FNVM_E_INVALID, "%s:%u: there is a function `%s` already, in %s:%u",
-                                      f->file, f->line, f->name, other->file, other->line);
+                return fnvm_error_new(FNVM_E_INVALID,
+                                      "%s:%u: there is a function `%s` already, in %s:%u", f->file,
+                                      f->line, f->name, other->file, other->line);
         }
         if (!make_function(&c->functions[i], f)) return no_memory();
     }
@@ -96,22 +112,30 @@ static fnvm_error *check_secrets(const Config *c, const ServeGateway *g)
         for (size_t k = 0; k < f->nsecrets; k++)
             for (size_t n = 0; n < f->nenv; n++)
                 if (strcmp(f->secrets[k].name, f->env[n].name) == 0)
-                    return fnvm_error_new(FNVM_E_INVALID, "%s:%u: `%s` has the variable %s as a secret, and "
-                                          "in its environment", g->functions[i].file,
-                                          g->functions[i].line, f->name, f->env[n].name);
+                    return fnvm_error_new(FNVM_E_INVALID,
+                                          "%s:%u: `%s` has the variable %s as a secret, and "
+                                          "in its environment",
+                                          g->functions[i].file, g->functions[i].line, f->name,
+                                          f->env[n].name);
     }
     return NULL;
 }
 
 /* ---- Routes ---- */
 
-typedef struct Placed { Route route; const char *file; uint32_t line; } Placed; /* where it was read */
+typedef struct Placed {
+    Route route;
+    const char *file;
+    uint32_t line;
+} Placed; /* where it was read */
 
 static int compare_placed(const void *a, const void *b)
 {
     const Placed *one = a, *two = b;
     const int order = route_compare(&one->route, &two->route);
-    return order ? order : (one->route.function > two->route.function) - (one->route.function < two->route.function);
+    return order ? order
+                 : (one->route.function > two->route.function) -
+                       (one->route.function < two->route.function);
 }
 
 /* The default: all below /NAME. */
@@ -151,11 +175,11 @@ static fnvm_error *check_routes(const ServeGateway *g, const Placed *all, size_t
     for (size_t i = 1; i < n; i++) {
         const Placed *a = &all[i - 1], *b = &all[i];
         if (route_compare(&a->route, &b->route) != 0) continue;
-        return fnvm_error_new(FNVM_E_INVALID, "%s:%u: the route `%s%s%s%s` of `%s` is in %s:%u already, of `%s`",
-                              b->file, b->line, b->route.method ? b->route.method : "",
-                              b->route.method ? " " : "", b->route.host ? b->route.host : "", b->route.path,
-                              g->functions[b->route.function].name, a->file, a->line,
-                              g->functions[a->route.function].name);
+        return fnvm_error_new(
+            FNVM_E_INVALID, "%s:%u: the route `%s%s%s%s` of `%s` is in %s:%u already, of `%s`",
+            b->file, b->line, b->route.method ? b->route.method : "", b->route.method ? " " : "",
+            b->route.host ? b->route.host : "", b->route.path, g->functions[b->route.function].name,
+            a->file, a->line, g->functions[a->route.function].name);
     }
     return NULL;
 }
@@ -185,7 +209,8 @@ static fnvm_error *make_tenants(Config *c, const ServeGateway *g)
     if (!c->tenants) return no_memory();
     c->ntenants = g->ntenants;
     for (size_t i = 0; i < g->ntenants; i++)
-        c->tenants[i] = (Tenant){g->tenants[i].name, (uint32_t)g->tenants[i].concurrency, g->tenants[i].memory};
+        c->tenants[i] =
+            (Tenant){g->tenants[i].name, (uint32_t)g->tenants[i].concurrency, g->tenants[i].memory};
     return NULL;
 }
 

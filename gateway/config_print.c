@@ -1,5 +1,6 @@
-/* A Config as the YAML that it could have been read from.  Quantities are written as they are, and everything is
- * said, so that a default that changes between two versions changes nothing for who reads it. */
+/* A Config as the YAML that it could have been read from.  Quantities are written as they are,
+ * and everything is said, so that a default that changes between two versions changes nothing
+ * for who reads it. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,8 @@ static void put_tenants(Print *p, const Config *c)
     for (size_t i = 0; i < c->ntenants; i++) {
         const Tenant *t = &c->tenants[i];
         fprintf(p->out, "  %s: {", t->name); /* needs no quotes */
-        if (t->concurrency != UINT32_MAX) fprintf(p->out, "concurrency: %" PRIu32 ", ", t->concurrency);
+        if (t->concurrency != UINT32_MAX)
+            fprintf(p->out, "concurrency: %" PRIu32 ", ", t->concurrency);
         if (t->memory_bytes != UINT64_MAX) fprintf(p->out, "memory: %" PRIu64, t->memory_bytes);
         fputs("}\n", p->out);
     }
@@ -170,6 +172,7 @@ fnvm_error *config_print(const Config *c, char **text, size_t *len)
     if (fclose(p.out) == 0 && written && p.ok) return NULL;
     free(*text);
     *text = NULL;
-    return written ? fnvm_error_new(FNVM_E_UNSUPPORTED, "a path or a value in the configuration is no UTF-8")
+    return written ? fnvm_error_new(FNVM_E_UNSUPPORTED,
+                                    "a path or a value in the configuration is no UTF-8")
                    : fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
 }

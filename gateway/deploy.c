@@ -1,4 +1,5 @@
-/* fnvm deploy and fnvm gateway: one packet to the gateway's admin socket, and what comes back is printed. */
+/* fnvm deploy and fnvm gateway: one packet to the gateway's admin socket, and what comes back is
+ * printed. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -116,8 +117,10 @@ int command_deploy(int argc, char **argv)
     Ask a;
     int status = parse(&a, "deploy", argc, argv);
     if (status >= 0) return status;
-    if (optind >= argc) return error_usage("deploy", "which function? A directory with a function.yaml");
-    if (optind + 1 < argc) return error_usage("deploy", "`%s` is one word too many", argv[optind + 1]);
+    if (optind >= argc)
+        return error_usage("deploy", "which function? A directory with a function.yaml");
+    if (optind + 1 < argc)
+        return error_usage("deploy", "`%s` is one word too many", argv[optind + 1]);
     char *path = realpath(argv[optind], NULL);
     if (!path) {
         const int number = errno;
@@ -138,7 +141,8 @@ static const char *word_name(const void *table, size_t i) { return ((const Word 
 static int no_such_word(const char *text)
 {
     const char *close = closest_word(text, word_name, words);
-    if (close) return error_usage("gateway", "there is no `gateway %s`; did you mean `%s`?", text, close);
+    if (close)
+        return error_usage("gateway", "there is no `gateway %s`; did you mean `%s`?", text, close);
     return error_usage("gateway", "there is no `gateway %s`", text);
 }
 
@@ -154,8 +158,10 @@ int command_gateway(int argc, char **argv)
     const int given = argc - optind - 1;
     if (!word->name) return no_such_word(argv[optind]);
     if (given < word->least) return error_usage("gateway", "%s: which function?", word->name);
-    if (given > word->most) return error_usage("gateway", "`%s` is one word too many", argv[optind + 1 + word->most]);
-    if (a.follow && strcmp(word->name, "logs") != 0) return error_usage("gateway", "--follow is for logs");
+    if (given > word->most)
+        return error_usage("gateway", "`%s` is one word too many", argv[optind + 1 + word->most]);
+    if (a.follow && strcmp(word->name, "logs") != 0)
+        return error_usage("gateway", "--follow is for logs");
     bool fits = add_word(&a, word->name) && (given == 0 || add_word(&a, argv[optind + 1]));
     if (a.follow) fits = fits && add_word(&a, "follow");
     return fits ? ask(&a) : error_usage("gateway", "`%s` is too long", argv[optind + 1]);

@@ -1,5 +1,6 @@
-/* What the gateway says of a function beside its manifest goes into the manifest that is installed: variables, mounts
- * and arguments may be looked at before the image is taken.  Secrets do not: workers read them. */
+/* What the gateway says of a function beside its manifest goes into the manifest that is
+ * installed: variables, mounts and arguments may be looked at before the image is taken.
+ * Secrets do not: workers read them. */
 #include "gateway/install.h"
 
 #include <limits.h>
@@ -39,7 +40,8 @@ static fnvm_error *make_absolute(ServeGateway *g, char **path)
 {
     char here[PATH_MAX], *whole = NULL;
     if (!*path || (*path)[0] == '/') return NULL;
-    if (!getcwd(here, sizeof here)) return fnvm_error_new(FNVM_E_IO, "the current directory is gone");
+    if (!getcwd(here, sizeof here))
+        return fnvm_error_new(FNVM_E_IO, "the current directory is gone");
     if (asprintf(&whole, "%s/%s", here, *path) < 0) return no_memory();
     *path = serve_text(g, whole);
     free(whole);
@@ -91,7 +93,8 @@ static fnvm_error *check_given(const Order *o)
     if (!o->policy) return NULL;
     for (size_t i = 0; i < m->nmounts && !error; i++)
         error = policy_check_dir(o->policy, m->mounts[i].host, m->mounts[i].read_only);
-    for (size_t i = 0; i < m->nenv && !error; i++) error = policy_check_env(o->policy, m->env[i].name);
+    for (size_t i = 0; i < m->nenv && !error; i++)
+        error = policy_check_env(o->policy, m->env[i].name);
     for (size_t i = 0; i < o->function->settings.nsecrets && !error; i++)
         error = policy_check_env(o->policy, o->function->settings.secrets[i].name);
     return error;
@@ -117,8 +120,8 @@ static fnvm_error *print_manifest(Order *o, const char *version)
     if (o->policy && !policy) return no_memory();
     free(o->text);
     o->text = NULL;
-    fnvm_error *error = manifest_print(&o->manifest, o->manifest.name, version, o->manifest.module, policy, &o->text,
-                                       &o->text_len);
+    fnvm_error *error = manifest_print(&o->manifest, o->manifest.name, version, o->manifest.module,
+                                       policy, &o->text, &o->text_len);
     free(policy);
     return error;
 }
@@ -151,8 +154,8 @@ static fnvm_error *settle_version(Order *o, char version[VERSION_BYTES])
     const int n = f->version ? snprintf(version, VERSION_BYTES, "%s-%s", f->version, o->hash)
                              : snprintf(version, VERSION_BYTES, "%s", o->hash);
     if (n < 0 || n >= VERSION_BYTES)
-        return fnvm_error_new(FNVM_E_USAGE, "the version `%s` of `%s` is longer than %d characters", f->version,
-                              f->name, VERSION_BYTES - HASH_DIGITS - 2);
+        return fnvm_error_new(FNVM_E_USAGE, "the version `%s` of `%s` is longer than %d characters",
+                              f->version, f->name, VERSION_BYTES - HASH_DIGITS - 2);
     if (!f->version && !(f->version = serve_text(o->gateway, o->hash))) return no_memory();
     return print_manifest(o, version);
 }
@@ -202,10 +205,16 @@ static fnvm_error *install(Order *o)
     if (!error) error = settle_version(o, version);
     if (!error) error = is_installed(o->depot, o->function->name, &installed);
     if (error) return error;
-    const InstallRequest request = {
-        .approval = {.name = o->function->name, .version = version, .yaml = o->yaml, .yaml_len = o->yaml_len},
-        .module = o->manifest.module, .manifest = o->text, .manifest_len = o->text_len,
-        .update = installed, .prepare = prepare, .env = o};
+    const InstallRequest request = {.approval = {.name = o->function->name,
+                                                 .version = version,
+                                                 .yaml = o->yaml,
+                                                 .yaml_len = o->yaml_len},
+                                    .module = o->manifest.module,
+                                    .manifest = o->text,
+                                    .manifest_len = o->text_len,
+                                    .update = installed,
+                                    .prepare = prepare,
+                                    .env = o};
     error = depot_install(o->depot, &request);
     return error ? error : take_paths(o);
 }
@@ -232,7 +241,8 @@ fnvm_error *install_functions(ServeGateway *g)
 {
     fnvm_depot *depot;
     fnvm_error *error = fnvm_depot_open(g->depot, true, &depot);
-    for (size_t i = 0; i < g->nfunctions && !error; i++) error = install_one(g, depot, &g->functions[i]);
+    for (size_t i = 0; i < g->nfunctions && !error; i++)
+        error = install_one(g, depot, &g->functions[i]);
     if (!error) {
         g->depot = serve_text(g, depot->dir);
         if (!g->depot) error = no_memory();

@@ -22,7 +22,8 @@ static fnvm_error *listen_error(const char *address)
 {
     const int number = errno;
     if (number == EADDRINUSE)
-        return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: somebody else does already", address);
+        return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: somebody else does already",
+                              address);
     return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: %s", address, strerrordesc_np(number));
 }
 
@@ -58,7 +59,8 @@ static fnvm_error *listen_unix(const char *path, int type, unsigned mode, int *o
     remove_stale(&address, type);
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const mode_t mask = umask(0777 & ~mode); /* one thread: nobody else makes files now */
-    const bool ok = fd >= 0 && bind(fd, (const void *)&address, sizeof address) == 0 && listen(fd, BACKLOG) == 0;
+    const bool ok = fd >= 0 && bind(fd, (const void *)&address, sizeof address) == 0 &&
+                    listen(fd, BACKLOG) == 0;
     if (!ok) error = listen_error(path);
     umask(mask);
     if (ok) *out = fd;
@@ -66,7 +68,10 @@ static fnvm_error *listen_unix(const char *path, int type, unsigned mode, int *o
     return error;
 }
 
-fnvm_error *listen_admin(const char *path, int *fd) { return listen_unix(path, SOCK_SEQPACKET, 0600, fd); }
+fnvm_error *listen_admin(const char *path, int *fd)
+{
+    return listen_unix(path, SOCK_SEQPACKET, 0600, fd);
+}
 
 /* ---- Addresses ---- */
 
@@ -99,13 +104,16 @@ static int listen_at(const struct addrinfo *at)
 
 static fnvm_error *listen_inet(const char *address, int *out)
 {
-    const struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo wanted = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                    .ai_socktype = SOCK_STREAM};
     struct addrinfo *all = NULL;
     char host[256], port[6];
     if (!split(address, host, port))
-        return fnvm_error_new(FNVM_E_USAGE, "`%s` is no address: 127.0.0.1:8080, [::1]:8080 or unix:PATH", address);
+        return fnvm_error_new(
+            FNVM_E_USAGE, "`%s` is no address: 127.0.0.1:8080, [::1]:8080 or unix:PATH", address);
     const int failed = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &wanted, &all);
-    if (failed) return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: %s", address, gai_strerror(failed));
+    if (failed)
+        return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: %s", address, gai_strerror(failed));
     int fd = -1;
     for (const struct addrinfo *at = all; at && fd < 0; at = at->ai_next) fd = listen_at(at);
     fnvm_error *error = fd < 0 ? listen_error(address) : NULL;
@@ -122,14 +130,16 @@ static char *url_of(int fd)
     char host[NI_MAXHOST], port[NI_MAXSERV], *url = NULL;
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) return NULL;
     if (address.ss_family == AF_UNIX) {
-        if (asprintf(&url, "unix:%s", ((const struct sockaddr_un *)&address)->sun_path) < 0) url = NULL;
+        if (asprintf(&url, "unix:%s", ((const struct sockaddr_un *)&address)->sun_path) < 0)
+            url = NULL;
         return url;
     }
     if (getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return NULL;
     const bool six = address.ss_family == AF_INET6;
-    return asprintf(&url, "http://%s%s%s:%s", six ? "[" : "", host, six ? "]" : "", port) < 0 ? NULL : url;
+    return asprintf(&url, "http://%s%s%s:%s", six ? "[" : "", host, six ? "]" : "", port) < 0 ? NULL
+                                                                                              : url;
 }
 
 static fnvm_error *take(int fd, int *out, char **url)
@@ -146,8 +156,9 @@ static fnvm_error *take(int fd, int *out, char **url)
 fnvm_error *listen_open(const char *address, unsigned mode, int *out, char **url)
 {
     int fd = -1;
-    fnvm_error *error = strncmp(address, "unix:", 5) == 0 ? listen_unix(address + 5, SOCK_STREAM, mode, &fd)
-                                                           : listen_inet(address, &fd);
+    fnvm_error *error = strncmp(address, "unix:", 5) == 0
+                            ? listen_unix(address + 5, SOCK_STREAM, mode, &fd)
+                            : listen_inet(address, &fd);
     return error ? error : take(fd, out, url);
 }
 
@@ -161,7 +172,8 @@ fnvm_error *listen_inherited(int *out, char **url)
     *out = -1;
     if (!pid || !count || atoi(pid) != getpid() || atoi(count) < 1) return NULL;
     if (getsockopt(INHERITED, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 || !listening)
-        return fnvm_error_new(FNVM_E_USAGE, "LISTEN_FDS: descriptor %d is no listening socket", INHERITED);
+        return fnvm_error_new(FNVM_E_USAGE, "LISTEN_FDS: descriptor %d is no listening socket",
+                              INHERITED);
     const int flags = fcntl(INHERITED, F_GETFL);
     if (flags < 0 || fcntl(INHERITED, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(INHERITED, F_SETFD, FD_CLOEXEC) != 0)
@@ -175,7 +187,8 @@ void notify_system(const char *message)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path) return;
+    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+        return;
     const size_t len = strlen(path);
     memcpy(address.sun_path, path, len);
     if (path[0] == '@') address.sun_path[0] = '\0';

@@ -4,16 +4,18 @@
 
 #include "fnvm.h"
 
-/* "127.0.0.1:8080", "[::1]:0", "localhost:80" or "unix:PATH": a listening socket, nonblocking and closed by exec.
- * *url is where it can be reached, with the port that it got: "http://127.0.0.1:8080" or "unix:PATH", malloc'd.  A
- * Unix socket that nobody listens on any more is replaced; `mode` is the new one's. */
+/* "127.0.0.1:8080", "[::1]:0", "localhost:80" or "unix:PATH": a listening socket, nonblocking
+ * and closed by exec. *url is where it can be reached, with the port that it got:
+ * "http://127.0.0.1:8080" or "unix:PATH", malloc'd.  A Unix socket that nobody listens on any
+ * more is replaced; `mode` is the new one's. */
 fnvm_error *listen_open(const char *address, unsigned mode, int *fd, char **url);
 /* A Unix socket of packets, 0600, for the admin's commands. */
 fnvm_error *listen_admin(const char *path, int *fd);
 /* Sockets that were handed in by who started us (LISTEN_FDS): the first, or -1.  *url as above. */
 fnvm_error *listen_inherited(int *fd, char **url);
 
-/* "READY=1" and the like, where NOTIFY_SOCKET says whom to tell; else nothing.  Failing to is no failure. */
+/* "READY=1" and the like, where NOTIFY_SOCKET says whom to tell; else nothing.  Failing to is no
+ * failure. */
 void notify_system(const char *message);
 
 #endif

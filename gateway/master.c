@@ -1,5 +1,6 @@
-/* One loop over everything that can happen: signals as a descriptor, the admin socket, what workers say.  Nothing in
- * it waits, so the master answers while others install, open images or drain. */
+/* One loop over everything that can happen: signals as a descriptor, the admin socket, what
+ * workers say.  Nothing in it waits, so the master answers while others install, open images or
+ * drain. */
 #include "gateway/master.h"
 
 #include <errno.h>
@@ -47,9 +48,11 @@ static fnvm_error *take_signals(Master *m)
 {
     sigset_t set;
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof waited_for / sizeof *waited_for; i++) sigaddset(&set, waited_for[i]);
+    for (size_t i = 0; i < sizeof waited_for / sizeof *waited_for; i++)
+        sigaddset(&set, waited_for[i]);
     signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0 && (m->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) >= 0)
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0 &&
+        (m->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) >= 0)
         return NULL;
     return fnvm_error_new(FNVM_E_IO, "cannot wait for signals: %s", strerrordesc_np(errno));
 }
@@ -101,7 +104,8 @@ static fnvm_error *open_access_log(Master *m, const char *path)
                         ? fcntl(1, F_DUPFD_CLOEXEC, 3)
                         : open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0640);
     if (m->access_log >= 0) return NULL;
-    return fnvm_error_new(FNVM_E_IO, "cannot write the access log `%s`: %s", path, strerrordesc_np(errno));
+    return fnvm_error_new(FNVM_E_IO, "cannot write the access log `%s`: %s", path,
+                          strerrordesc_np(errno));
 }
 
 static fnvm_error *open_admin(Master *m)
@@ -141,7 +145,8 @@ static void close_all(Master *m)
     if (m->admin >= 0) unlink(m->admin_path);
     if (!m->inherited) remove_socket(m->url);
     remove_socket(m->status_url);
-    const int fds[] = {m->signals, m->listener, m->status_listener, m->admin, m->access_log, m->status.control};
+    const int fds[] = {m->signals, m->listener,   m->status_listener,
+                       m->admin,   m->access_log, m->status.control};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0) close(fds[i]);
     free(m->url);
@@ -162,8 +167,8 @@ static void announce(const Master *m)
     for (size_t i = 0; i < c->nroutes; i++) {
         const Route *r = &c->routes[i];
         const Function *f = &c->functions[r->function];
-        fprintf(out, "  %s%s%s%s  %s %s\n", r->method ? r->method : "", r->method ? " " : "", r->host ? r->host : "",
-                r->path, f->name, f->version);
+        fprintf(out, "  %s%s%s%s  %s %s\n", r->method ? r->method : "", r->method ? " " : "",
+                r->host ? r->host : "", r->path, f->name, f->version);
     }
     fflush(out);
     notify_system("READY=1");
@@ -190,7 +195,8 @@ static int timeout(const Master *m)
 
 static void turn(Master *m)
 {
-    struct pollfd polls[MASTER_POLLS] = {{.fd = m->signals, .events = POLLIN}, {.fd = m->admin, .events = POLLIN}};
+    struct pollfd polls[MASTER_POLLS] = {{.fd = m->signals, .events = POLLIN},
+                                         {.fd = m->admin, .events = POLLIN}};
     size_t n = 2;
     for (unsigned i = 0; i < m->nworkers; i++)
         polls[n++] = (struct pollfd){.fd = m->workers[i].control, .events = POLLIN};
@@ -200,7 +206,8 @@ static void turn(Master *m)
     for (unsigned i = 0; i < m->nworkers; i++, n++)
         if (polls[n].revents && m->workers[i].control == polls[n].fd) workers_readable(m, i);
     for (size_t i = 0; i < MASTER_CLIENTS; i++, n++)
-        if (polls[n].revents && m->clients[i].fd == polls[n].fd) admin_ready(m, &m->clients[i], polls[n].revents);
+        if (polls[n].revents && m->clients[i].fd == polls[n].fd)
+            admin_ready(m, &m->clients[i], polls[n].revents);
     if (polls[0].revents) take_signal(m);
     if (polls[1].revents) admin_accept(m);
 }
@@ -224,8 +231,15 @@ int master_main(const MasterStart *start)
 {
     Master *m = calloc(1, sizeof *m);
     if (!m) return error_report(NULL, "the host is out of memory");
-    *m = (Master){.start = *start, .signals = -1, .listener = -1, .status_listener = -1, .admin = -1,
-                  .access_log = -1, .made = -1, .said = -1, .nworkers = start->config->workers};
+    *m = (Master){.start = *start,
+                  .signals = -1,
+                  .listener = -1,
+                  .status_listener = -1,
+                  .admin = -1,
+                  .access_log = -1,
+                  .made = -1,
+                  .said = -1,
+                  .nworkers = start->config->workers};
     m->status.control = -1;
     for (unsigned i = 0; i < METRICS_WORKERS; i++) m->workers[i].control = -1;
     for (size_t i = 0; i < MASTER_CLIENTS; i++) m->clients[i].fd = -1;

@@ -1,5 +1,5 @@
-/* The master: one thread and no engine, which starts the processes that serve, replaces those that die, and changes
- * what they serve.  It answers no requests. */
+/* The master: one thread and no engine, which starts the processes that serve, replaces those
+ * that die, and changes what they serve.  It answers no requests. */
 #ifndef FNVM_GATEWAY_MASTER_H
 #define FNVM_GATEWAY_MASTER_H
 
@@ -15,8 +15,8 @@ typedef struct MasterStart {
     FILE *out;                 /* is told where it listens and what it serves */
 } MasterStart;
 
-/* Serves until SIGTERM, SIGINT or `drain`, and returns the exit status.  Errors go to standard error, as all that
- * happens later.  The signals that it waits for stay blocked. */
+/* Serves until SIGTERM, SIGINT or `drain`, and returns the exit status.  Errors go to standard
+ * error, as all that happens later.  The signals that it waits for stay blocked. */
 int master_main(const MasterStart *);
 
 #endif

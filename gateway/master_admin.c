@@ -1,6 +1,7 @@
-/* Who asks sends one packet: a word and its arguments, each with a NUL behind it.  The answer is packets of text, each
- * with a letter before it: `o` some text, `x` the end, with the exit status as its next byte.  Nothing here waits for
- * a client: what it has not taken is kept, up to a ceiling, beyond which it is cut off. */
+/* Who asks sends one packet: a word and its arguments, each with a NUL behind it.  The answer is
+ * packets of text, each with a letter before it: `o` some text, `x` the end, with the exit
+ * status as its next byte.  Nothing here waits for a client: what it has not taken is kept, up
+ * to a ceiling, beyond which it is cut off. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "gateway/master_state.h"
 #include "verifier/policy/manifest.h"
 
+/* Who has asked nothing for so long gives way to others. */
+#define SILENT_NS UINT64_C(5000000000)
 enum { OUT_MAX = 1 << 20, WORDS_MAX = 4, PIECE = ADMIN_PACKET - 1 };
 
 /* ---- Clients ---- */
@@ -29,9 +32,12 @@ void admin_accept(Master *m)
 {
     int fd = accept4(m->admin, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
+    const uint64_t now = master_now();
     for (size_t i = 0; i < MASTER_CLIENTS; i++) {
-        if (m->clients[i].id) continue;
-        m->clients[i] = (Client){.id = ++m->client_ids, .fd = fd};
+        Client *c = &m->clients[i];
+        if (c->id && c->since_ns && now - c->since_ns > SILENT_NS) admin_close(m, c);
+        if (c->id) continue;
+        *c = (Client){.id = ++m->client_ids, .fd = fd, .since_ns = now};
         return;
     }
     close(fd); /* it sees an end without an answer */
@@ -45,12 +51,14 @@ static bool flush(Client *c)
         const size_t n = c->len < PIECE ? c->len : PIECE;
         packet[0] = ADMIN_TEXT;
         memcpy(packet + 1, c->out, n);
-        if (send(c->fd, packet, n + 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return errno == EAGAIN || errno == EINTR;
+        if (send(c->fd, packet, n + 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            return errno == EAGAIN || errno == EINTR;
         memmove(c->out, c->out + n, c->len -= n);
     }
     if (!c->ended) return true;
     const char end[2] = {ADMIN_END, (char)c->status};
-    if (send(c->fd, end, sizeof end, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR))
+    if (send(c->fd, end, sizeof end, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+        (errno == EAGAIN || errno == EINTR))
         return true;
     return false; /* that was all */
 }
@@ -84,7 +92,8 @@ static void refuse(Master *m, Client *c, fnvm_error *error)
     const bool usage = fnvm_error_code(error) == FNVM_E_USAGE;
     if (asprintf(&text, "Error: %s\n", fnvm_error_message(error)) < 0) text = NULL;
     fnvm_error_free(error);
-    answer(m, c, usage ? STATUS_USAGE : STATUS_FAILED, text ? text : "Error: the host is out of memory\n");
+    answer(m, c, usage ? STATUS_USAGE : STATUS_FAILED,
+           text ? text : "Error: the host is out of memory\n");
     free(text);
 }
 
@@ -118,8 +127,14 @@ static void ask_named(Master *m, Client *c, ChangeKind kind, const char *name)
     change(m, c, &wanted);
 }
 
-static void ask_rollback(Master *m, Client *c, char **words) { ask_named(m, c, CHANGE_ROLLBACK, words[1]); }
-static void ask_remove(Master *m, Client *c, char **words) { ask_named(m, c, CHANGE_REMOVE, words[1]); }
+static void ask_rollback(Master *m, Client *c, char **words)
+{
+    ask_named(m, c, CHANGE_ROLLBACK, words[1]);
+}
+static void ask_remove(Master *m, Client *c, char **words)
+{
+    ask_named(m, c, CHANGE_REMOVE, words[1]);
+}
 static void ask_reload(Master *m, Client *c, char **words)
 {
     (void)words;
@@ -143,8 +158,8 @@ static void print_routes(FILE *out, const Config *c, size_t function)
     for (size_t i = 0; i < c->nroutes; i++) {
         const Route *r = &c->routes[i];
         if (r->function != function) continue;
-        fprintf(out, "%s%s%s%s%s", joint, r->method ? r->method : "", r->method ? " " : "", r->host ? r->host : "",
-                r->path);
+        fprintf(out, "%s%s%s%s%s", joint, r->method ? r->method : "", r->method ? " " : "",
+                r->host ? r->host : "", r->path);
         joint = ", ";
     }
     fputs(*joint ? "\n" : "no route\n", out);
@@ -200,8 +215,14 @@ static void print_answer(Master *m, Client *c, void (*print)(const Master *, FIL
     free(text);
 }
 
-static void ask_list(Master *m, Client *c, char **words) { (void)words, print_answer(m, c, print_list); }
-static void ask_status(Master *m, Client *c, char **words) { (void)words, print_answer(m, c, print_status); }
+static void ask_list(Master *m, Client *c, char **words)
+{
+    (void)words, print_answer(m, c, print_list);
+}
+static void ask_status(Master *m, Client *c, char **words)
+{
+    (void)words, print_answer(m, c, print_status);
+}
 
 /* ---- Lines of log ---- */
 
@@ -218,7 +239,8 @@ static void send_logs(Master *m, Client *c)
 static void ask_logs(Master *m, Client *c, char **words)
 {
     if (!metrics_find(m->metrics, words[1], strlen(words[1]), &c->slot)) {
-        refuse(m, c, fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` was ever served", words[1]));
+        refuse(m, c,
+               fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` was ever served", words[1]));
         return;
     }
     c->ended = !(words[2] && strcmp(words[2], "follow") == 0);
@@ -255,13 +277,18 @@ static void take_packet(Master *m, Client *c, char *packet, size_t len)
 {
     char *words[WORDS_MAX + 1] = {NULL};
     size_t n = 0;
-    for (char *at = packet; at < packet + len && n < WORDS_MAX; at += strlen(at) + 1) words[n++] = at;
+    c->since_ns = 0;
+    for (char *at = packet; at < packet + len && n < WORDS_MAX; at += strlen(at) + 1)
+        words[n++] = at;
     for (size_t i = 0; n > 0 && i < sizeof asks / sizeof *asks; i++) {
-        if (strcmp(asks[i].word, words[0]) != 0 || n - 1 < asks[i].least || n - 1 > asks[i].most) continue;
+        if (strcmp(asks[i].word, words[0]) != 0 || n - 1 < asks[i].least || n - 1 > asks[i].most)
+            continue;
         asks[i].run(m, c, words);
         return;
     }
-    refuse(m, c, fnvm_error_new(FNVM_E_USAGE, "the gateway does not understand: it may be of another version"));
+    refuse(m, c,
+           fnvm_error_new(FNVM_E_USAGE,
+                          "the gateway does not understand: it may be of another version"));
 }
 
 static void take(Master *m, Client *c)

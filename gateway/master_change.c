@@ -1,5 +1,6 @@
-/* The process that makes a table writes a head and then the table's text, or the error's, into a file in memory, and
- * what verifying and freezing have to say into another.  Nothing of it is looked at before the process has ended. */
+/* The process that makes a table writes a head and then the table's text, or the error's, into a
+ * file in memory, and what verifying and freezing have to say into another.  Nothing of it is
+ * looked at before the process has ended. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -52,8 +53,8 @@ static int make(const Master *m)
     /* Not those whom systemd, or who started us, waits for. */
     unsetenv("NOTIFY_SOCKET");
     if (dup2(m->said, 2) < 0) return STATUS_FAILED;
-    fnvm_error *error =
-        change_make(m->start.source, m->start.state, &m->now.change, &m->drained, &config, &head.kept);
+    fnvm_error *error = change_make(m->start.source, m->start.state, &m->now.change, &m->drained,
+                                    &config, &head.kept);
     if (!error) error = config_print(config, &text, &len);
     head.failed = error != NULL;
     bool written = write_all(m->made, &head, sizeof head);
@@ -83,7 +84,8 @@ static fnvm_error *start_making(Master *m)
         m->deadline_ns = master_now() + MAKING_SECONDS * SECOND;
         return NULL;
     }
-    fnvm_error *error = fnvm_error_new(FNVM_E_IO, "cannot start a process: %s", strerrordesc_np(errno));
+    fnvm_error *error =
+        fnvm_error_new(FNVM_E_IO, "cannot start a process: %s", strerrordesc_np(errno));
     close_made(m);
     return error;
 }
@@ -99,7 +101,8 @@ static void end_change(Master *m, int status, const char *said, const char *mess
     const uint64_t client = m->now.client;
     m->phase = PHASE_IDLE;
     m->next = NULL;
-    if (asprintf(&text, "%s%s%s\n", said, status == STATUS_OK ? "" : "Error: ", message) < 0) text = NULL;
+    if (asprintf(&text, "%s%s%s\n", said, status == STATUS_OK ? "" : "Error: ", message) < 0)
+        text = NULL;
     if (client) admin_answer(m, client, status, text ? text : "Error: the host is out of memory\n");
     else if (status != STATUS_OK && text) fputs(text, stderr);
     else if (m->table && *said) fputs(said, stderr);
@@ -141,7 +144,8 @@ fnvm_error *changes_add(Master *m, const Change *change, uint64_t client)
 {
     if (m->ending) return fnvm_error_new(FNVM_E_INVALID, "the gateway is ending");
     if (m->queued == MASTER_QUEUE)
-        return fnvm_error_new(FNVM_E_LIMIT, "%d changes wait already for the one that goes on", MASTER_QUEUE);
+        return fnvm_error_new(FNVM_E_LIMIT, "%d changes wait already for the one that goes on",
+                              MASTER_QUEUE);
     m->queue[m->queued++] = (Waiting){*change, client};
     start_next(m);
     return NULL;
@@ -154,7 +158,8 @@ void changes_abandon(Master *m)
     m->next = NULL;
     const bool asked = m->phase != PHASE_IDLE;
     m->phase = PHASE_IDLE;
-    if (asked && m->now.client) admin_answer(m, m->now.client, STATUS_FAILED, "Error: the gateway is ending\n");
+    if (asked && m->now.client)
+        admin_answer(m, m->now.client, STATUS_FAILED, "Error: the gateway is ending\n");
     for (size_t i = 0; i < m->queued; i++)
         admin_answer(m, m->queue[i].client, STATUS_FAILED, "Error: the gateway is ending\n");
     m->queued = 0;
@@ -187,9 +192,11 @@ static char *read_end(int fd, size_t most, size_t *len)
 static fnvm_error *ended_badly(int status)
 {
     if (WIFSIGNALED(status))
-        return fnvm_error_new(FNVM_E_INVALID, "the process that installs was ended by signal %d (%s)",
+        return fnvm_error_new(FNVM_E_INVALID,
+                              "the process that installs was ended by signal %d (%s)",
                               WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
-    return fnvm_error_new(FNVM_E_INVALID, "the process that installs ended with status %d", WEXITSTATUS(status));
+    return fnvm_error_new(FNVM_E_INVALID, "the process that installs ended with status %d",
+                          WEXITSTATUS(status));
 }
 
 static fnvm_error *take_table(Master *m, int status)
@@ -199,7 +206,8 @@ static fnvm_error *take_table(Master *m, int status)
     char *bytes = read_end(m->made, MADE_BYTES, &len);
     fnvm_error *error = NULL;
     if (!bytes) error = fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || len < sizeof(Head)) error = ended_badly(status);
+    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || len < sizeof(Head))
+        error = ended_badly(status);
     Head head;
     if (!error) {
         memcpy(&head, bytes, sizeof head);
@@ -235,8 +243,8 @@ bool changes_gone(Master *m, pid_t pid, int status)
 
 /* ---- Switching over ---- */
 
-/* Serving comes first: who is killed in between has served what the record does not say, and nobody was told that it
- * is deployed. */
+/* Serving comes first: who is killed in between has served what the record does not say, and
+ * nobody was told that it is deployed. */
 static void keep(Master *m)
 {
     Table *next = m->next;
@@ -245,7 +253,8 @@ static void keep(Master *m)
     m->phase = PHASE_IDLE;
     table_use(m, next);
     m->drained = m->kept.drained;
-    if (error) fail(m, "The new version is served, but after the next start it will not be:\n", error);
+    if (error)
+        fail(m, "The new version is served, but after the next start it will not be:\n", error);
     else end_change(m, STATUS_OK, "", m->kept.said);
 }
 
@@ -261,7 +270,9 @@ void changes_refused(Master *m, const char *why)
     m->phase = PHASE_IDLE;
     if (m->table) workers_serve(m, m->table); /* those that have switched over go back */
     table_free(refused);
-    fail(m, "", fnvm_error_new(FNVM_E_INVALID, "%s%s", why, m->table ? "; what was served before is served on" : ""));
+    fail(m, "",
+         fnvm_error_new(FNVM_E_INVALID, "%s%s", why,
+                        m->table ? "; what was served before is served on" : ""));
 }
 
 void changes_tick(Master *m)

@@ -1,8 +1,9 @@
-/* What the parts of the master share: the table that is served, the processes, the change that goes on, and those who
- * ask for changes.  One thread has all of it.
+/* What the parts of the master share: the table that is served, the processes, the change that
+ * goes on, and those who ask for changes.  One thread has all of it.
  *
- * A change has two phases.  First a process makes the next table, which may take long.  Then every worker is given it
- * and says that it can serve it; only then it is kept.  One that cannot makes all go back. */
+ * A change has two phases.  First a process makes the next table, which may take long.  Then
+ * every worker is given it and says that it can serve it; only then it is kept.  One that cannot
+ * makes all go back. */
 #ifndef FNVM_GATEWAY_MASTER_STATE_H
 #define FNVM_GATEWAY_MASTER_STATE_H
 
@@ -40,6 +41,7 @@ typedef struct Waiting { Change change; uint64_t client; /* 0: nobody waits for 
 typedef struct Client {
     uint64_t id;                /* 0: a free place */
     int fd;
+    uint64_t since_ns;          /* when it came, while it has asked for nothing; else 0 */
     char *out; size_t len;      /* to be sent */
     bool ended; int status;     /* nothing comes after it but the status */
     bool follows; uint32_t slot; uint64_t from; /* a function's lines of log */
@@ -75,7 +77,8 @@ void master_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- Tables (master_table.c) ---- */
 
-/* Takes the Config over, on failure, too: gives its functions their places in the metrics and holds their images. */
+/* Takes the Config over, on failure, too: gives its functions their places in the metrics and
+ * holds their images. */
 fnvm_error *table_new(Master *, Config *, Table **out);
 void table_free(Table *);       /* and those that are older; NULL is fine */
 /* In use from now on: the metrics are told. */
@@ -85,7 +88,8 @@ void table_sweep(Master *);
 
 /* ---- Processes (master_workers.c) ---- */
 
-/* As fork, but the child has default signals and no descriptor of the master's beyond 2 but `keep`. */
+/* As fork, but the child has default signals and no descriptor of the master's beyond 2 but
+ * `keep`. */
 pid_t master_fork(const int *keep, size_t n);
 /* Forks those that are missing and whose time has come. */
 void workers_spawn(Master *);

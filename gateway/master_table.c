@@ -1,5 +1,5 @@
-/* The text of a table goes to workers as a file in memory, which nobody can write to any more.  Images are held by a
- * shared lock on their version's folder, as an instance would. */
+/* The text of a table goes to workers as a file in memory, which nobody can write to any more.
+ * Images are held by a shared lock on their version's folder, as an instance would. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,11 +23,17 @@ static fnvm_error *place(Master *m, Config *c)
     for (size_t i = 0; i < c->nfunctions; i++) {
         Function *f = &c->functions[i];
         if (!metrics_slot(m->metrics, f->name, &f->slot))
-            return fnvm_error_new(FNVM_E_LIMIT, "there is no place for `%s` in the metrics: %d functions had one since "
-                                  "the gateway was started", f->name, METRICS_FUNCTIONS);
+            return fnvm_error_new(
+                FNVM_E_LIMIT,
+                "there is no place for `%s` in the metrics: %d functions had one since "
+                "the gateway was started",
+                f->name, METRICS_FUNCTIONS);
         if (!metrics_tenant(m->metrics, f->tenant, &f->tenant_slot))
-            return fnvm_error_new(FNVM_E_LIMIT, "there is no place for the tenant `%s` in the metrics: %d had one since "
-                                  "the gateway was started", f->tenant, METRICS_TENANTS);
+            return fnvm_error_new(
+                FNVM_E_LIMIT,
+                "there is no place for the tenant `%s` in the metrics: %d had one since "
+                "the gateway was started",
+                f->tenant, METRICS_TENANTS);
     }
     return NULL;
 }
@@ -36,9 +42,11 @@ static void describe(Master *m, const Function *f, bool served)
 {
     static const char *const protocols[] = {
         [PROTOCOL_CGI] = "cgi", [PROTOCOL_HTTP] = "http", [PROTOCOL_HANDLER] = "handler"};
-    const MetricsFunction said = {
-        .version = served ? f->version : NULL, .protocol = protocols[f->protocol], .tenant = f->tenant,
-        .concurrency = f->concurrency, .queue = f->queue};
+    const MetricsFunction said = {.version = served ? f->version : NULL,
+                                  .protocol = protocols[f->protocol],
+                                  .tenant = f->tenant,
+                                  .concurrency = f->concurrency,
+                                  .queue = f->queue};
     metrics_function(m->metrics, f->slot, &said);
 }
 
@@ -47,7 +55,8 @@ static void describe(Master *m, const Function *f, bool served)
 static fnvm_error *keep_text(const char *text, size_t len, int *out)
 {
     int fd = memfd_create("fnvm table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return fnvm_error_new(FNVM_E_IO, "cannot keep the table: %s", strerrordesc_np(errno));
+    if (fd < 0)
+        return fnvm_error_new(FNVM_E_IO, "cannot keep the table: %s", strerrordesc_np(errno));
     for (size_t at = 0; at < len;) {
         ssize_t n = write(fd, text + at, len - at);
         if (n < 0 && errno == EINTR) continue;
@@ -73,7 +82,8 @@ static fnvm_error *hold(Table *t, const char *image)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fnvm_error *error = NULL;
     if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        error = fnvm_error_new(FNVM_E_IO, "cannot hold the image `%s`: %s", image, strerrordesc_np(errno));
+        error = fnvm_error_new(FNVM_E_IO, "cannot hold the image `%s`: %s", image,
+                               strerrordesc_np(errno));
         if (fd >= 0) close(fd);
     } else {
         t->holds[t->nholds++] = fd;
@@ -145,7 +155,8 @@ void table_sweep(Master *m)
     for (unsigned i = 0; i < m->nworkers; i++)
         if (m->workers[i].pid && m->workers[i].drained < drained) drained = m->workers[i].drained;
     for (Table *t = m->table; t->older; t = t->older) {
-        if (drained < t->generation) continue; /* somebody has requests of what is older than this */
+        if (drained < t->generation)
+            continue; /* somebody has requests of what is older than this */
         table_free(t->older);
         t->older = NULL;
         return;

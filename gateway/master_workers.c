@@ -1,6 +1,6 @@
-/* Workers are forked from the master as it is, so that what they share costs nothing; of its descriptors they keep
- * those that they are given.  One that dies is replaced at once, unless it has just been born: then the next one
- * waits, longer each time. */
+/* Workers are forked from the master as it is, so that what they share costs nothing; of its
+ * descriptors they keep those that they are given.  One that dies is replaced at once, unless it
+ * has just been born: then the next one waits, longer each time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,8 +52,9 @@ pid_t master_fork(const int *keep, size_t n)
 
 static fnvm_error *make_pair(int type, int pair[2])
 {
-    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0) return NULL;
-    return fnvm_error_new(FNVM_E_IO, "cannot make a socket for a process: %s", strerrordesc_np(errno));
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) == 0) return NULL;
+    return fnvm_error_new(FNVM_E_IO, "cannot make a socket for a process: %s",
+                          strerrordesc_np(errno));
 }
 
 static void forget(WorkerProcess *p)
@@ -95,7 +96,8 @@ static bool send_table(int control, const WorkerMessage *message, int fd)
     struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = with.bytes,
                             .msg_controllen = sizeof with.bytes};
     struct cmsghdr *c = CMSG_FIRSTHDR(&packet);
-    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    *c = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
     return sendmsg(control, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *message;
 }
@@ -140,7 +142,10 @@ static void spawn_worker(Master *m, unsigned i)
         fork_later(p, error);
         return;
     }
-    const WorkerStart start = {.number = i, .listener = m->listener, .control = pair[1], .metrics = m->metrics,
+    const WorkerStart start = {.number = i,
+                               .listener = m->listener,
+                               .control = pair[1],
+                               .metrics = m->metrics,
                                .access_log = m->access_log};
     const int keep[] = {m->listener, pair[1], m->access_log};
     pid_t pid = master_fork(keep, sizeof keep / sizeof *keep);
@@ -181,7 +186,8 @@ void workers_spawn(Master *m)
 {
     const uint64_t now = master_now();
     if (m->ending) return;
-    if (m->status_listener >= 0 && m->start.status && !m->status.pid && m->status.again_ns <= now) spawn_status(m);
+    if (m->status_listener >= 0 && m->start.status && !m->status.pid && m->status.again_ns <= now)
+        spawn_status(m);
     for (unsigned i = 0; i < m->nworkers; i++)
         if (!m->workers[i].pid && m->workers[i].again_ns <= now) spawn_worker(m, i);
 }
@@ -191,7 +197,8 @@ uint64_t workers_next_ns(const Master *m)
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < m->nworkers && !m->ending; i++)
         if (!m->workers[i].pid && m->workers[i].again_ns < next) next = m->workers[i].again_ns;
-    if (m->status_listener >= 0 && m->start.status && !m->status.pid && !m->ending && m->status.again_ns < next)
+    if (m->status_listener >= 0 && m->start.status && !m->status.pid && !m->ending &&
+        m->status.again_ns < next)
         next = m->status.again_ns;
     return next;
 }
@@ -202,7 +209,8 @@ static void take_answer(Master *m, WorkerProcess *p, WorkerAnswer *a)
 {
     a->text[sizeof a->text - 1] = '\0';
     if (a->failed) {
-        if (m->phase == PHASE_SWITCHING && a->generation == m->next->generation) changes_refused(m, a->text);
+        if (m->phase == PHASE_SWITCHING && a->generation == m->next->generation)
+            changes_refused(m, a->text);
         else master_say("process %d cannot serve: %s", (int)p->pid, a->text);
         return;
     }
@@ -265,7 +273,8 @@ bool workers_gone(Master *m, pid_t pid, int status)
         char what[32], why[128];
         snprintf(what, sizeof what, "worker %u", i);
         workers_readable(m, i); /* its last words */
-        if (!m->ending || !WIFEXITED(status) || WEXITSTATUS(status) != 0) say_end(what, pid, status);
+        if (!m->ending || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            say_end(what, pid, status);
         const bool at_work = m->phase == PHASE_SWITCHING && p->serving < m->next->generation;
         forget(p);
         plan_next(p);
@@ -285,7 +294,8 @@ void workers_drain(Master *m)
     const WorkerMessage message = {.order = WORKER_DRAIN};
     for (unsigned i = 0; i < m->nworkers; i++) {
         const WorkerProcess *p = &m->workers[i];
-        if (p->pid && (p->control < 0 || send(p->control, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0))
+        if (p->pid && (p->control < 0 ||
+                       send(p->control, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0))
             kill(p->pid, SIGKILL);
     }
 }

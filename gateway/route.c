@@ -1,5 +1,6 @@
-/* Routes are few and sorted, the narrowest first: they are gone through until one fits.  Lengths are noted when the
- * table is made, so that most are passed over by comparing two numbers and a byte. */
+/* Routes are few and sorted, the narrowest first: they are gone through until one fits.  Lengths
+ * are noted when the table is made, so that most are passed over by comparing two numbers and a
+ * byte. */
 #include "gateway/route.h"
 
 #include <string.h>
@@ -71,7 +72,8 @@ static bool fits_method(const Route *r, HttpText method)
            (method.len == r->method_len && memcmp(method.at, r->method, r->method_len) == 0);
 }
 
-const Route *config_route(const Config *c, HttpText method, HttpText host, HttpText path, HttpText *rest)
+const Route *config_route(const Config *c, HttpText method, HttpText host, HttpText path,
+                          HttpText *rest)
 {
     for (const Route *r = c->routes, *end = r + c->nroutes; r < end; r++) {
         if (!fits_path(r, path) || !fits_host(r, host) || !fits_method(r, method)) continue;

@@ -23,7 +23,8 @@ static int set_workers(Serve *s, const char *text)
     uint64_t n;
     const char *rest;
     if (!parse_decimal(text, &n, &rest) || *rest || n < 1 || n > METRICS_WORKERS)
-        return error_usage("serve", "--workers: expected a number from 1 to %d, found `%s`", METRICS_WORKERS, text);
+        return error_usage("serve", "--workers: expected a number from 1 to %d, found `%s`",
+                           METRICS_WORKERS, text);
     s->source.workers = (uint32_t)n;
     return -1;
 }
@@ -57,8 +58,10 @@ static int parse(Serve *s, int argc, char **argv)
     while (status < 0 && (option = getopt_long(argc, argv, ":h", names, NULL)) != -1)
         status = set_option(s, option, argv);
     if (status >= 0) return status;
-    if (optind >= argc) return error_usage("serve", "what is to be served? A YAML file, a directory or a module");
-    if (optind + 1 < argc) return error_usage("serve", "`%s` is one word too many", argv[optind + 1]);
+    if (optind >= argc)
+        return error_usage("serve", "what is to be served? A YAML file, a directory or a module");
+    if (optind + 1 < argc)
+        return error_usage("serve", "`%s` is one word too many", argv[optind + 1]);
     s->source.file = argv[optind];
     return -1;
 }
@@ -72,8 +75,10 @@ static fnvm_error *check_files(const Config *c)
         const ServeFunction *f = &c->source->functions[i];
         const char *file = f->module ? f->module : f->image;
         if (access(file, R_OK) != 0)
-            return fnvm_error_new(FNVM_E_NOT_FOUND, "%s:%u: the function `%s`: there is no file `%s` that can be read",
-                                  f->file, f->line, f->name, file);
+            return fnvm_error_new(
+                FNVM_E_NOT_FOUND,
+                "%s:%u: the function `%s`: there is no file `%s` that can be read", f->file,
+                f->line, f->name, file);
     }
     return NULL;
 }
@@ -85,7 +90,8 @@ static int read_source(Serve *s)
     if (error) return error_report(error, "cannot serve `%s`", s->source.file);
     if (!s->check) return -1;
     printf("%s: good, with %zu function%s and %zu route%s\n", s->source.file, s->config->nfunctions,
-           s->config->nfunctions == 1 ? "" : "s", s->config->nroutes, s->config->nroutes == 1 ? "" : "s");
+           s->config->nfunctions == 1 ? "" : "s", s->config->nroutes,
+           s->config->nroutes == 1 ? "" : "s");
     return STATUS_OK;
 }
 
@@ -94,7 +100,8 @@ static int serve(Serve *s)
     fnvm_error *error = state_open(s->config->state, &s->directory);
     if (error) return error_report(error, "the gateway cannot start");
     if (state_is_temporary(s->directory))
-        fprintf(stderr, "fnvm serve: no --state: what is kept is in %s, which is removed at the end\n",
+        fprintf(stderr,
+                "fnvm serve: no --state: what is kept is in %s, which is removed at the end\n",
                 state_dir(s->directory));
     const MasterStart start = {.source = &s->source, .config = s->config, .state = s->directory,
                                .worker = worker_main, .status = status_main, .out = stdout};

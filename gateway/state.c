@@ -1,5 +1,6 @@
-/* Directories are gone through by descriptors, so that no link leads a copy elsewhere.  A copy is made under a name of
- * its own, hashed on the way, and gets its ID as its name when it is whole. */
+/* Directories are gone through by descriptors, so that no link leads a copy elsewhere.  A copy
+ * is made under a name of its own, hashed on the way, and gets its ID as its name when it is
+ * whole. */
 #include "gateway/state.h"
 
 #include <dirent.h>
@@ -45,7 +46,10 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
     return 0;
 }
 
-static void remove_tree(const char *path) { nftw(path, remove_entry, DESCRIPTORS, FTW_DEPTH | FTW_PHYS); }
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_entry, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+}
 
 /* ---- The directory ---- */
 
@@ -75,7 +79,8 @@ static fnvm_error *make_temporary(State *s)
 
 static fnvm_error *make_named(State *s, const char *dir)
 {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) return system_error("cannot make the directory", dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return system_error("cannot make the directory", dir);
     s->dir = realpath(dir, NULL);
     return s->dir ? NULL : system_error("cannot use the directory", dir);
 }
@@ -88,8 +93,10 @@ static fnvm_error *lock_it(State *s)
     fnvm_error *error = s->lock < 0 ? system_error("cannot open", path) : NULL;
     if (!error && flock(s->lock, LOCK_EX | LOCK_NB) != 0)
         error = errno == EWOULDBLOCK
-                    ? fnvm_error_new(FNVM_E_INVALID, "another gateway uses the directory `%s`: give each its "
-                                     "own, by --state", s->dir)
+                    ? fnvm_error_new(FNVM_E_INVALID,
+                                     "another gateway uses the directory `%s`: give each its "
+                                     "own, by --state",
+                                     s->dir)
                     : system_error("cannot lock", path);
     free(path);
     return error;
@@ -133,7 +140,8 @@ typedef struct Copy {
 
 static fnvm_error *copy_error(const Copy *c, const char *name, const char *what)
 {
-    return fnvm_error_new(FNVM_E_IO, "cannot %s `%s` in `%s`: %s", what, name, c->from, strerrordesc_np(errno));
+    return fnvm_error_new(FNVM_E_IO, "cannot %s `%s` in `%s`: %s", what, name, c->from,
+                          strerrordesc_np(errno));
 }
 
 /* Texts with their ends, so that no two folders are hashed as the same bytes. */
@@ -188,7 +196,8 @@ static fnvm_error *copy_folder(Copy *c, int from, int to);
 static fnvm_error *copy_below(Copy *c, const char *name, int from_dir, int to_dir)
 {
     if (++c->depth > COPY_DEPTH)
-        return fnvm_error_new(FNVM_E_LIMIT, "`%s` has folders in folders, more than %d deep", c->from, COPY_DEPTH);
+        return fnvm_error_new(FNVM_E_LIMIT, "`%s` has folders in folders, more than %d deep",
+                              c->from, COPY_DEPTH);
     if (mkdirat(to_dir, name, 0700) != 0) return copy_error(c, name, "copy");
     int from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int to = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -210,8 +219,9 @@ static fnvm_error *copy_entry(Copy *c, const char *name, int from, int to)
     note(c, is_dir ? "/" : "", 1);
     if (is_dir) return copy_below(c, name, from, to);
     if (S_ISREG(st.st_mode)) return copy_file(c, name, from, to);
-    return fnvm_error_new(FNVM_E_INVALID, "`%s` in `%s` is no file and no folder, and only these can be deployed%s",
-                          name, c->from, S_ISLNK(st.st_mode) ? ": put what the link leads to in its place" : "");
+    return fnvm_error_new(
+        FNVM_E_INVALID, "`%s` in `%s` is no file and no folder, and only these can be deployed%s",
+        name, c->from, S_ISLNK(st.st_mode) ? ": put what the link leads to in its place" : "");
 }
 
 static int by_letters(const struct dirent **a, const struct dirent **b)
@@ -219,7 +229,10 @@ static int by_letters(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name); /* not by the locale */
 }
 
-static int no_dots(const struct dirent *e) { return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0; }
+static int no_dots(const struct dirent *e)
+{
+    return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
 
 static fnvm_error *copy_folder(Copy *c, int from, int to)
 {
@@ -242,7 +255,8 @@ static fnvm_error *copy_all(const char *folder, const char *to, char id[STATE_ID
     Copy c = {.from = folder};
     crypto_generichash_init(&c.hash, NULL, 0, sizeof hash);
     if (mkdir(to, 0700) != 0) return system_error("cannot make the directory", to);
-    int in = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int in = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+        out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fnvm_error *error = in < 0    ? system_error("cannot open the folder", folder)
                         : out < 0 ? system_error("cannot open the folder", to)
                                   : copy_folder(&c, in, out);
@@ -335,8 +349,9 @@ fnvm_error *state_find(const State *s, const char *name, StateRecord *out)
     snprintf(out->name, sizeof out->name, "%s", name);
     char *path = manifest_name_ok(name) ? join(s, name, "record") : NULL;
     if (!path)
-        return manifest_name_ok(name) ? no_memory()
-                                      : fnvm_error_new(FNVM_E_USAGE, "`%s` is no name of a function", name);
+        return manifest_name_ok(name)
+                   ? no_memory()
+                   : fnvm_error_new(FNVM_E_USAGE, "`%s` is no name of a function", name);
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes - 1);
     fnvm_error *error = NULL;
@@ -345,7 +360,8 @@ fnvm_error *state_find(const State *s, const char *name, StateRecord *out)
     else if (n < 0)
         error = system_error("cannot read", path);
     else if (!take_line(&at, out->now) || !take_line(&at, out->before) || !*out->now)
-        error = fnvm_error_new(FNVM_E_INVALID, "`%s` is damaged: remove it, and deploy the function again", path);
+        error = fnvm_error_new(FNVM_E_INVALID,
+                               "`%s` is damaged: remove it, and deploy the function again", path);
     if (fd >= 0) close(fd);
     free(path);
     return error;
@@ -386,7 +402,8 @@ fnvm_error *state_list(const State *s, StateRecord **all, size_t *n)
 
 static fnvm_error *write_record(const State *s, const StateRecord *r)
 {
-    char *fresh = join(s, r->name, "record.new"), *path = join(s, r->name, "record"), *parent = join(s, r->name, "");
+    char *fresh = join(s, r->name, "record.new"), *path = join(s, r->name, "record"),
+         *parent = join(s, r->name, "");
     char text[RECORD_BYTES];
     const int len = snprintf(text, sizeof text, "%s\n%s\n", r->now, r->before);
     fnvm_error *error = fresh && path && parent ? NULL : no_memory();

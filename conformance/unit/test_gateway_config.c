@@ -1,5 +1,5 @@
-/* test_gateway_config.c - the gateway's YAML: what is read, what is refused and where, what is printed for workers,
- * and which function a request goes to. */
+/* test_gateway_config.c - the gateway's YAML: what is read, what is refused and where, what is
+ * printed for workers, and which function a request goes to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,15 +93,16 @@ static void has_defaults(void **state)
 static void reads_everything(void **state)
 {
     (void)state;
-    Config *c = loaded("listen: unix:web\nstatus: '[::1]:0'\nadmin: a.sock\nstate: /var/x\nworkers: 3\n"
-                       "grace: 2s\naccess_log: '-'\nkv: redis://localhost:6379/1\n"
-                       "limits: {connections: 7, connections_per_address: 2, head: 8k, body: 1M, buffer: 64k,"
-                       " head_time: 1s, body_time: 2s, idle_time: 1500ms}\n"
-                       "tenants: {acme: {concurrency: 5, memory: 1G}, b: {}}\n"
-                       "functions:\n  - {module: m.wat, name: f, version: 1.2, routes: [GET a.org/x, /y/*],"
-                       " protocol: handler, tenant: acme, timeout: 1s, concurrency: 1, queue: 0, ready: 2,"
-                       " body: 1k, answer: 2k, log: 3k, memory: 64M, environment: {A: b},"
-                       " secrets: {KEY: {file: key}}, calls: ['*'], http: ['https://e.org/*'], kv: true}\n");
+    Config *c = loaded(
+        "listen: unix:web\nstatus: '[::1]:0'\nadmin: a.sock\nstate: /var/x\nworkers: 3\n"
+        "grace: 2s\naccess_log: '-'\nkv: redis://localhost:6379/1\n"
+        "limits: {connections: 7, connections_per_address: 2, head: 8k, body: 1M, buffer: 64k,"
+        " head_time: 1s, body_time: 2s, idle_time: 1500ms}\n"
+        "tenants: {acme: {concurrency: 5, memory: 1G}, b: {}}\n"
+        "functions:\n  - {module: m.wat, name: f, version: 1.2, routes: [GET a.org/x, /y/*],"
+        " protocol: handler, tenant: acme, timeout: 1s, concurrency: 1, queue: 0, ready: 2,"
+        " body: 1k, answer: 2k, log: 3k, memory: 64M, environment: {A: b},"
+        " secrets: {KEY: {file: key}}, calls: ['*'], http: ['https://e.org/*'], kv: true}\n");
     char path[200];
     snprintf(path, sizeof path, "unix:%s/web", folder);
     assert_string_equal(c->listen, path);
@@ -166,7 +167,8 @@ static void takes_a_folder_of_functions(void **state)
 static void refuses(void **state)
 {
     (void)state;
-    static const struct { const char *yaml, *expected; } rows[] = {
+    static const struct { const char *yaml, *expected;
+    } rows[] = {
         {"lisen: x\n", "g.yaml:1:1: there is no key `lisen`; did you mean `listen`?"},
         {"workers: 65\n", "g.yaml:1:10: workers: expected a number up to 64, found `65`"},
         {"listen: 8080\n", "g.yaml:1:9: listen: expected an address"},
@@ -178,7 +180,8 @@ static void refuses(void **state)
         {"functions: [{name: x}]\n", "one of folder, manifest, module and image"},
         {"functions: [{module: a.wasm, image: b, folder: c}]\n", "one of folder, manifest"},
         {"functions: [{module: 'a b.wasm'}]\n", "expected `name`"},
-        {"functions: [{module: a.wasm, routes: [x]}]\n", "g.yaml:1:39: functions.routes: expected a route"},
+        {"functions: [{module: a.wasm, routes: [x]}]\n",
+         "g.yaml:1:39: functions.routes: expected a route"},
         {"functions: [{module: a.wasm, routes: [get /x]}]\n", "expected a route"},
         {"functions: [{module: a.wasm, routes: [/x*]}]\n", "expected a route"},
         {"functions: [{module: a.wasm, routes: [/a/../b]}]\n", "expected a route"},
@@ -186,13 +189,16 @@ static void refuses(void **state)
         {"functions: [{module: a.wasm, routes: [a.*.org/x]}]\n", "expected a route"},
         {"functions: [{module: a.wasm, timeout: 0}]\n", "expected a time from 1ms to 24h"},
         {"functions: [{module: a.wasm, concurrency: 0}]\n", "expected a number from 1 to 1000000"},
-        {"functions: [{module: a.wasm, secrets: {A: b}}]\n", "secrets: expected a map: {file: FILE}"},
-        {"functions: [{module: a.wasm, http: [example.org]}]\n", "expected an address such as https"},
+        {"functions: [{module: a.wasm, secrets: {A: b}}]\n",
+         "secrets: expected a map: {file: FILE}"},
+        {"functions: [{module: a.wasm, http: [example.org]}]\n",
+         "expected an address such as https"},
         {"functions: [{module: a.wasm, environment: {A: x}, secrets: {A: {file: f}}}]\n",
          "has the variable A as a secret, and in its environment"},
         {"functions:\n  - module: a.wasm\n  - module: b/a.wasm\n",
          "g.yaml:3: there is a function `a` already, in g.yaml:2"},
-        {"functions:\n  - {module: a.wasm, routes: [/x, GET h/y]}\n  - module: b.wasm\n    routes:\n      - GET h/y\n",
+        {"functions:\n  - {module: a.wasm, routes: [/x, GET h/y]}\n  - module: b.wasm\n    "
+         "routes:\n      - GET h/y\n",
          "g.yaml:5: the route `GET h/y` of `b` is in g.yaml:2 already, of `a`"},
         {"functions: none\n", "g.yaml:1:12: functions"},
     };
@@ -204,13 +210,14 @@ static void refuses(void **state)
 static void prints_what_it_reads(void **state)
 {
     (void)state;
-    Config *c = parsed("listen: 'unix:/a b'\nstate: /s\ndepot: /d\nstatus: '[::1]:99'\nworkers: 2\n"
-                       "generation: 41\ntenants: {t: {memory: 5}, u: {}}\nfunctions:\n"
-                       "  - {image: /i, name: one, version: 1, slot: 9, routes: [/a, GET /a, '*.b.org/*'],"
-                       " args: ['a\"b', \"\\u00e9\"], environment: {A: \"x\\ny\"}, secrets: {K: {file: /k}},"
-                       " mounts: [{host: /h, guest: /g, access: rw}], kv: shared, calls: [one],"
-                       " http: ['http://x/*'], timeout: 1234ms}\n"
-                       "  - {image: /j, name: two, policy: /p, routes: []}\n");
+    Config *c = parsed(
+        "listen: 'unix:/a b'\nstate: /s\ndepot: /d\nstatus: '[::1]:99'\nworkers: 2\n"
+        "generation: 41\ntenants: {t: {memory: 5}, u: {}}\nfunctions:\n"
+        "  - {image: /i, name: one, version: 1, slot: 9, routes: [/a, GET /a, '*.b.org/*'],"
+        " args: ['a\"b', \"\\u00e9\"], environment: {A: \"x\\ny\"}, secrets: {K: {file: /k}},"
+        " mounts: [{host: /h, guest: /g, access: rw}], kv: shared, calls: [one],"
+        " http: ['http://x/*'], timeout: 1234ms}\n"
+        "  - {image: /j, name: two, policy: /p, routes: []}\n");
     char *first = NULL, *second = NULL;
     size_t len, again;
     assert_null(config_print(c, &first, &len));
@@ -262,12 +269,13 @@ static void finds_the_narrowest(void **state)
                        "  - {image: /i, name: ending, routes: ['*.x.org/*']}\n"
                        "  - {image: /i, name: host, routes: [w.x.org/*]}\n");
     static const Ask asks[] = {
-        {"GET", "h", "/", "all", "/"}, {"GET", "", "/b", "all", "/b"}, {"GET", "h", "/ab", "all", "/ab"},
-        {"GET", "h", "/a", "a", ""}, {"GET", "h", "/a/", "a", "/"}, {"PUT", "h", "/a/x/y", "a", "/x/y"},
-        {"GET", "h", "/a/b", "ab", ""}, {"GET", "h", "/a/b/", "a", "/b/"},
-        {"GET", "h", "/a/b/c", "abc", ""}, {"PUT", "h", "/a/b/c", "a", "/b/c"},
+        {"GET", "h", "/", "all", "/"},           {"GET", "", "/b", "all", "/b"},
+        {"GET", "h", "/ab", "all", "/ab"},       {"GET", "h", "/a", "a", ""},
+        {"GET", "h", "/a/", "a", "/"},           {"PUT", "h", "/a/x/y", "a", "/x/y"},
+        {"GET", "h", "/a/b", "ab", ""},          {"GET", "h", "/a/b/", "a", "/b/"},
+        {"GET", "h", "/a/b/c", "abc", ""},       {"PUT", "h", "/a/b/c", "a", "/b/c"},
         {"GET", "q.org", "/a/b", "any", "/a/b"}, {"GET", "org", "/a/b", "ab", ""},
-        {"GET", "v.x.org", "/", "ending", "/"}, {"GET", "W.X.ORG", "/", "host", "/"},
+        {"GET", "v.x.org", "/", "ending", "/"},  {"GET", "W.X.ORG", "/", "host", "/"},
         {"GET", "x.org", "/", "any", "/"},
     };
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) ask(c, &asks[i]);
@@ -299,10 +307,13 @@ static int remove_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_defaults), cmocka_unit_test(reads_everything),
-        cmocka_unit_test(gateway_overrides_the_manifest), cmocka_unit_test(takes_a_folder_of_functions),
-        cmocka_unit_test(refuses), cmocka_unit_test(prints_what_it_reads),
-        cmocka_unit_test(finds_the_narrowest), cmocka_unit_test(knows_other_methods)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(has_defaults),
+                                       cmocka_unit_test(reads_everything),
+                                       cmocka_unit_test(gateway_overrides_the_manifest),
+                                       cmocka_unit_test(takes_a_folder_of_functions),
+                                       cmocka_unit_test(refuses),
+                                       cmocka_unit_test(prints_what_it_reads),
+                                       cmocka_unit_test(finds_the_narrowest),
+                                       cmocka_unit_test(knows_other_methods)};
     return cmocka_run_group_tests_name("gateway config", tests, make_folder, remove_folder);
 }

@@ -21,7 +21,7 @@ typedef struct ManifestLibrary {
 typedef enum ManifestInit {  /* when the function counts as started, and is frozen */
     INIT_NONE,               /* an image is taken by what the module has: an initializer, the import of
                               * checkpoint, or else as with INIT_START */
-    INIT_START,              /* as soon as it is instantiated: nothing of it has run but its start function */
+    INIT_START,              /* as soon as it is instantiated: only its start function has run */
     INIT_CALL,               /* after `init.call`, an exported function, has returned */
     INIT_CHECKPOINT,         /* where it calls fnvm:snapshot checkpoint */
     INIT_STDIN               /* where it is about to read its standard input */
@@ -54,8 +54,8 @@ fnvm_error *manifest_check_native(const Manifest *, const Policy *);
 /* [A-Za-z0-9] and then up to 63 of these and `. _ -`: names of functions, and versions. */
 bool manifest_name_ok(const char *name);
 
-/* FNVM_E_POLICY, with the policy's line, unless the policy lets it be handed in.  Directories are compared
- * by what they really are (realpath), so `host` must exist. */
+/* FNVM_E_POLICY, with the policy's line, unless the policy lets it be handed in.  Directories
+ * are compared by what they really are (realpath), so `host` must exist. */
 fnvm_error *policy_check_dir(const Policy *, const char *host, bool read_only);
 fnvm_error *policy_check_env(const Policy *, const char *name);
 /* Likewise of a library, by the name that dlopen is given, paths as what they really are; or of

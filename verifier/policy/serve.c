@@ -1,4 +1,5 @@
-/* What a function says of how it is served.  Routes are texts that are cut here; all else is in the table. */
+/* What a function says of how it is served.  Routes are texts that are cut here; all else is in
+ * the table. */
 #include "verifier/policy/serve.h"
 
 #include <ctype.h>
@@ -21,7 +22,8 @@ static bool is_method(const char *text)
     return n > 0 && n <= 32 && !text[n];
 }
 
-/* Names and addresses; an asterisk stands for any beginning of a name, and only at its beginning. */
+/* Names and addresses; an asterisk stands for any beginning of a name, and only at its
+ * beginning. */
 static bool is_host(const char *text)
 {
     if (strncmp(text, "*.", 2) == 0) text += 2;
@@ -31,7 +33,8 @@ static bool is_host(const char *text)
     return *text && *text != '.' && strlen(text) < 256;
 }
 
-/* As requests have it when it is decoded, without `.` and `..`; an asterisk is the last segment or none. */
+/* As requests have it when it is decoded, without `.` and `..`; an asterisk is the last segment
+ * or none. */
 static bool is_path(const char *text)
 {
     if (text[0] != '/' || strlen(text) > 2000) return false;
@@ -50,7 +53,8 @@ static fnvm_error *read_route(Reading *r, const YamlNode *node, void *object)
     static const char expected[] = "a route, such as /users, /users/*, \"GET /users\" or \"POST "
                                    "*.example.org/users\"";
     ServeRoute *route = object;
-    if (node->kind != YAML_SCALAR || !strchr(node->text, '/')) return shape_error(r, node, expected);
+    if (node->kind != YAML_SCALAR || !strchr(node->text, '/'))
+        return shape_error(r, node, expected);
     const char *space = strchr(node->text, ' '), *slash = strchr(node->text, '/');
     const char *host = space && space < slash ? space + 1 : node->text;
     if (host > node->text) route->method = shape_copy(r, node->text, (size_t)(space - node->text));
@@ -65,8 +69,11 @@ static fnvm_error *read_route(Reading *r, const YamlNode *node, void *object)
 static const Shape route_shape = {
     .kind = SHAPE_TEXT, .read = read_route, .expected = "a route",
     .pattern = "^([A-Z-]+ )?([a-z0-9*:._\\\\[\\\\]-]*)/[^?#]*$"};
-static const Shape routes_shape = {.kind = SHAPE_LIST, .item = &route_shape, .size = sizeof(ServeRoute),
-                                   .line = FIELD(ServeRoute, line), .expected = "a list of routes"};
+static const Shape routes_shape = {.kind = SHAPE_LIST,
+                                   .item = &route_shape,
+                                   .size = sizeof(ServeRoute),
+                                   .line = FIELD(ServeRoute, line),
+                                   .expected = "a list of routes"};
 
 /* ---- Other values ---- */
 
@@ -100,9 +107,13 @@ static bool is_target(const char *text)
     return (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0) &&
            !strpbrk(text, " \t\r\n");
 }
-static const Shape target_shape = {.kind = SHAPE_TEXT, .ok = is_target, .pattern = "^https?://[^ ]+$",
+static const Shape target_shape = {.kind = SHAPE_TEXT,
+                                   .ok = is_target,
+                                   .pattern = "^https?://[^ ]+$",
                                    .expected = "an address such as https://api.example.org/v1/*"};
-static const Shape targets_shape = {.kind = SHAPE_LIST, .item = &target_shape, .size = sizeof(char *),
+static const Shape targets_shape = {.kind = SHAPE_LIST,
+                                    .item = &target_shape,
+                                    .size = sizeof(char *),
                                     .expected = "a list of addresses"};
 
 /* true: under the function's own name. */
@@ -136,10 +147,13 @@ static const Key secret_keys[] = {
     {.name = NULL}};
 static const Shape secret_shape = {.kind = SHAPE_MAP, .keys = secret_keys, .check = check_secret,
                                    .expected = "a map: {file: FILE}"};
-static const Shape secrets_shape = {
-    .kind = SHAPE_TABLE, .ok = policy_variable_ok, .pattern = "^[^=]{1,255}$", .item = &secret_shape,
-    .size = sizeof(ServeSecret), .line = FIELD(ServeSecret, line),
-    .expected = "a map of variables to {file: FILE}"};
+static const Shape secrets_shape = {.kind = SHAPE_TABLE,
+                                    .ok = policy_variable_ok,
+                                    .pattern = "^[^=]{1,255}$",
+                                    .item = &secret_shape,
+                                    .size = sizeof(ServeSecret),
+                                    .line = FIELD(ServeSecret, line),
+                                    .expected = "a map of variables to {file: FILE}"};
 _Static_assert(offsetof(ServeSecret, name) == 0, "as SHAPE_TABLE has them");
 
 /* ---- A manifest's `serve`, and the gateway's entries, which have the same keys and more ---- */
@@ -159,14 +173,16 @@ static const Shape folder_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pa
                                    .expected = "a directory"};
 
 static const Key function_keys[] = {
-    {"folder", &folder_shape, "its folder, with a function.yaml", .field = IN(folder), .fallback = "none"},
+    {"folder", &folder_shape, "its folder, with a function.yaml", .field = IN(folder),
+     .fallback = "none"},
     {"manifest", &manifest_file_shape, "its manifest, if that has another name",
      .field = IN(manifest_file), .fallback = "none"},
     {"module", &manifest_file_shape, "its module, where it has no manifest", .field = IN(module),
      .fallback = "none"},
     {"image", &manifest_file_shape, "an image of it that was made already", .field = IN(image),
      .fallback = "none"},
-    {"name", &manifest_name_shape, "its name", .field = IN(name), .fallback = "the manifest's, or module's"},
+    {"name", &manifest_name_shape, "its name", .field = IN(name),
+     .fallback = "the manifest's, or module's"},
     {"version", &manifest_version_shape, "its version", .field = IN(version),
      .fallback = "the manifest's, or one made of its contents"},
     {"policy", &manifest_file_shape, "the policy it runs under, where it has no manifest",

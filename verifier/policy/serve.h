@@ -1,8 +1,8 @@
-/* How functions are served: the keys below `serve:` of a manifest, and those of the gateway's own YAML, as
- * they are written.  What a gateway makes of them is in gateway/config.h.
+/* How functions are served: the keys below `serve:` of a manifest, and those of the gateway's
+ * own YAML, as they are written.  What a gateway makes of them is in gateway/config.h.
  *
- * A function's settings are read on top of each other: the defaults, then its manifest's, then the gateway's.
- * Times are in nanoseconds, sizes in bytes. */
+ * A function's settings are read on top of each other: the defaults, then its manifest's, then
+ * the gateway's. Times are in nanoseconds, sizes in bytes. */
 #ifndef FNVM_VERIFIER_POLICY_SERVE_H
 #define FNVM_VERIFIER_POLICY_SERVE_H
 
@@ -71,15 +71,16 @@ typedef struct ServeGateway {
     ServeFunction *functions; size_t nfunctions, cap;
 } ServeGateway;
 
-/* The gateway's YAML, with the manifests that it names.  `name` is for messages, and relative paths are
- * relative to its folder.  FNVM_E_MALFORMED: "NAME:LINE:COLUMN: ..." and what was expected. */
+/* The gateway's YAML, with the manifests that it names.  `name` is for messages, and relative
+ * paths are relative to its folder.  FNVM_E_MALFORMED: "NAME:LINE:COLUMN: ..." and what was
+ * expected. */
 fnvm_error *serve_parse(const char *name, const char *yaml, size_t len, ServeGateway **out);
 fnvm_error *serve_load(const char *path, ServeGateway **out);
 /* Every default, and no function. */
 void serve_gateway_init(ServeGateway *);
 fnvm_error *serve_new(ServeGateway **out);
-/* A function more: a manifest's; a module's, with a name or its file's; all that have a function.yaml in a
- * folder below this one. */
+/* A function more: a manifest's; a module's, with a name or its file's; all that have a
+ * function.yaml in a folder below this one. */
 fnvm_error *serve_add_manifest(ServeGateway *, const char *manifest);
 fnvm_error *serve_add_module(ServeGateway *, const char *module, const char *name);
 fnvm_error *serve_add_folder(ServeGateway *, const char *folder);

@@ -1,5 +1,5 @@
-/* The gateway's YAML.  A function's entry is read onto what its manifest says, which is read for it first;
- * manifests are kept, since what is not said otherwise points into them. */
+/* The gateway's YAML.  A function's entry is read onto what its manifest says, which is read for
+ * it first; manifests are kept, since what is not said otherwise points into them. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ static fnvm_error *join_sources(Reading *r, const YamlNode *node, ServeFunction 
     if (sources != 1)
         return shape_error(r, node, "one of folder, manifest, module and image, and not several");
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (*paths[i] && !(*paths[i] = shape_join(r, r->folder, *paths[i]))) return error_no_memory();
+        if (*paths[i] && !(*paths[i] = shape_join(r, r->folder, *paths[i])))
+            return error_no_memory();
     if (f->folder) f->manifest_file = shape_join(r, f->folder, "function.yaml");
     return f->folder && !f->manifest_file ? error_no_memory() : NULL;
 }
@@ -118,7 +119,8 @@ static fnvm_error *read_function(Reading *r, const YamlNode *node, ServeGateway 
     f->module = f->manifest ? given : named.module;
     f->image = named.image;
     f->policy = named.policy;
-    if (!f->name && !(f->name = name_of(r, f->module ? f->module : f->image))) return error_no_memory();
+    if (!f->name && !(f->name = name_of(r, f->module ? f->module : f->image)))
+        return error_no_memory();
     if (!manifest_name_ok(f->name))
         return shape_error(r, node, "`name`, since the file's own is none for a function");
     return settle_given(r->arena, f);
@@ -147,8 +149,10 @@ fnvm_error *serve_add_module(ServeGateway *g, const char *module, const char *na
     f->line = 1;
     if (g->arena.failed) return error_no_memory();
     if (manifest_name_ok(f->name)) return NULL;
-    return fnvm_error_new(FNVM_E_USAGE, "`%s` is no name for a function: letters and digits, and after the "
-                          "first of them `.`, `_` and `-`, 64 at most", f->name);
+    return fnvm_error_new(FNVM_E_USAGE,
+                          "`%s` is no name for a function: letters and digits, and after the "
+                          "first of them `.`, `_` and `-`, 64 at most",
+                          f->name);
 }
 
 /* ---- A folder of functions ---- */
@@ -171,7 +175,8 @@ fnvm_error *serve_add_folder(ServeGateway *g, const char *folder)
         char *path = NULL;
         if (!error && has_manifest(folder, names[i]->d_name)) {
             if (g->nfunctions >= FUNCTIONS_MAX)
-                error = fnvm_error_new(FNVM_E_LIMIT, "more than %d functions in `%s`", FUNCTIONS_MAX, folder);
+                error = fnvm_error_new(FNVM_E_LIMIT, "more than %d functions in `%s`",
+                                       FUNCTIONS_MAX, folder);
             else if (asprintf(&path, "%s/%s/function.yaml", folder, names[i]->d_name) < 0)
                 error = error_no_memory();
             else
@@ -190,14 +195,16 @@ static fnvm_error *read_functions(Reading *r, const YamlNode *node, void *object
     if (node->kind == YAML_SCALAR && node->len > 0) {
         char *folder = shape_join(r, r->folder, node->text);
         fnvm_error *error = folder ? serve_add_folder(g, folder) : error_no_memory();
-        return error ? fnvm_error_wrap(error, "%s:%u:%u: functions", yamldoc_name(r->yaml), node->line,
-                                       node->column)
+        return error ? fnvm_error_wrap(error, "%s:%u:%u: functions", yamldoc_name(r->yaml),
+                                       node->line, node->column)
                      : NULL;
     }
-    if (node->kind != YAML_LIST) return shape_error(r, node, "a list of functions, or a directory of them");
+    if (node->kind != YAML_LIST)
+        return shape_error(r, node, "a list of functions, or a directory of them");
     fnvm_error *error = NULL;
     for (size_t i = 0; i < node->n && !error; i++) {
-        if (g->nfunctions >= FUNCTIONS_MAX) return shape_error(r, node->items[i], "500 functions at most");
+        if (g->nfunctions >= FUNCTIONS_MAX)
+            return shape_error(r, node->items[i], "500 functions at most");
         error = read_function(r, node->items[i], g);
     }
     return error;
@@ -210,7 +217,8 @@ static const Shape folder_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pa
 static const Shape text_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
                                  .expected = "a text"};
 static const Shape number_shape = {.kind = SHAPE_COUNT};
-static const Shape workers_shape = {.kind = SHAPE_COUNT, .most = 64, .expected = "a number up to 64"};
+static const Shape workers_shape = {
+    .kind = SHAPE_COUNT, .most = 64, .expected = "a number up to 64"};
 static const Shape time_shape = {.kind = SHAPE_TIME, .least = 1000000, .most = 86400 * SECOND,
                                  .expected = "a time from 1ms to 24h"};
 static const Shape size_shape = {.kind = SHAPE_BYTES};
@@ -230,38 +238,52 @@ static bool is_address(const char *text)
     if (!colon || colon == text || !colon[1] || strlen(colon + 1) > 5) return false;
     return strspn(colon + 1, "0123456789") == strlen(colon + 1) && atoi(colon + 1) < 65536;
 }
-static const Shape address_shape = {.kind = SHAPE_TEXT, .ok = is_address, .pattern = "^(unix:.|.+:[0-9]{1,5}$)",
-                                    .expected = "an address: 127.0.0.1:8080, \"[::1]:8080\" or unix:PATH"};
+static const Shape address_shape = {.kind = SHAPE_TEXT,
+                                    .ok = is_address,
+                                    .pattern = "^(unix:.|.+:[0-9]{1,5}$)",
+                                    .expected =
+                                        "an address: 127.0.0.1:8080, \"[::1]:8080\" or unix:PATH"};
 
-static bool is_store(const char *text) { return strcmp(text, "file") == 0 || strncmp(text, "redis://", 8) == 0; }
-static const Shape store_shape = {.kind = SHAPE_TEXT, .ok = is_store, .pattern = "^(file$|redis://)",
+static bool is_store(const char *text)
+{
+    return strcmp(text, "file") == 0 || strncmp(text, "redis://", 8) == 0;
+}
+static const Shape store_shape = {.kind = SHAPE_TEXT,
+                                  .ok = is_store,
+                                  .pattern = "^(file$|redis://)",
                                   .expected = "file, or redis://HOST:PORT/NUMBER"};
 
 #define LIMIT(member) FIELD(ServeLimits, member)
 static const Key limits_keys[] = {
-    {"connections", &connections_shape, "open at once, in each worker", .field = LIMIT(connections)},
+    {"connections", &connections_shape, "open at once, in each worker",
+     .field = LIMIT(connections)},
     {"connections_per_address", &per_address_shape, "of them from one address; 0: any number",
      .field = LIMIT(connections_per_address)},
     {"head", &head_shape, "a request's line and header", .field = LIMIT(head)},
     {"body", &size_shape, "a request's body, whatever functions say", .field = LIMIT(body)},
     {"buffer", &buffer_shape, "of a body that waits to be read or sent", .field = LIMIT(buffer)},
     {"head_time", &time_shape, "for a head to be complete", .field = LIMIT(head_time)},
-    {"body_time", &time_shape, "between two pieces of a body or an answer", .field = LIMIT(body_time)},
+    {"body_time", &time_shape, "between two pieces of a body or an answer",
+     .field = LIMIT(body_time)},
     {"idle_time", &time_shape, "between two requests of a connection", .field = LIMIT(idle_time)},
     {.name = NULL}};
-static const Shape limits_shape = {.kind = SHAPE_MAP, .keys = limits_keys, .expected = "a map of limits"};
+static const Shape limits_shape = {
+    .kind = SHAPE_MAP, .keys = limits_keys, .expected = "a map of limits"};
 
 static const Key tenant_keys[] = {
     {"concurrency", &connections_shape, "instances at work, of all its functions",
      .field = FIELD(ServeTenant, concurrency), .fallback = "no limit"},
-    {"memory", &size_shape, "the sum of `memory` of those at work", .field = FIELD(ServeTenant, memory),
-     .fallback = "no limit"},
+    {"memory", &size_shape, "the sum of `memory` of those at work",
+     .field = FIELD(ServeTenant, memory), .fallback = "no limit"},
     {.name = NULL}};
 static const Shape tenant_shape = {.kind = SHAPE_MAP, .keys = tenant_keys,
                                    .expected = "a map of concurrency and memory"};
-static const Shape tenants_shape = {.kind = SHAPE_TABLE, .ok = manifest_name_ok, .item = &tenant_shape,
+static const Shape tenants_shape = {.kind = SHAPE_TABLE,
+                                    .ok = manifest_name_ok,
+                                    .item = &tenant_shape,
                                     .pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-                                    .size = sizeof(ServeTenant), .line = FIELD(ServeTenant, line),
+                                    .size = sizeof(ServeTenant),
+                                    .line = FIELD(ServeTenant, line),
                                     .expected = "a map of tenants' names to limits"};
 _Static_assert(offsetof(ServeTenant, name) == 0, "as SHAPE_TABLE has them");
 
@@ -270,11 +292,12 @@ static const Shape functions_shape = {.kind = SHAPE_LIST, .read = read_functions
                                       .expected = "a list of functions, or a directory of them"};
 
 static const Key gateway_keys[] = {
-    {"listen", &address_shape, "where requests come in", .field = AT(listen), .fallback = "127.0.0.1:8080"},
+    {"listen", &address_shape, "where requests come in", .field = AT(listen),
+     .fallback = "127.0.0.1:8080"},
     {"status", &address_shape, "where the status page and the metrics are", .field = AT(status),
      .fallback = "none"},
-    {"admin", &manifest_file_shape, "the socket of `fnvm deploy` and `fnvm gateway`", .field = AT(admin),
-     .fallback = "STATE/admin"},
+    {"admin", &manifest_file_shape, "the socket of `fnvm deploy` and `fnvm gateway`",
+     .field = AT(admin), .fallback = "STATE/admin"},
     {"state", &folder_shape, "what it keeps: its depot, what was deployed, keys and values",
      .field = AT(state), .fallback = "a temporary directory"},
     {"depot", &folder_shape, "where functions are approved and installed", .field = AT(depot),
@@ -283,7 +306,8 @@ static const Key gateway_keys[] = {
      .field = AT(access_log), .fallback = "none"},
     {"kv", &store_shape, "where keys and values are kept", .field = AT(kv), .fallback = "file"},
     {"workers", &workers_shape, "processes that serve; 0: one per processor", .field = AT(workers)},
-    {"grace", &time_shape, "how long requests may take that are at work when it ends", .field = AT(grace)},
+    {"grace", &time_shape, "how long requests may take that are at work when it ends",
+     .field = AT(grace)},
     {"limits", &limits_shape, "of the HTTP server", .field = AT(limits)},
     {"tenants", &tenants_shape, "limits over all functions of one owner", .field = AT(tenants),
      .count = AT(ntenants), .fallback = "{}"},
@@ -339,7 +363,8 @@ static bool join_path(Reading *r, char **path)
 /* "unix:PATH" is relative to the file, too. */
 static bool join_address(Reading *r, char **address)
 {
-    if (!*address || strncmp(*address, "unix:", 5) != 0 || (*address)[5] == '/' || !*r->folder) return true;
+    if (!*address || strncmp(*address, "unix:", 5) != 0 || (*address)[5] == '/' || !*r->folder)
+        return true;
     char *folder = shape_join(r, r->folder, *address + 5), *joined;
     if (!folder || !(joined = arena_alloc(r->arena, strlen(folder) + 6))) return false;
     memcpy(joined, "unix:", 5);
@@ -361,8 +386,8 @@ static fnvm_error *read_gateway(const YamlDocument *doc, const char *folder, Ser
         if (!g->tenants[i].memory) g->tenants[i].memory = UINT64_MAX;
     }
     const bool joined = join_address(&r, &g->listen) && join_address(&r, &g->status) &&
-                        join_path(&r, &g->admin) && join_path(&r, &g->state) && join_path(&r, &g->depot) &&
-                        (!log_is_file || join_path(&r, &g->access_log));
+                        join_path(&r, &g->admin) && join_path(&r, &g->state) &&
+                        join_path(&r, &g->depot) && (!log_is_file || join_path(&r, &g->access_log));
     return joined ? NULL : error_no_memory();
 }
 

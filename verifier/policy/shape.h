@@ -1,9 +1,9 @@
-/* The shape of a YAML value: how it is read into a field of a structure, and what the JSON Schema and
- * the lists of keys say of it.  Policies and manifests are tables of these, and nothing else knows
- * their keys.
+/* The shape of a YAML value: how it is read into a field of a structure, and what the JSON
+ * Schema and the lists of keys say of it.  Policies and manifests are tables of these, and
+ * nothing else knows their keys.
  *
- * Reading fills a structure that has its defaults already; what is read is owned by Reading.arena.
- * Every error is "NAME:LINE:COLUMN: ...", and says what was expected there. */
+ * Reading fills a structure that has its defaults already; what is read is owned by
+ * Reading.arena. Every error is "NAME:LINE:COLUMN: ...", and says what was expected there. */
 #ifndef FNVM_VERIFIER_POLICY_SHAPE_H
 #define FNVM_VERIFIER_POLICY_SHAPE_H
 
@@ -20,7 +20,8 @@ typedef enum ShapeKind {
     SHAPE_MAP,                 /* `keys`; fields of the structure that the map itself goes to */
     SHAPE_NAMES,               /* a map of names that `ok` lets pass to texts or null: `size` bytes each,
                                 * beginning with char *name, *value */
-    SHAPE_TABLE                /* a map of such names to `item`s, `size` bytes each, beginning with char *name */
+    SHAPE_TABLE                /* a map of such names to `item`s, `size` bytes each, beginning with
+                                * char *name */
 } ShapeKind;
 
 typedef struct Word { const char *text; uint32_t value; } Word;
