@@ -273,10 +273,16 @@ static void print_items(Json *j, const Shape *shape)
     json_close(j, '}');
 }
 
-/* The list, or where one is enough that one. */
+/* What may be written in the place of the list: one item, or what `brief` reads. */
+static void print_alternative(Json *j, const Shape *shape)
+{
+    if (shape->lone) print_map(j, shape->item, NULL, false);
+    else print_shape(j, shape->brief_shape, NULL);
+}
+
 static void print_list(Json *j, const Shape *shape)
 {
-    if (!shape->lone) {
+    if (!shape->lone && !shape->brief_shape) {
         print_items(j, shape);
         return;
     }
@@ -284,11 +290,11 @@ static void print_list(Json *j, const Shape *shape)
     json_open(j, '[');
     json_next(j, NULL);
     json_open(j, '{');
-    print_items(j, shape);
+    print_alternative(j, shape);
     json_close(j, '}');
     json_next(j, NULL);
     json_open(j, '{');
-    print_map(j, shape->item, NULL, false);
+    print_items(j, shape);
     json_close(j, '}');
     json_close(j, ']');
 }

@@ -68,7 +68,7 @@ static fnvm_error *read_route(Reading *r, const YamlNode *node, void *object)
 
 static const Shape route_shape = {
     .kind = SHAPE_TEXT, .read = read_route, .expected = "a route",
-    .pattern = "^([A-Z-]+ )?([a-z0-9*:._\\\\[\\\\]-]*)/[^?#]*$"};
+    .pattern = "^([A-Z-]+ )?([a-z0-9*:._\\[\\]-]*)/[^?#]*$"};
 static const Shape routes_shape = {.kind = SHAPE_LIST,
                                    .item = &route_shape,
                                    .size = sizeof(ServeRoute),

@@ -287,7 +287,7 @@ static const Shape tenants_shape = {.kind = SHAPE_TABLE,
                                     .expected = "a map of tenants' names to limits"};
 _Static_assert(offsetof(ServeTenant, name) == 0, "as SHAPE_TABLE has them");
 
-static const Shape functions_shape = {.kind = SHAPE_LIST, .read = read_functions,
+static const Shape functions_shape = {.kind = SHAPE_LIST, .read = read_functions, .brief_shape = &folder_shape,
                                       .item = &serve_function_shape,
                                       .expected = "a list of functions, or a directory of them"};
 
