@@ -17,9 +17,10 @@
 #include "cli/errors.h"
 #include "gateway/listen.h"
 #include "gateway/master_state.h"
+#include "gateway/tunables.h"
 
 #define MS UINT64_C(1000000)
-enum { FOLLOW_MS = 200, LATE_MS = 500 /* beyond the grace, for workers to end by themselves */ };
+enum { FOLLOW_MS = 200, SWEEP_MS = 10000, LATE_MS = 500 /* beyond the grace, for workers to end by themselves */ };
 
 uint64_t master_now(void)
 {
@@ -116,6 +117,27 @@ static fnvm_error *open_admin(Master *m)
     return listen_admin(m->admin_path, &m->admin);
 }
 
+static fnvm_error *open_calls(Master *m)
+{
+    static const CallsLimits limits = {.keep_ms = TUNE_CALLS_KEEP_MS,
+                                       .bytes = TUNE_CALLS_BYTES,
+                                       .pending = TUNE_CALLS_PENDING,
+                                       .results = TUNE_CALLS_RESULTS};
+    char *dir = state_path(m->start.state, "calls");
+    if (!dir) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+    fnvm_error *error = calls_open(dir, &limits, &m->calls);
+    free(dir);
+    return error;
+}
+
+static void sweep_calls(Master *m)
+{
+    const uint64_t now = master_now();
+    if (now < m->sweep_ns) return;
+    m->sweep_ns = now + SWEEP_MS * MS;
+    calls_sweep(m->calls);
+}
+
 static fnvm_error *open_all(Master *m)
 {
     const Config *c = m->start.config;
@@ -127,6 +149,7 @@ static fnvm_error *open_all(Master *m)
     if (!error && c->status && m->start.status)
         error = listen_open(c->status, 0660, &m->status_listener, &m->status_url);
     if (!error) error = open_access_log(m, c->access_log);
+    if (!error) error = open_calls(m);
     return error ? error : open_admin(m);
 }
 
@@ -152,6 +175,7 @@ static void close_all(Master *m)
     free(m->url);
     free(m->status_url);
     free(m->admin_path);
+    calls_close(m->calls);
     metrics_free(m->metrics);
 }
 
@@ -186,6 +210,7 @@ static int milliseconds_to(uint64_t ns)
 static int timeout(const Master *m)
 {
     uint64_t next = workers_next_ns(m);
+    if (m->sweep_ns < next) next = m->sweep_ns;
     if (m->phase != PHASE_IDLE && m->deadline_ns < next) next = m->deadline_ns;
     if (m->end_ns && m->end_ns < next) next = m->end_ns;
     const uint64_t logs = master_now() + FOLLOW_MS * MS;
@@ -220,6 +245,7 @@ static void run(Master *m)
         turn(m);
         changes_tick(m);
         admin_tick(m);
+        sweep_calls(m);
         if (m->ending) begin_end(m); /* whoever asked for it */
         if (m->ending && master_now() >= m->end_ns) workers_kill(m);
         workers_spawn(m);

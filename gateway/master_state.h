@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include "gateway/calls.h"
 #include "gateway/master.h"
 
 enum {
@@ -50,6 +51,7 @@ typedef struct Client {
 typedef struct Master {
     MasterStart start;
     Metrics *metrics;
+    Calls *calls; uint64_t sweep_ns; /* results of calls, and when those too old are removed next */
     int signals, listener, status_listener, admin, access_log;
     bool inherited;             /* the listener is not ours to remove */
     char *url, *status_url, *admin_path;
