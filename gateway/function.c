@@ -145,7 +145,8 @@ void function_settle(Opened *o)
     while (o->dirty) {
         Place *p = o->dirty;
         o->dirty = p->next_dirty;
-        fnvm_store_clear_interrupt(p->store);
+        if (p->interrupted) fnvm_store_clear_interrupt(p->store); /* a system call */
+        p->interrupted = false;
         if (!fnvm_pool_give(o->pool, p->store)) place_remove(o, p);
     }
 }

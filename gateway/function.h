@@ -27,6 +27,7 @@ typedef struct Place {
     fnvm_extern start, memory; /* what is called; the memory whose size is told */
     bool has_memory;
     bool used;                 /* it has served a request */
+    bool interrupted;          /* by fnvm_store_interrupt */
     struct Place *next_dirty;
 } Place;
 

@@ -324,7 +324,10 @@ void invocation_stop(Invocation *i, Stop why)
     }
     if (!i->stop) i->stop = why;
     switch (i->phase) {
-    case PHASE_RUNNING: fnvm_store_interrupt(i->place->store); return;
+    case PHASE_RUNNING:
+        i->place->interrupted = true;
+        fnvm_store_interrupt(i->place->store);
+        return;
     case PHASE_QUEUED: admission_unqueue(i); break;
     case PHASE_READY: loop_remove(i->worker->loop, &i->job); break;
     case PHASE_ENDING: return;

@@ -264,7 +264,7 @@ static void sleep_deeply(Loop *l, uint64_t before)
 /* Looks on.  True: it leads now.  False: the loop stops. */
 static bool follow(Loop *l, Runner *r)
 {
-    const struct timespec tick = {.tv_nsec = TUNE_TICK_NS};
+    const struct timespec soon = {.tv_nsec = TUNE_TICK_NS}, later = {.tv_nsec = TUNE_FIRST_TICK_NS};
     uint64_t before = 0;
     unsigned idle = 0;
     while (!atomic_load(&l->stop)) {
@@ -278,7 +278,7 @@ static bool follow(Loop *l, Runner *r)
             sleep_deeply(l, hold);
             idle = 0;
         } else {
-            nanosleep(&tick, NULL);
+            nanosleep(lends(hold) ? &soon : &later, NULL);
         }
     }
     return false;

@@ -3,12 +3,14 @@
 #define FNVM_GATEWAY_TUNABLES_H
 
 enum {
-    /* A guest that the follower sees at two looks in a row has its loop taken away: others wait 1 to 2 ms for
-     * it.  Handing over costs some 20 us, so what is shorter stays inline. */
+    /* A guest that the follower sees at two looks in a row has its loop taken away: others wait 1 to 4 ms for
+     * it.  Handing over costs some 20 us, so what is shorter stays inline.  A look costs up to 40 us on a virtual
+     * machine, so those at nothing are fewer. */
     TUNE_TICK_NS = 1000000,
+    TUNE_FIRST_TICK_NS = 3000000,
     /* Ticks without anything to watch after which the follower sleeps until it is woken: waking it is a
      * system call that a busy loop never makes. */
-    TUNE_IDLE_TICKS = 50,
+    TUNE_IDLE_TICKS = 20,
     /* Guests run so long between two looks at the connections, if many are ready. */
     TUNE_TURN_NS = 1000000,
     /* Threads of a worker, the loop's and the follower included: guests that compute at the same time.  Others
