@@ -20,7 +20,11 @@
 #include "gateway/tunables.h"
 
 #define MS UINT64_C(1000000)
-enum { FOLLOW_MS = 200, SWEEP_MS = 10000, LATE_MS = 500 /* beyond the grace, for workers to end by themselves */ };
+enum {
+    FOLLOW_MS = 200,
+    SWEEP_MS = 10000,
+    LATE_MS = 500 /* beyond the grace, for workers to end by themselves */
+};
 
 uint64_t master_now(void)
 {
