@@ -78,6 +78,9 @@ bool http_field(const HttpRequest *, size_t i, HttpText *name, HttpText *value);
 HttpText http_find(const HttpRequest *, const char *name); /* the first; at == NULL: none */
 const struct sockaddr_storage *http_peer(const HttpRequest *);
 bool http_body_length(const HttpRequest *, uint64_t *); /* false: chunked, not known before its end */
+/* All of the body has arrived, whether or not it was read.  Nothing of an answer is sent before: http_write takes what
+ * fits the buffer, and then no more until the body was read, or the answer was ended. */
+bool http_body_arrived(const HttpRequest *);
 void http_limit_body(HttpRequest *, uint64_t bytes);    /* in `arrived` only; 413 if it is known to be longer */
 
 /* The user's own. */

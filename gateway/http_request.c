@@ -54,6 +54,8 @@ bool http_body_length(const HttpRequest *req, uint64_t *length)
     return !req->chunked;
 }
 
+bool http_body_arrived(const HttpRequest *req) { return req->complete; }
+
 void http_limit_body(HttpRequest *req, uint64_t bytes)
 {
     if (bytes < req->limit) req->limit = bytes;

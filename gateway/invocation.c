@@ -301,6 +301,7 @@ static void conclude(Invocation *i, fnvm_error *error)
     Worker *w = i->worker;
     i->phase = PHASE_ENDING;
     timer_clear(&w->timers, &i->sleep);
+    if (i->started) i->guest_ns = loop_now(w->loop) - i->entered_ns;
     const bool exited = error && fnvm_error_code(error) == FNVM_E_EXIT;
     const bool well = !i->stop && (exited ? fnvm_error_exit_status(error) == 0 : !error && i->result == 0);
     if (!well && i->stop != STOP_CUT && i->stop != STOP_DROPPED) note_error(i, error);
@@ -396,7 +397,7 @@ void invocation_run(Invocation *i, Runner *runner)
     runner_enter(runner);
     fnvm_error *error = call(i);
     runner_leave(runner);
-    i->guest_ns = loop_clock(i->worker->loop) - i->entered_ns;
+    loop_clock(i->worker->loop);
     if (error && fnvm_error_code(error) == FNVM_E_SUSPENDED) suspended(i);
     else conclude(i, error);
 }

@@ -13,6 +13,13 @@ static bool head_known(const Invocation *i)
     return i->head_end != 0 || protocol(i) == PROTOCOL_HANDLER;
 }
 
+/* An answer to a request that has not arrived as a whole cannot be sent yet.  Its guest might read the rest only
+ * when it has written, so its answer waits here, however long (up to `answer`). */
+static bool may_send(const Invocation *i)
+{
+    return i->asker == ASKED_BY_HTTP && i->request && http_body_arrived(i->request);
+}
+
 static bool has_no_body(const Invocation *i, unsigned status)
 {
     return status == 204 || status == 304 || text_is(i->head.method, "head");
@@ -71,15 +78,19 @@ static void push(Invocation *i)
     i->out_at = 0;
 }
 
-/* False: the header is no header, which is said when the guest has ended. */
-static bool begin(Invocation *i)
+/* False: the header is no header, which is said when the guest has ended.  `whole`: it has, so that the length of
+ * an answer to HEAD is known. */
+static bool begin(Invocation *i, bool whole)
 {
     AnswerHead head;
     if (read_head(i, &head)) return false;
     HttpField fields[TUNE_ANSWER_FIELDS + 1];
     memcpy(fields, head.fields, head.nfields * sizeof *fields);
     fields[head.nfields] = (HttpField){text_of("X-Call-Id"), text_of(i->call_id)};
-    i->length = has_no_body(i, head.status) && head.length == UINT64_MAX ? 0 : head.length;
+    const bool of_head = head.status != 204 && head.status != 304;
+    i->length = head.length;
+    if (has_no_body(i, head.status) && head.length == UINT64_MAX)
+        i->length = whole && of_head ? i->out.len - i->head_end : 0;
     if (!http_begin(i->request, head.status, fields, head.nfields + 1, i->length)) return false;
     i->status = head.status;
     i->begun = true;
@@ -92,12 +103,13 @@ static bool begin(Invocation *i)
 
 void output_flush(Invocation *i)
 {
-    if (i->asker != ASKED_BY_HTTP || !i->request || !i->function) return;
+    if (!may_send(i)) return;
     if (i->begun) {
         push(i);
         return;
     }
-    if (head_known(i) && i->out.len > i->head_end && !http_answered(i->request)) begin(i);
+    if (head_known(i) && i->out.len > i->head_end && !http_answered(i->request))
+        begin(i, false);
 }
 
 /* ---- The guest writes ---- */
@@ -112,7 +124,7 @@ static fnvm_error *too_much(Invocation *i)
 /* Into the buffer: how much, 0 if it is full. */
 static size_t gather(Invocation *i, const char *from, size_t size)
 {
-    const uint64_t body_room = i->asker == ASKED_BY_HTTP ? 0 : i->function->settings->answer_bytes;
+    const uint64_t body_room = may_send(i) ? 0 : i->function->settings->answer_bytes;
     const uint64_t most = TUNE_ANSWER_BYTES + (head_known(i) ? body_room : 0);
     if (i->out.len >= most) return 0;
     if (size > most - i->out.len) size = (size_t)(most - i->out.len);
@@ -151,8 +163,8 @@ fnvm_error *invocation_write(Invocation *i, fnvm_caller *caller, const void *fro
     if (i->body_bytes > i->function->settings->answer_bytes) return too_much(i);
     if (*done) return NULL;
     if (!i->begun && i->out.failed) return fnvm_error_new(FNVM_E_MEMORY, "no memory for the answer");
-    if (!i->begun && i->asker != ASKED_BY_HTTP) return too_much(i);
-    if (!i->begun && !begin(i)) {
+    if (!i->begun && head_known(i) && !may_send(i)) return too_much(i);
+    if (!i->begun && !begin(i, false)) {
         i->stop = STOP_ANSWER_HEAD;
         return fnvm_error_new(FNVM_E_LIMIT, "its answer has no valid header within %d bytes",
                               TUNE_ANSWER_BYTES);
@@ -202,7 +214,7 @@ void output_finish(Invocation *i)
         bad_answer(i, wrong);
         return;
     }
-    if (no_body && i->request && begin(i)) {
+    if (no_body && i->request && begin(i, true)) {
         finish_stream(i);
         return;
     }

@@ -145,7 +145,7 @@ static bool request_part(void *env, fnvm_request_part part, const char *name, si
 
 static bool may_say(const Invocation *i)
 {
-    return i->function->settings->protocol == PROTOCOL_HANDLER && !i->begun;
+    return i->function->settings->protocol == PROTOCOL_HANDLER && !i->begun && !i->out.len;
 }
 
 static int request_status(void *env, unsigned status)

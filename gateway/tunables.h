@@ -29,7 +29,7 @@ enum {
     TUNE_LOG_LINE = 1024,         /* bytes of a line of standard error before it is cut in two */
     TUNE_LOG_BATCH = 1 << 16,     /* of access log lines that wait for the end of the turn */
     TUNE_CALL_DEPTH = 16,         /* functions that call functions: bounds cycles, too */
-    TUNE_CALLS_OPEN = 64,         /* calls of one invocation that have not been dropped */
+    TUNE_CALLS_OPEN = 256,        /* calls of one invocation that have not been dropped */
     /* Results of asynchronous calls, over all workers. */
     TUNE_CALLS_KEEP_MS = 3600000, /* an hour to fetch them */
     TUNE_CALLS_BYTES = 1 << 30,
