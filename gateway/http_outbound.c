@@ -50,6 +50,7 @@ struct HttpOutbound {
     uint32_t open;     /* that have not ended */
     uint32_t dropping; /* of these, dropped */
     bool stop;
+    bool joined; /* its owner's */
 };
 
 /* ---- Requests ---- */
@@ -507,14 +508,21 @@ fnvm_error *http_outbound_new(const HttpOutboundOptions *options, HttpOutbound *
     return NULL;
 }
 
-void http_outbound_free(HttpOutbound *o)
+void http_outbound_stop(HttpOutbound *o)
 {
-    if (!o) return;
+    if (!o || o->joined) return;
     pthread_mutex_lock(&o->mutex);
     o->stop = true;
     pthread_mutex_unlock(&o->mutex);
     curl_multi_wakeup(o->multi);
     pthread_join(o->thread, NULL);
+    o->joined = true;
+}
+
+void http_outbound_free(HttpOutbound *o)
+{
+    if (!o) return;
+    http_outbound_stop(o);
     for (size_t i = 0; i < BUCKETS; i++)
         for (Request *r = o->buckets[i], *next; r; r = next) {
             next = r->next;

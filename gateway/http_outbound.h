@@ -37,6 +37,8 @@ typedef struct HttpOutboundOptions { /* zero: the defaults, given here */
 
 /* Starts the thread; not before a fork().  NULL: defaults. */
 fnvm_error *http_outbound_new(const HttpOutboundOptions *, HttpOutbound **out);
+/* Ends its thread: `done` is not called any more, and what is open never ends. */
+void http_outbound_stop(HttpOutbound *); /* NULL is fine */
 /* Ends what is not done.  After the stores whose guests use it. */
 void http_outbound_free(HttpOutbound *); /* NULL is fine */
 /* Its functions may be called from any thread. */

@@ -235,6 +235,13 @@ static fnvm_error *define_files(const Opened *o, fnvm_wasi *wasi)
     return error;
 }
 
+static fnvm_error *define_outbound(Place *p)
+{
+    const Function *f = p->function->settings;
+    const fnvm_task_backend backend = outbound_backend(p);
+    return fnvm_services_http(p->services, &backend, (const char *const *)f->http_allow, f->nhttp_allow);
+}
+
 static fnvm_error *define_services(Place *p)
 {
     const Opened *o = p->function;
@@ -246,8 +253,11 @@ static fnvm_error *define_services(Place *p)
     fnvm_services_log(p->services, log_line, p);
     fnvm_services_request(p->services, &request);
     fnvm_services_calls(p->services, &calls);
-    if (!f->kv_prefix || !o->worker->kv) return NULL;
-    return fnvm_services_kv(p->services, o->worker->kv, f->kv_prefix);
+    fnvm_services_at_sleep(p->services, at_sleep, p);
+    fnvm_error *error = f->nhttp_allow ? define_outbound(p) : NULL;
+    if (!error && f->kv_prefix && o->worker->kv)
+        error = fnvm_services_kv(p->services, o->worker->kv, f->kv_prefix);
+    return error;
 }
 
 fnvm_error *place_define(Place *p, fnvm_linker *linker)

@@ -1,9 +1,11 @@
 /* Functions that stay are taken over under the token, for their uses are counted with it. */
 #include "gateway/table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/kv_redis.h"
 #include "gateway/worker_state.h"
 
 static Opened *still_open(const Table *before, const SharedConfig *config, const Function *f)
@@ -14,6 +16,30 @@ static Opened *still_open(const Table *before, const SharedConfig *config, const
     }
     return NULL;
 }
+
+/* ---- What several functions use, once one of them may ---- */
+
+static fnvm_error *open_kv(Worker *w, const Config *config)
+{
+    char path[4096];
+    if (w->kv) return NULL;
+    if (config->kv) return kv_redis_open(config->kv, &w->kv);
+    if (!config->state || snprintf(path, sizeof path, "%s/kv", config->state) >= (int)sizeof path) return NULL;
+    return fnvm_kv_open(path, &w->kv);
+}
+
+static fnvm_error *open_shared(Worker *w, const Config *config)
+{
+    fnvm_error *error = NULL;
+    for (size_t i = 0; i < config->nfunctions && !error; i++) {
+        const Function *f = &config->functions[i];
+        if (f->kv_prefix) error = open_kv(w, config);
+        if (!error && f->nhttp_allow && !w->outbound) error = outbound_new(w, &w->outbound);
+    }
+    return error;
+}
+
+/* ---- Tables ---- */
 
 fnvm_error *table_open(Worker *w, Config *config, const Table *before, Table **out)
 {
@@ -29,7 +55,7 @@ fnvm_error *table_open(Worker *w, Config *config, const Table *before, Table **o
     t->config = shared;
     t->uses = 1;
     t->nfunctions = config->nfunctions;
-    fnvm_error *error = NULL;
+    fnvm_error *error = open_shared(w, config);
     for (size_t i = 0; i < t->nfunctions && !error; i++) {
         const Function *f = &config->functions[i];
         if (!f->image) continue;

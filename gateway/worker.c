@@ -230,6 +230,7 @@ static void *control_main(void *worker)
 
 static void close_worker(Worker *w)
 {
+    outbound_stop(w->outbound);
     http_free(w->http); /* what is open is cut: no guest runs any more */
     w->http = NULL;
     while (w->live) { /* asynchronous ones that were stopped are gone already */
@@ -247,6 +248,7 @@ static void close_worker(Worker *w)
     w->loop = NULL;
     control_close_dead(w);
     table_close(w->table);
+    outbound_free(w->outbound);
     loop_free(loop);
     calls_close(w->calls);
     fnvm_kv_release(w->kv);

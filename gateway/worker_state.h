@@ -5,6 +5,7 @@
 
 #include "gateway/access_log.h"
 #include "gateway/invocation.h"
+#include "gateway/outbound.h"
 #include "gateway/worker.h"
 
 struct Worker {
@@ -17,6 +18,7 @@ struct Worker {
     AccessLog log;
     Calls *calls;             /* NULL: nothing is asynchronous */
     fnvm_kv *kv;              /* NULL: none */
+    Outbound *outbound;       /* NULL: no function has been opened that may send requests */
     CgiServer server;
     char port[8];
     Invocation *live;         /* a list of all that have not ended */
