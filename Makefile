@@ -209,6 +209,7 @@ $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
 	$(SAY) TEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) -lcmocka $(LIBS)
+$(BUILD)/unit/test_gateway_cgi: $(patsubst %,$(OBJ)/gateway/%.o,answer head text timers trace)
 $(BUILD)/unit/test_gateway_config: $(patsubst %,$(OBJ)/gateway/%.o,config config_print route)
 $(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 # It makes allocations fail.

@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 #define IS(name) (strcmp(what, name) == 0)
     if (IS("hello")) head(""), puts("hello");
     else if (IS("echo") || IS("")) echo();
-    else if (IS("env")) variables();
+    else if (IS("env") || strncmp(what, "env/", 4) == 0) variables();
     else if (IS("args")) { head(""); for (int i = 0; i < argc; i++) puts(argv[i]); }
     else if (IS("count")) head(""), printf("%d\n", ++counter[0]);
     else if (IS("many")) many(n);
