@@ -1,5 +1,7 @@
 /* A function that is called once per request, for conformance/gateway_worker. */
 #include <fnvm/call.h>
+#include <fnvm/http.h>
+#include <fnvm/kv.h>
 #include <fnvm/log.h>
 #include <fnvm/request.h>
 #include <stdio.h>
@@ -66,6 +68,33 @@ static void call_many(int n)
     say("failed ", failed);
 }
 
+static void count(void)
+{
+    char value[16] = "";
+    uint32_t len = 0;
+    const int32_t found = fnvm_kv_get("count", 5, 0, value, sizeof value - 1, &len);
+    const int n = found == FNVM_OK ? atoi(value) + 1 : 1;
+    snprintf(value, sizeof value, "%d", n);
+    say("set ", fnvm_kv_set("count", 5, value, (uint32_t)strlen(value)));
+    say("count ", n);
+}
+
+/* Asks for the URL in its body. */
+static void fetch(int64_t timeout_ms)
+{
+    static char url[1024], body[4096];
+    uint32_t len = 0;
+    fnvm_request_read(url, sizeof url, &len);
+    const int32_t r = fnvm_http_send("GET", 3, url, len, "", 0, "", 0);
+    if (r <= 0) {
+        say("send ", r);
+        return;
+    }
+    say("await ", fnvm_http_await(r, timeout_ms));
+    say("status ", fnvm_http_status(r));
+    if (fnvm_http_body(r, 0, body, sizeof body, &len) == FNVM_OK) fnvm_answer_write(body, len);
+}
+
 FNVM_HANDLER
 {
     char path[128] = "", query[128] = "";
@@ -76,6 +105,8 @@ FNVM_HANDLER
     else if (strcmp(path, "/echo") == 0) echo();
     else if (strcmp(path, "/call") == 0) call(query);
     else if (strcmp(path, "/calls") == 0) call_many(atoi(query));
+    else if (strcmp(path, "/kv") == 0) count();
+    else if (strcmp(path, "/fetch") == 0) fetch(atoi(query));
     else if (strcmp(path, "/status") == 0) {
         fnvm_answer_status((uint32_t)atoi(query));
         fnvm_answer_field("X-Own", "yes");
