@@ -88,8 +88,8 @@ static fnvm_error *find_exports(Opened *o, Place *p, fnvm_instance *main)
         return fnvm_error_new(FNVM_E_NOT_FOUND, "it has no function `%s` among its exports", name);
     fnvm_valtype result;
     const size_t nparams = fnvm_func_params(p->store, p->start, NULL, 0);
-    o->nresults = fnvm_func_results(p->store, p->start, &result, 1);
-    if (nparams || o->nresults > 1 || (o->nresults && fnvm_valtype_kind(result) != FNVM_I32))
+    p->nresults = fnvm_func_results(p->store, p->start, &result, 1);
+    if (nparams || p->nresults > 1 || (p->nresults && fnvm_valtype_kind(result) != FNVM_I32))
         return fnvm_error_new(FNVM_E_LINK, "its function `%s` has to take nothing, and to return nothing or "
                               "an i32", name);
     return NULL;

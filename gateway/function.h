@@ -25,6 +25,7 @@ typedef struct Place {
     fnvm_wasi *wasi;           /* the pool frees it */
     fnvm_services *services;
     fnvm_extern start, memory; /* what is called; the memory whose size is told */
+    size_t nresults;           /* of `start`: 0 or 1 */
     bool has_memory;
     bool used;                 /* it has served a request */
     bool interrupted;          /* by fnvm_store_interrupt */
@@ -46,7 +47,6 @@ struct Opened {
     fnvm_image *image;
     fnvm_pool *pool;
     bool suspended;            /* the image goes on, rather than that `start` is called */
-    size_t nresults;           /* of `start`: 0 or 1 */
     Place **places;            /* by store, a hash table with linear probing */
     size_t nplaces, room;
     Place *fresh;              /* made by the pool, its store is not known yet */

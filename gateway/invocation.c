@@ -357,20 +357,15 @@ static bool start(Invocation *i)
 
 static fnvm_error *call(Invocation *i)
 {
-    Opened *o = i->function;
-    fnvm_store *store = i->place->store;
+    const Place *p = i->place;
+    const bool goes_on = i->started || p->function->suspended;
     fnvm_val value = {.kind = FNVM_I32};
     fnvm_slot slot = {0};
     fnvm_error *error;
-    if (!i->started && !o->suspended) {
-        i->started = true;
-        error = fnvm_func_call_slots(store, i->place->start, &slot);
-        i->result = o->nresults ? (int32_t)slot.i32 : 0;
-    } else {
-        i->started = true;
-        error = fnvm_store_resume(store, o->nresults ? &value : NULL, o->nresults);
-        i->result = o->nresults ? value.of.i32 : 0;
-    }
+    i->started = true;
+    if (goes_on) error = fnvm_store_resume(p->store, p->nresults ? &value : NULL, p->nresults);
+    else error = fnvm_func_call_slots(p->store, p->start, &slot);
+    if (p->nresults) i->result = goes_on ? value.of.i32 : (int32_t)slot.i32;
     return error;
 }
 
