@@ -301,12 +301,17 @@ static int run_patiently(sqlite3 *db, const char *sql)
 
 static int ask_number(sqlite3 *db, const char *sql, int *out)
 {
-    sqlite3_stmt *s = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
-    if (code == SQLITE_OK) code = sqlite3_step(s);
-    *out = code == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
-    sqlite3_finalize(s);
-    return code == SQLITE_ROW ? SQLITE_OK : code;
+    const uint64_t until = service_deadline(BUSY_MS);
+    for (;;) {
+        sqlite3_stmt *s = NULL;
+        int code = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+        if (code == SQLITE_OK) code = sqlite3_step(s);
+        *out = code == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
+        sqlite3_finalize(s);
+        if (code == SQLITE_ROW) return SQLITE_OK;
+        if ((code & 0xFF) != SQLITE_BUSY || service_now() > until) return code;
+        usleep(5000);
+    }
 }
 
 static int prepare_file(sqlite3 *db, bool *foreign)
@@ -318,8 +323,9 @@ static int prepare_file(sqlite3 *db, bool *foreign)
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     int keep = 1; /* the log's files stay: a narrowed process could not remove them */
     sqlite3_file_control(db, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep);
-    code = ask_number(db, "PRAGMA application_id", &id);
-    if (code == SQLITE_OK) code = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    /* In this order: whoever makes the file at the same time writes both at once. */
+    code = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (code == SQLITE_OK) code = ask_number(db, "PRAGMA application_id", &id);
     if (code != SQLITE_OK) return code;
     *foreign = tables && id != APPLICATION_ID;
     if (*foreign) return SQLITE_OK;
