@@ -47,6 +47,7 @@ struct Opened {
     fnvm_image *image;
     fnvm_pool *pool;
     bool suspended;            /* the image goes on, rather than that `start` is called */
+    uint32_t long_runs;        /* lately: more by each that the loop was taken from, fewer by others */
     Place **places;            /* by store, a hash table with linear probing */
     size_t nplaces, room;
     Place *fresh;              /* made by the pool, its store is not known yet */

@@ -389,9 +389,11 @@ void invocation_run(Invocation *i, Runner *runner)
     i->phase = PHASE_RUNNING;
     i->woken = false;
     i->runner = runner;
-    runner_enter(runner);
+    Opened *o = i->function;
+    runner_enter(runner, o->long_runs >= TUNE_LONG_RUNS);
     fnvm_error *error = call(i);
-    runner_leave(runner);
+    if (runner_leave(runner)) o->long_runs += o->long_runs < TUNE_LONG_RUNS_MOST;
+    else o->long_runs -= o->long_runs > 0;
     loop_clock(i->worker->loop);
     if (error && fnvm_error_code(error) == FNVM_E_SUSPENDED) suspended(i);
     else conclude(i, error);

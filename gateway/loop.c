@@ -21,6 +21,8 @@
 /* runner->hold: a number that counts guests' runs, times 4, and one of these. */
 enum { HOLD_OWN, HOLD_LENT, HOLD_LOST, HOLD_MASK = 3, HOLD_NEXT = 4 };
 
+enum { SLEEP_NOT, SLEEP_TICK, SLEEP_DEEP };
+
 struct Runner {
     Loop *loop;
     _Atomic uint64_t hold;
@@ -42,7 +44,8 @@ struct Loop {
     _Atomic(Runner *) leader, follower;
     _Atomic uint32_t waiting; /* for the token */
     _Atomic bool stop;
-    _Atomic uint32_t asleep;  /* the follower sleeps until this is 0 */
+    _Atomic uint32_t sleep;   /* the follower's, one of SLEEP_* */
+    _Atomic bool hurry;       /* it is to take the next guest's loop without a second look */
     /* With the token: */
     bool polling;
     LoopJob *first, **last;
@@ -103,18 +106,19 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct time
 
 static void wake_follower(Loop *l)
 {
-    if (atomic_exchange(&l->asleep, 0))
-        syscall(SYS_futex, &l->asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    if (atomic_exchange(&l->sleep, SLEEP_NOT))
+        syscall(SYS_futex, &l->sleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void runner_enter(Runner *r)
+void runner_enter(Runner *r, bool long_one)
 {
     const uint64_t run = (atomic_load_explicit(&r->hold, memory_order_relaxed) & ~UINT64_C(3)) +
                          HOLD_NEXT;
     r->lost = false;
-    /* Before asleep is read: the follower writes that and then reads this. */
+    if (long_one) atomic_store(&r->loop->hurry, true);
+    /* Before `sleep` is read: the follower writes that and then reads this. */
     atomic_store(&r->hold, run | HOLD_LENT);
-    if (atomic_load(&r->loop->asleep)) wake_follower(r->loop);
+    if (atomic_load(&r->loop->sleep) >= (long_one ? SLEEP_TICK : SLEEP_DEEP)) wake_follower(r->loop);
 }
 
 /* False: another has taken it. */
@@ -125,12 +129,13 @@ static bool take_back(Runner *r)
            atomic_compare_exchange_strong(&r->hold, &lent, lent & ~UINT64_C(3));
 }
 
-void runner_leave(Runner *r)
+bool runner_leave(Runner *r)
 {
-    if (take_back(r)) return;
+    if (take_back(r)) return false;
     token_take(r->loop);
     r->lost = true;
     r->loop->away--;
+    return true;
 }
 
 void runner_pin(Runner *r)
@@ -242,6 +247,7 @@ static bool take_over(Loop *l, Runner *r, Runner *leader, uint64_t run)
         }
         atomic_store(&l->leader, r); /* we hold the token now */
         atomic_store(&l->follower, NULL);
+        atomic_store(&l->hurry, false);
         l->away++;
         loop_clock(l);
         l->user.away(l->user.env, l->running);
@@ -252,13 +258,14 @@ static bool take_over(Loop *l, Runner *r, Runner *leader, uint64_t run)
 
 static bool lends(uint64_t hold) { return (hold & HOLD_MASK) == HOLD_LENT; }
 
-/* Nothing happened for a while: sleeps until a guest is entered. */
-static void sleep_deeply(Loop *l, uint64_t before)
+/* Until the time is up (NULL: for ever) or it is woken; not at all if something has happened since `before`. */
+static void sleep_a_while(Loop *l, uint32_t how, uint64_t before, const struct timespec *most)
 {
-    atomic_store(&l->asleep, 1);
+    atomic_store(&l->sleep, how);
     const uint64_t hold = atomic_load(&atomic_load(&l->leader)->hold);
-    if (hold == before && !atomic_load(&l->stop)) futex_wait(&l->asleep, 1, NULL);
-    atomic_store(&l->asleep, 0);
+    const bool news = (how == SLEEP_DEEP && hold != before) || atomic_load(&l->hurry);
+    if (!news && !atomic_load(&l->stop)) futex_wait(&l->sleep, how, most);
+    atomic_store(&l->sleep, SLEEP_NOT);
 }
 
 /* Looks on.  True: it leads now.  False: the loop stops. */
@@ -269,16 +276,17 @@ static bool follow(Loop *l, Runner *r)
     unsigned idle = 0;
     while (!atomic_load(&l->stop)) {
         Runner *leader = atomic_load(&l->leader);
+        const bool hurry = atomic_exchange(&l->hurry, false);
         const uint64_t hold = atomic_load(&leader->hold);
         const bool unchanged = (hold | HOLD_MASK) == (before | HOLD_MASK);
         before = hold;
         idle = unchanged && !lends(hold) ? idle + 1 : 0;
-        if (unchanged && lends(hold) && take_over(l, r, leader, hold & ~UINT64_C(3))) return true;
-        if (idle >= TUNE_IDLE_TICKS) {
-            sleep_deeply(l, hold);
-            idle = 0;
+        if ((unchanged || hurry) && lends(hold) && take_over(l, r, leader, hold & ~UINT64_C(3))) return true;
+        if (idle < TUNE_IDLE_TICKS) {
+            sleep_a_while(l, SLEEP_TICK, hold, lends(hold) ? &soon : &later);
         } else {
-            nanosleep(lends(hold) ? &soon : &later, NULL);
+            sleep_a_while(l, SLEEP_DEEP, hold, NULL);
+            idle = 0;
         }
     }
     return false;
@@ -310,15 +318,16 @@ static void wait_for_events(Loop *l, bool at_all)
     l->polling = false;
 }
 
-/* Comes with the token, and leaves with it: when the loop stops, or another leads. */
+/* Comes with the token, and leaves with it: when the loop stops, or another leads.  Who takes the lead over looks at
+ * the connections first: however many long guests are ready, others come in between. */
 static void lead(Loop *l, Runner *r)
 {
     for (;;) {
-        if (!run_jobs(l, r)) return;
         l->user.turn(l->user.env);
         if (atomic_load(&l->stop)) return;
         const bool nothing = !l->first || !have_follower(l);
         if (nothing) l->user.settle(l->user.env);
+        else if (!run_jobs(l, r)) return;
         wait_for_events(l, nothing);
         loop_clock(l);
     }

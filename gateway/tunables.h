@@ -8,6 +8,9 @@ enum {
      * machine, so those at nothing are fewer. */
     TUNE_TICK_NS = 1000000,
     TUNE_FIRST_TICK_NS = 3000000,
+    /* Runs of a function that took so long, after which it is expected to: then the loop goes on at once. */
+    TUNE_LONG_RUNS = 2,
+    TUNE_LONG_RUNS_MOST = 4,
     /* Ticks without anything to watch after which the follower sleeps until it is woken: waking it is a
      * system call that a busy loop never makes. */
     TUNE_IDLE_TICKS = 20,
