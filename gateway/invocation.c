@@ -392,8 +392,7 @@ void invocation_run(Invocation *i, Runner *runner)
     Opened *o = i->function;
     runner_enter(runner, o->long_runs >= TUNE_LONG_RUNS);
     fnvm_error *error = call(i);
-    if (runner_leave(runner)) o->long_runs += o->long_runs < TUNE_LONG_RUNS_MOST;
-    else o->long_runs -= o->long_runs > 0;
+    if (!runner_leave(runner)) o->long_runs -= o->long_runs > 0;
     loop_clock(i->worker->loop);
     if (error && fnvm_error_code(error) == FNVM_E_SUSPENDED) suspended(i);
     else conclude(i, error);
@@ -401,6 +400,8 @@ void invocation_run(Invocation *i, Runner *runner)
 
 void invocation_away(Invocation *i)
 {
+    Opened *o = i->function;
+    o->long_runs += o->long_runs < TUNE_LONG_RUNS_MOST;
     if (i->phase == PHASE_RUNNING) output_flush(i);
 }
 

@@ -4,7 +4,9 @@
  * any other.  The follower ticks while guests run and sleeps while none do.
  *
  * Roles change under the mutex, which is a leaf: nothing is called with it.  There is always a leader.  Where no
- * thread is left to follow, the leader runs no guests: they stay queued until one of the threads comes back. */
+ * thread is left to follow, the leader runs no guests: they stay queued until one of the threads comes back.
+ *
+ * A thread whose guest has lost the loop gets less of the processor than the loop, and ends with its guest. */
 #include "gateway/loop.h"
 
 #include <linux/futex.h>
@@ -12,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,10 +30,13 @@ struct Runner {
     Loop *loop;
     _Atomic uint64_t hold;
     bool lost;              /* it runs a guest without the token, or has come back from that */
+    bool slowed;            /* by `nice`, for which there is no way back: its thread ends with its guest */
     bool wanted;            /* it is to follow */
     pthread_cond_t called;  /* parked: it is wanted, or the loop stops */
     Runner *next;           /* parked */
     pthread_t thread;
+    pid_t tid;
+    enum { RUNNER_NONE, RUNNER_LIVE, RUNNER_FINISHED } state; /* finished: to be joined */
 };
 
 struct Loop {
@@ -52,8 +58,8 @@ struct Loop {
     LoopJob *running;         /* by the leader */
     uint64_t now;
     uint32_t away;
-    uint32_t nrunners;        /* all but the first have a thread of ours */
-    Runner runners[TUNE_THREADS];
+    int slow_nice;
+    Runner runners[TUNE_THREADS]; /* the first is who called loop_run */
 };
 
 /* ---- The token ---- */
@@ -199,12 +205,26 @@ uint64_t loop_clock(Loop *l)
 
 static void *runner_main(void *runner);
 
+static Runner *free_runner(Loop *l)
+{
+    for (Runner *r = l->runners; r < l->runners + TUNE_THREADS; r++) {
+        if (r->state == RUNNER_LIVE) continue;
+        if (r->state == RUNNER_FINISHED) {
+            pthread_join(r->thread, NULL); /* it has nothing to do any more */
+            pthread_cond_destroy(&r->called);
+        }
+        r->state = RUNNER_NONE;
+        return r;
+    }
+    return NULL;
+}
+
 /* Under the mutex. */
 static bool make_follower(Loop *l)
 {
-    if (l->nrunners == TUNE_THREADS) return false;
-    Runner *r = &l->runners[l->nrunners];
-    *r = (Runner){.loop = l, .wanted = true};
+    Runner *r = free_runner(l);
+    if (!r) return false;
+    *r = (Runner){.loop = l, .wanted = true, .state = RUNNER_LIVE};
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) return false;
     pthread_attr_setstacksize(&attributes, TUNE_THREAD_STACK);
@@ -212,8 +232,11 @@ static bool make_follower(Loop *l)
     atomic_store(&l->follower, r);
     const bool made = pthread_create(&r->thread, &attributes, runner_main, r) == 0;
     pthread_attr_destroy(&attributes);
-    if (made) l->nrunners++;
-    else atomic_store(&l->follower, NULL);
+    if (!made) {
+        atomic_store(&l->follower, NULL);
+        pthread_cond_destroy(&r->called);
+        r->state = RUNNER_NONE;
+    }
     return made;
 }
 
@@ -246,6 +269,7 @@ static bool take_over(Loop *l, Runner *r, Runner *leader, uint64_t run)
             continue;
         }
         atomic_store(&l->leader, r); /* we hold the token now */
+        leader->slowed = setpriority(PRIO_PROCESS, (id_t)leader->tid, l->slow_nice) == 0;
         atomic_store(&l->follower, NULL);
         atomic_store(&l->hurry, false);
         l->away++;
@@ -337,7 +361,9 @@ static void lead(Loop *l, Runner *r)
 static void retire(Loop *l, Runner *r)
 {
     pthread_mutex_lock(&l->mutex);
-    if (!atomic_load(&l->follower)) {
+    if (r->slowed) {
+        if (r != l->runners) r->state = RUNNER_FINISHED;
+    } else if (!atomic_load(&l->follower)) {
         atomic_store(&l->follower, r);
         r->wanted = true;
     } else {
@@ -361,7 +387,7 @@ static bool park(Loop *l, Runner *r)
 /* A thread's life, but for its first turn at the lead. */
 static void serve(Loop *l, Runner *r)
 {
-    while (park(l, r) && follow(l, r)) {
+    while (!r->slowed && park(l, r) && follow(l, r)) {
         lead(l, r);
         retire(l, r);
     }
@@ -370,6 +396,7 @@ static void serve(Loop *l, Runner *r)
 static void *runner_main(void *runner)
 {
     Runner *r = runner;
+    r->tid = gettid();
     serve(r->loop, r);
     return NULL;
 }
@@ -383,6 +410,7 @@ fnvm_error *loop_new(const LoopUser *user, Loop **out)
     if (!l) return fnvm_error_new(FNVM_E_MEMORY, "no memory for the event loop");
     l->user = *user;
     l->last = &l->first;
+    l->slow_nice = getpriority(PRIO_PROCESS, 0) + TUNE_SLOW_NICE;
     pthread_mutex_init(&l->mutex, NULL); /* neither can fail with default attributes on Linux */
     pthread_cond_init(&l->given, NULL);
     return NULL;
@@ -391,24 +419,28 @@ fnvm_error *loop_new(const LoopUser *user, Loop **out)
 void loop_run(Loop *l)
 {
     Runner *r = &l->runners[0];
-    *r = (Runner){.loop = l, .thread = pthread_self()};
+    *r = (Runner){.loop = l, .thread = pthread_self(), .tid = gettid(), .state = RUNNER_LIVE};
     pthread_cond_init(&r->called, NULL);
-    l->nrunners = 1;
     atomic_store(&l->leader, r);
     token_take(l);
     loop_clock(l);
     lead(l, r);
     retire(l, r);
     serve(l, r);
-    for (uint32_t i = 1; i < l->nrunners; i++) pthread_join(l->runners[i].thread, NULL);
-    for (uint32_t i = 0; i < l->nrunners; i++) pthread_cond_destroy(&l->runners[i].called);
+    park(l, r);
+    for (r = l->runners; r < l->runners + TUNE_THREADS; r++) {
+        if (r->state == RUNNER_NONE) continue;
+        if (r != l->runners) pthread_join(r->thread, NULL);
+        pthread_cond_destroy(&r->called);
+    }
 }
 
 void loop_stop(Loop *l)
 {
     pthread_mutex_lock(&l->mutex);
     atomic_store(&l->stop, true);
-    for (Runner *r = l->parked; r; r = r->next) pthread_cond_signal(&r->called);
+    for (Runner *r = l->runners; r < l->runners + TUNE_THREADS; r++)
+        if (r->state == RUNNER_LIVE) pthread_cond_signal(&r->called);
     pthread_mutex_unlock(&l->mutex);
     wake_follower(l);
     wake_leader(l);

@@ -51,7 +51,7 @@ void loop_give(Loop *);              /* and lets the leader look at what has cha
 
 /* `long_one`: it is known to take long, so the follower is not to wait until it has seen that. */
 void runner_enter(Runner *, bool long_one);
-/* True: it was, and the lead is lost. */
+/* True: the loop goes on elsewhere. */
 bool runner_leave(Runner *);
 /* Within host functions, between runner_enter and runner_leave: takes hold of the token again for a moment.
  * Not nested; nothing that waits in between. */

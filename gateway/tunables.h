@@ -11,14 +11,17 @@ enum {
     /* Runs of a function that took so long, after which it is expected to: then the loop goes on at once. */
     TUNE_LONG_RUNS = 2,
     TUNE_LONG_RUNS_MOST = 4,
+    /* What is added to `nice` for a guest that takes long: beside it the loop gets three quarters of a processor, so that
+     * others are answered within milliseconds however many compute. */
+    TUNE_SLOW_NICE = 5,
     /* Ticks without anything to watch after which the follower sleeps until it is woken: waking it is a
      * system call that a busy loop never makes. */
     TUNE_IDLE_TICKS = 20,
     /* Guests run so long between two looks at the connections, if many are ready. */
     TUNE_TURN_NS = 1000000,
-    /* Threads of a worker, the loop's and the follower included: guests that compute at the same time.  Others
+    /* Threads of a worker, the loop's and the follower included: guests that take long at the same time.  Others
      * wait until one has ended.  Far more than processors, since a guest may sit in a system call. */
-    TUNE_THREADS = 64,
+    TUNE_THREADS = 256,
     TUNE_THREAD_STACK = 1 << 20, /* what is not touched is only addresses */
     /* An answer that fits is sent at once and with its length; what is longer goes out as it is written. */
     TUNE_ANSWER_FIRST = 4096,     /* a new invocation's buffer */
