@@ -220,6 +220,7 @@ $(BUILD)/unit/test_kv_redis: $(OBJ)/gateway/kv_redis.o
 $(BUILD)/unit/test_kv_redis: LIBS += -lhiredis
 $(BUILD)/unit/test_metrics: $(filter $(OBJ)/gateway/metrics%,$(FULL_OBJ)) $(OBJ)/cli/json.o
 $(BUILD)/unit/test_calls: $(OBJ)/gateway/calls.o
+$(BUILD)/unit/test_loop: $(OBJ)/gateway/loop.o
 
 # Test programs of their own, which are no unit tests.
 $(ALONE): $(BUILD)/%: conformance/%.c $(LIB_OBJ)

@@ -116,15 +116,21 @@ static void wake_follower(Loop *l)
         syscall(SYS_futex, &l->sleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/* `least`: how soundly the follower may sleep without being woken. */
+static void lend(Runner *r, uint64_t run, uint32_t least)
+{
+    /* Before `sleep` is read: the follower writes that and then reads this. */
+    atomic_store(&r->hold, run | HOLD_LENT);
+    if (atomic_load(&r->loop->sleep) >= least) wake_follower(r->loop);
+}
+
 void runner_enter(Runner *r, bool long_one)
 {
     const uint64_t run = (atomic_load_explicit(&r->hold, memory_order_relaxed) & ~UINT64_C(3)) +
                          HOLD_NEXT;
     r->lost = false;
     if (long_one) atomic_store(&r->loop->hurry, true);
-    /* Before `sleep` is read: the follower writes that and then reads this. */
-    atomic_store(&r->hold, run | HOLD_LENT);
-    if (atomic_load(&r->loop->sleep) >= (long_one ? SLEEP_TICK : SLEEP_DEEP)) wake_follower(r->loop);
+    lend(r, run, long_one ? SLEEP_TICK : SLEEP_DEEP);
 }
 
 /* False: another has taken it. */
@@ -156,7 +162,7 @@ void runner_unpin(Runner *r)
         wake_leader(r->loop);
         token_give(r->loop);
     } else {
-        atomic_store(&r->hold, hold | HOLD_LENT);
+        lend(r, hold, SLEEP_DEEP); /* the follower may have gone to sleep meanwhile */
     }
 }
 
