@@ -453,7 +453,8 @@ void http_drain(Http *http)
 {
     if (http->draining) return;
     http->draining = true;
-    MHD_quiesce_daemon(http->daemon); /* leaves the socket open, and to others */
+    MHD_quiesce_daemon(http->daemon); /* which leaves the socket to us */
+    close(http->listener);
 }
 
 int http_fd(const Http *http) { return http->events; }
@@ -553,7 +554,6 @@ void http_free(Http *http)
                 c->broken = true;
                 if (c->request) http_resume(c->request);
             }
-        if (http->draining) close(http->listener);
         MHD_stop_daemon(http->daemon);
     }
     while (http->kept) {

@@ -59,7 +59,8 @@ int http_timeout_ms(Http *);       /* at most so long until http_run is to be ca
 void http_run(Http *);             /* never blocks */
 /* From any thread: makes http_fd() readable once. */
 void http_wake(Http *);
-/* No connection is accepted any more, and every answer from now on says `Connection: close`. 
+/* No connection is accepted any more (they are refused once whoever else has the listener has closed it, too),
+ * and every answer from now on says `Connection: close`.
  * Connections that idle are kept until they ask once more or their time is up: nobody's request is
  * lost.  Ends when http_connections() is 0. */
 void http_drain(Http *);

@@ -169,6 +169,7 @@ void worker_drain(Worker *w)
     if (w->draining) return;
     w->draining = true;
     http_drain(w->http);
+    close(w->start.listener); /* who comes now is refused at once, rather than at the end */
     timer_set(&w->timers, &w->grace, loop_clock(w->loop) + w->table->config->config->grace_ms * UINT64_C(1000000));
 }
 
