@@ -6,8 +6,10 @@
 #include "gateway/arrivals.h"
 #include "gateway/worker_state.h"
 
+/* An answer may be its request's end at once, which is not to end it a second time: hence the phase. */
 static void refuse(Invocation *i, Outcome outcome, unsigned status, const char *why)
 {
+    i->phase = PHASE_ENDING;
     invocation_refuse(i, outcome, status, why);
     invocation_end(i);
 }
@@ -25,6 +27,7 @@ static void accept_call(Invocation *i)
     memcpy(text + CALL_ID_BYTES - 1, "\n", 2);
     function_drop(i->worker, i->function); /* the work is counted, and not this */
     i->function = NULL;
+    i->phase = PHASE_ENDING;
     invocation_answer(i, 202, fields, 3, text, CALL_ID_BYTES);
     invocation_end(i);
 }
