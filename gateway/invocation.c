@@ -225,7 +225,7 @@ void invocation_answer(Invocation *i, unsigned status, const HttpField *given, s
         i->bytes_out += len;
         if (http_answer(i->request, status, fields, n + 1, body, len)) return;
         i->bytes_out -= len;
-        if (i->request && n > 0)
+        if (i->request && n > 0 && i->outcome == OUTCOME_OK) /* its own fields, not those of a refusal */
             invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "a field of the function's answer is not valid");
     }
 }
@@ -457,8 +457,8 @@ void invocation_log_line(Invocation *i, const char *line, size_t len)
     const size_t kept = len < left ? len : (size_t)left;
     i->log_used += len + 1;
     if (kept < len) metrics_log_dropped(w->start.metrics, w->start.number, f->slot, len - kept);
-    if (kept || !len) metrics_log(w->start.metrics, w->start.number, f->slot, i->call_id, line, kept);
-    if (kept == len || i->log_full) return;
+    if (left && (kept || !len)) metrics_log(w->start.metrics, w->start.number, f->slot, i->call_id, line, kept);
+    if ((left && kept == len) || i->log_full) return; /* empty lines count, too */
     static const char said[] = "(what it logs beyond `log_bytes` is dropped)";
     i->log_full = true;
     metrics_log(w->start.metrics, w->start.number, f->slot, i->call_id, said, sizeof said - 1);
@@ -472,9 +472,9 @@ void invocation_log(Invocation *i, const char *bytes, size_t len)
             i->line_len = 0;
             return;
         }
-        const char *end = memchr(bytes, '\n', len);
-        size_t piece = end ? (size_t)(end - bytes) : len;
         const size_t room = sizeof i->line - i->line_len;
+        const char *end = memchr(bytes, '\n', len < room + 1 ? len : room + 1);
+        size_t piece = end ? (size_t)(end - bytes) : len;
         const bool cut = piece > room;
         if (cut) piece = room;
         memcpy(i->line + i->line_len, bytes, piece);
