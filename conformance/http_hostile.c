@@ -2,7 +2,9 @@
  *
  *   http_hostile SERVER [ARGUMENT...]   starts it; its first line of output is its port, and it serves
  *                                       what conformance/http_echo.c describes
- *   http_hostile --url HOST:PORT        one that runs: only what does not depend on that
+ *   http_hostile --url HOST:PORT [IDLE PID...]
+ *                                       one that runs: only what does not depend on that; then IDLE
+ *                                       connections, with what they take in its processes
  *
  * Afterwards the server must still answer, have the memory it had, and know every request's end. */
 #include <arpa/inet.h>
@@ -177,11 +179,11 @@ static bool wait_for_cut(unsigned long n)
     return true;
 }
 
-static long resident_kib(void)
+static long resident_kib(pid_t pid)
 {
     char path[64], line[256];
     long kib = -1;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)server);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     FILE *f = fopen(path, "r");
     if (!f) return -1;
     while (fgets(line, sizeof line, f)) sscanf(line, "VmRSS: %ld", &kib);
@@ -233,7 +235,7 @@ static void slow_ones(void)
 /* A client that asks for much and reads nothing is cut off, and so is one that never ends asking. */
 static void greedy_ones(void)
 {
-    long before = resident_kib();
+    long before = resident_kib(server);
     Counts start = counts();
     int fd = client_open(&target);
     client_send(fd, "GET /chunks?900000000 HTTP/1.1\r\nHost: a\r\n\r\n", 44);
@@ -250,7 +252,8 @@ static void greedy_ones(void)
     check(sent < 400000, "requests without end, and no answer read", "%zu were taken", sent);
     close(fd);
     /* Of the 900 MB that were asked for; a sanitizer keeps what was freed for a while. */
-    check(resident_kib() - before < 65536, "their memory", "%ld KiB more", resident_kib() - before);
+    check(resident_kib(server) - before < 65536, "their memory", "%ld KiB more",
+          resident_kib(server) - before);
     check(alive(), "then", "no answer");
 }
 
@@ -496,23 +499,52 @@ static int end_server(pid_t pid, int signal)
 }
 
 /* Each has had a request, as the memory of one that had none was never touched. */
-static void many_idle(void)
+static long all_resident_kib(const pid_t *pids)
 {
-    struct rlimit files;
+    long kib = 0;
+    for (; *pids; pids++) kib += resident_kib(*pids);
+    return kib;
+}
+
+/* Opens that many, and has each ask once; `pids` ends with 0. */
+static void hold_idle(size_t want, const pid_t *pids)
+{
     static int fds[IDLE_CONNECTIONS];
     size_t n = 0;
     bool ended;
+    const long before = all_resident_kib(pids);
+    for (; n < want; n++) {
+        fds[n] = client_open(&target);
+        if (fds[n] < 0 || !client_send(fds[n], "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27)) break;
+        if (client_read(fds[n], buffer, 12, WAIT_MS, &ended) < 12) break;
+    }
+    const long each = n > 0 ? (all_resident_kib(pids) - before) * 1024 / (long)n : 0;
+    printf("%zu idle connections: %ld bytes resident each\n", n, each);
+    check(n == want, "many idle connections", "%zu of %zu", n, want);
+    check(each < 96 * 1024, "what one of them takes", "%ld bytes", each);
+    check(alive(), "beside them", "no answer");
+    for (size_t i = 0; i < n; i++) close(fds[i]);
+}
+
+/* How many connections can be opened. */
+static size_t most_idle(size_t wanted)
+{
+    struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    rlim_t most = files.rlim_max > 1000 ? files.rlim_max - 500 : 0;
-    size_t want = most < IDLE_CONNECTIONS ? (size_t)most : IDLE_CONNECTIONS;
-    if (want < 500) {
-        skipped++;
-        printf("skipped: many idle connections (the limit of files is %llu)\n",
-               (unsigned long long)files.rlim_max);
-        return;
-    }
+    const rlim_t most = files.rlim_max > 1000 ? files.rlim_max - 500 : 0;
+    if (most >= 500) return most < wanted ? (size_t)most : wanted;
+    skipped++;
+    printf("skipped: many idle connections (the limit of files is %llu)\n",
+           (unsigned long long)files.rlim_max);
+    return 0;
+}
+
+static void many_idle(void)
+{
+    const size_t want = most_idle(IDLE_CONNECTIONS);
+    if (!want) return;
     char number[16];
     char *argv[] = {server_argv[0], number, NULL};
     pid_t usual = server;
@@ -521,18 +553,7 @@ static void many_idle(void)
     server = start_server(argv);
     if (!check(server > 0, "a server for many", "did not start")) goto out;
     alive();
-    long before = resident_kib();
-    for (; n < want; n++) {
-        fds[n] = client_open(&target);
-        if (fds[n] < 0 || !client_send(fds[n], "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27)) break;
-        if (client_read(fds[n], buffer, 12, WAIT_MS, &ended) < 12) break;
-    }
-    long each = n > 0 ? (resident_kib() - before) * 1024 / (long)n : 0;
-    printf("%zu idle connections: %ld bytes resident each\n", n, each);
-    check(n == want, "many idle connections", "%zu of %zu", n, want);
-    check(each < 64 * 1024, "what one of them takes", "%ld bytes", each);
-    check(alive(), "beside them", "no answer");
-    for (size_t i = 0; i < n; i++) close(fds[i]);
+    hold_idle(want, (const pid_t[]){server, 0});
     check(end_server(server, SIGTERM) == 0, "the server for many", "did not end well");
 out:
     server = usual;
@@ -593,8 +614,8 @@ int main(int argc, char **argv)
     if (argc < 2 || !buffer) return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     bool url = strcmp(argv[1], "--url") == 0;
-    if (url && (argc != 3 || !resolve(argv[2]))) {
-        fprintf(stderr, "http_hostile: --url HOST:PORT\n");
+    if (url && (argc < 3 || !resolve(argv[2]))) {
+        fprintf(stderr, "http_hostile: --url HOST:PORT [IDLE PID...]\n");
         return 2;
     }
     server_argv = argv + 1;
@@ -612,6 +633,15 @@ int main(int argc, char **argv)
         many_idle();
         draining();
         check(end_server(server, SIGTERM) == 0, "the server", "did not end well, or lost requests");
+    }
+    if (url && argc > 3) {
+        const unsigned long wanted = strtoul(argv[3], NULL, 10);
+        const size_t want = most_idle(wanted < IDLE_CONNECTIONS ? wanted : IDLE_CONNECTIONS);
+        pid_t *pids = calloc((size_t)argc, sizeof *pids);
+        if (!pids) abort();
+        for (int i = 4; i < argc; i++) pids[i - 4] = atoi(argv[i]);
+        if (want) hold_idle(want, pids);
+        free(pids);
     }
     check(url ? alive() : true, "at the end", "no answer");
     free(buffer);
