@@ -326,7 +326,7 @@ void serve_gateway_init(ServeGateway *g)
     static char listen[] = "127.0.0.1:8080";
     *g = (ServeGateway){
         .listen = listen, .grace = 30 * SECOND,
-        .limits = {.connections = 4096, .head = 32768, .body = 1024 * MIB, .buffer = 256 * 1024,
+        .limits = {.connections = 4096, .head = 16384, .body = 1024 * MIB, .buffer = 256 * 1024,
                    .head_time = 10 * SECOND, .body_time = 30 * SECOND, .idle_time = 60 * SECOND}};
 }
 
