@@ -90,12 +90,15 @@ HttpText head_find(const Head *h, const char *lower)
 
 static void put_text(Text *out, HttpText text) { text_add(out, text.at, text.len); }
 
-static void variable(Text *out, const char *name, HttpText value)
+/* `name` has its `=`. */
+static void variable(Text *out, HttpText name, HttpText value)
 {
-    text_add(out, name, strlen(name) + 1);
+    put_text(out, name);
     put_text(out, value);
     text_char(out, 0);
 }
+
+#define VARIABLE(out, name, value) variable(out, (HttpText){name "=", sizeof name}, value)
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 
@@ -132,7 +135,7 @@ static void field_variable(const Head *h, size_t i, Text *out)
         const char l = lower(name.at[c]);
         out->at[out->len++] = l == '-' ? '_' : l >= 'a' ? (char)(l - 0x20) : l;
     }
-    text_char(out, 0);
+    text_char(out, '=');
     put_text(out, h->fields[i].value);
     for (size_t more = i + 1; more < h->nfields; more++) {
         if (!same_name(h->fields[more].name, name)) continue;
@@ -152,8 +155,7 @@ static HttpText raw_rest(const Head *h)
 
 static void full_url(const Head *h, const CgiServer *server, Text *out)
 {
-    text_add(out, "X_FULL_URL", sizeof "X_FULL_URL");
-    text_put(out, "http://");
+    text_put(out, "X_FULL_URL=http://");
     const bool v6 = h->host.len && memchr(h->host.at, ':', h->host.len) && h->host.at[0] != '[';
     if (v6) text_char(out, '[');
     put_text(out, h->host);
@@ -168,35 +170,35 @@ static void full_url(const Head *h, const CgiServer *server, Text *out)
 
 static void number_variable(Text *out, const char *name, uint64_t number)
 {
-    text_add(out, name, strlen(name) + 1);
+    text_put(out, name);
     text_number(out, number);
     text_char(out, 0);
 }
 
 void cgi_variables(const Head *h, const CgiServer *server, Text *out)
 {
-    static const char fixed[] = "GATEWAY_INTERFACE\0CGI/1.1\0SERVER_PROTOCOL\0HTTP/1.1\0"
-                                "SERVER_SOFTWARE\0fnvm/" FNVM_VERSION;
+    static const char fixed[] = "GATEWAY_INTERFACE=CGI/1.1\0SERVER_PROTOCOL=HTTP/1.1\0"
+                                "SERVER_SOFTWARE=fnvm/" FNVM_VERSION;
     text_add(out, fixed, sizeof fixed);
-    variable(out, "REQUEST_METHOD", h->method);
-    variable(out, "SCRIPT_NAME", h->script);
-    variable(out, "PATH_INFO", h->rest);
-    variable(out, "QUERY_STRING", h->query);
-    variable(out, "SERVER_NAME", h->host);
-    variable(out, "SERVER_PORT", server->port);
-    variable(out, "X_MATCHED_ROUTE", h->route);
-    variable(out, "X_RAW_PATH_INFO", raw_rest(h));
+    VARIABLE(out, "REQUEST_METHOD", h->method);
+    VARIABLE(out, "SCRIPT_NAME", h->script);
+    VARIABLE(out, "PATH_INFO", h->rest);
+    VARIABLE(out, "QUERY_STRING", h->query);
+    VARIABLE(out, "SERVER_NAME", h->host);
+    VARIABLE(out, "SERVER_PORT", server->port);
+    VARIABLE(out, "X_MATCHED_ROUTE", h->route);
+    VARIABLE(out, "X_RAW_PATH_INFO", raw_rest(h));
     full_url(h, server, out);
     if (h->peer[0]) {
-        variable(out, "REMOTE_ADDR", text_of(h->peer));
-        variable(out, "REMOTE_HOST", text_of(h->peer));
-        number_variable(out, "REMOTE_PORT", h->peer_port);
+        VARIABLE(out, "REMOTE_ADDR", text_of(h->peer));
+        VARIABLE(out, "REMOTE_HOST", text_of(h->peer));
+        number_variable(out, "REMOTE_PORT=", h->peer_port);
     }
     const HttpText type = head_find(h, "content-type");
-    if (type.at) variable(out, "CONTENT_TYPE", type);
-    if (h->has_length && (h->length || type.at)) number_variable(out, "CONTENT_LENGTH", h->length);
-    variable(out, "HTTP_X_CALL_ID", text_of(h->call_id));
-    variable(out, "HTTP_TRACEPARENT", text_of(h->traceparent));
+    if (type.at) VARIABLE(out, "CONTENT_TYPE", type);
+    if (h->has_length && (h->length || type.at)) number_variable(out, "CONTENT_LENGTH=", h->length);
+    VARIABLE(out, "HTTP_X_CALL_ID", text_of(h->call_id));
+    VARIABLE(out, "HTTP_TRACEPARENT", text_of(h->traceparent));
     for (size_t i = 0; i < h->nfields; i++)
         if (is_variable(h->fields[i].name)) field_variable(h, i, out);
 }

@@ -32,7 +32,7 @@ typedef struct CgiServer {     /* what is known of the server itself */
     HttpText port;             /* "" for a Unix socket */
 } CgiServer;
 
-/* The variables of CGI (RFC 3875 section 4.1) and WAGI, as NAME NUL VALUE NUL in `out`. */
+/* The variables of CGI (RFC 3875 section 4.1) and WAGI, as fnvm_wasi_env_block takes them. */
 void cgi_variables(const Head *, const CgiServer *, Text *out);
 /* The head as it would be on the wire, without what concerns the connection. */
 void http_head_text(const Head *, Text *out);

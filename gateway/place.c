@@ -282,12 +282,7 @@ static fnvm_error *give_variables(Place *p, Invocation *i)
     text_clear(t);
     cgi_variables(&i->head, &i->worker->server, t);
     if (t->failed) return fnvm_error_new(FNVM_E_MEMORY, "no memory for the variables of a request");
-    for (const char *at = t->at, *end = t->at + t->len; at < end && !error;) {
-        const char *value = at + strlen(at) + 1;
-        error = fnvm_wasi_env(p->wasi, at, value);
-        at = value + strlen(value) + 1;
-    }
-    return error;
+    return error ? error : fnvm_wasi_env_block(p->wasi, t->at, t->len);
 }
 
 fnvm_error *place_prepare(Place *p, Invocation *i)

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool text_reserve(Text *t, size_t more)
+bool text_grow(Text *t, size_t more)
 {
-    if (more <= t->room - t->len) return !t->failed;
     size_t room = t->room ? t->room : 256;
     if (more > SIZE_MAX / 4 - t->len) t->failed = true;
     while (!t->failed && room - t->len < more) room *= 2;
@@ -19,16 +18,6 @@ bool text_reserve(Text *t, size_t more)
     t->room = room;
     return true;
 }
-
-void text_add(Text *t, const char *bytes, size_t len)
-{
-    if (len == 0 || !text_reserve(t, len)) return;
-    memcpy(t->at + t->len, bytes, len);
-    t->len += len;
-}
-
-void text_put(Text *t, const char *word) { text_add(t, word, strlen(word)); }
-void text_char(Text *t, char c) { text_add(t, &c, 1); }
 
 void text_number(Text *t, uint64_t number)
 {

@@ -541,6 +541,9 @@ FNVM_API void fnvm_wasi_free(fnvm_wasi *);           /* after the stores that us
 /* Appended, and copied.  FNVM_E_USAGE for a name that is empty or has a `=`. */
 FNVM_API fnvm_error *fnvm_wasi_arg(fnvm_wasi *, const char *arg);
 FNVM_API fnvm_error *fnvm_wasi_env(fnvm_wasi *, const char *name, const char *value);
+/* Many at once: NAME=value NUL NAME=value NUL ...  FNVM_E_USAGE, and none is given, where a name is
+ * missing or the last NUL is. */
+FNVM_API fnvm_error *fnvm_wasi_env_block(fnvm_wasi *, const char *block, size_t len_bytes);
 FNVM_API fnvm_error *fnvm_wasi_inherit_stdio(fnvm_wasi *); /* descriptors 0, 1 and 2 */
 FNVM_API fnvm_error *fnvm_wasi_stdio(fnvm_wasi *, int guest_fd, int host_fd); /* dup'd */
 /* The host's directory under the guest's name; what leads out of it is refused by the kernel.

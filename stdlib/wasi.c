@@ -128,28 +128,35 @@ void fnvm_wasi_free(fnvm_wasi *wasi)
     free(wasi);
 }
 
+/* Makes room for `more` bytes behind those that there are. */
+static fnvm_error *strings_reserve(StringList *list, size_t more)
+{
+    if (more > UINT32_MAX / 2 - list->len_bytes)
+        return fnvm_error_new(FNVM_E_LIMIT, "arguments and environment are limited to 2 GiB");
+    const size_t len = list->len_bytes + more;
+    if (len <= list->room_bytes) return NULL;
+    char *bytes = realloc(list->bytes, 2 * len);
+    if (!bytes) return out_of_memory();
+    list->bytes = bytes;
+    list->room_bytes = 2 * len;
+    return NULL;
+}
+
 /* Appends `first`, or `first=second`. */
 static fnvm_error *strings_add(StringList *list, const char *first, const char *second)
 {
     size_t first_len = strlen(first);
     size_t second_len = second ? strlen(second) + 1 : 0;
-    size_t len = list->len_bytes + first_len + second_len + 1;
-    if (len > UINT32_MAX / 2)
-        return fnvm_error_new(FNVM_E_LIMIT, "arguments and environment are limited to 2 GiB");
-    if (len > list->room_bytes) {
-        char *bytes = realloc(list->bytes, 2 * len);
-        if (!bytes) return out_of_memory();
-        list->bytes = bytes;
-        list->room_bytes = 2 * len;
-    }
+    fnvm_error *error = strings_reserve(list, first_len + second_len + 1);
+    if (error) return error;
     char *end = list->bytes + list->len_bytes;
     memcpy(end, first, first_len);
     if (second) {
         end[first_len] = '=';
         memcpy(end + first_len + 1, second, second_len - 1);
     }
-    list->bytes[len - 1] = '\0';
-    list->len_bytes = len;
+    end[first_len + second_len] = '\0';
+    list->len_bytes += first_len + second_len + 1;
     list->count++;
     return NULL;
 }
@@ -164,6 +171,26 @@ fnvm_error *fnvm_wasi_env(fnvm_wasi *wasi, const char *name, const char *value)
     if (!*name || strchr(name, '='))
         return fnvm_error_new(FNVM_E_USAGE, "\"%s\" is no name of an environment variable", name);
     return strings_add(&wasi->environ, name, value);
+}
+
+fnvm_error *fnvm_wasi_env_block(fnvm_wasi *wasi, const char *block, size_t len_bytes)
+{
+    StringList *list = &wasi->environ;
+    size_t count = 0;
+    if (len_bytes == 0) return NULL;
+    for (const char *at = block, *end = block + len_bytes; at < end; count++) {
+        const char *stop = memchr(at, '\0', (size_t)(end - at));
+        if (!stop) return fnvm_error_new(FNVM_E_USAGE, "a block of variables does not end in NUL");
+        if (*at == '=' || !memchr(at, '=', (size_t)(stop - at)))
+            return fnvm_error_new(FNVM_E_USAGE, "\"%s\" is no environment variable", at);
+        at = stop + 1;
+    }
+    fnvm_error *error = strings_reserve(list, len_bytes);
+    if (error) return error;
+    memcpy(list->bytes + list->len_bytes, block, len_bytes);
+    list->len_bytes += len_bytes;
+    list->count += count;
+    return NULL;
 }
 
 /* What was allocated is kept, for the next ones. */

@@ -549,9 +549,29 @@ static void environments_are_replaced(void **state)
         memory_has(&w, 8192, i == 1 ? "A=1\0B=a value that" : "A=1");
         assert_int_equal(word_at(&w, 4100), 8196);
     }
+    static const char block[] = "C=3\0D=\0E=a=b";
+    fnvm_wasi_clear_env(w.wasi);
+    must(fnvm_wasi_env(w.wasi, "A", "1"));
+    must(fnvm_wasi_env_block(w.wasi, block, sizeof block));
+    must(fnvm_wasi_env_block(w.wasi, NULL, 0));
+    assert_int_equal(call(&w, "environ", 0, 0), 4);
+    memory_has(&w, 8192, "A=1");
+    memory_has(&w, 8196, "C=3");
+    memory_has(&w, 8200, "D=");
+    memory_has(&w, 8203, "E=a=b");
     assert_int_equal(call(&w, "args", 0, 0), 1);
     fnvm_wasi_clear_args(w.wasi);
     fnvm_wasi_clear_env(w.wasi);
+    static const char *const wrong[] = {"F=6\0=7", "F=6\0G", "F=6\0\0"};
+    static const size_t sizes[] = {7, 6, 5};
+    for (size_t i = 0; i < 3; i++) {
+        fnvm_error *error = fnvm_wasi_env_block(w.wasi, wrong[i], sizes[i]);
+        assert_int_equal(fnvm_error_code(error), FNVM_E_USAGE);
+        fnvm_error_free(error);
+    }
+    fnvm_error *open_ended = fnvm_wasi_env_block(w.wasi, "F=6\0H=8", 7);
+    assert_int_equal(fnvm_error_code(open_ended), FNVM_E_USAGE);
+    fnvm_error_free(open_ended);
     assert_int_equal(call(&w, "args", 0, 0), 0);
     assert_int_equal(call(&w, "environ", 0, 0), 0);
     world_close(&w);
