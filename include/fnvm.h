@@ -394,7 +394,8 @@ FNVM_API int fnvm_caller_interrupt_fd(fnvm_caller *); /* -1 where none could be 
 
 /* A guest can be left waiting in a host function while its thread does other things: its frames
  * lie on its own stack.  One thread can hold any number of such guests, and another may go on with
- * them (one thread at a time, as ever).  It costs about as much as a call of a host function.
+ * them (one thread at a time, as ever).  To leave one and go on costs about what a call into the
+ * guest costs.
  * Images are taken of waiting guests in the same way: fnvm_caller_freeze. */
 
 typedef enum fnvm_wake {
