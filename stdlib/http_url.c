@@ -156,17 +156,35 @@ static bool has_dot_segments(const char *path)
     return false;
 }
 
+/* Takes escapes in place as a careless reader does: what is none is left as it is, and NUL,
+ * where some would see the end, ends a segment as ';' does.  False: there are none. */
+static bool decode_careless(char *text)
+{
+    bool any = false;
+    char *out = text;
+    for (const char *at = text; *at; at++) {
+        const int high = *at == '%' ? hex(at[1]) : -1, low = high < 0 ? -1 : hex(at[2]);
+        if (low < 0) {
+            *out++ = *at;
+            continue;
+        }
+        const int c = high * 16 + low;
+        *out++ = c ? (char)c : ';';
+        at += 2;
+        any = true;
+    }
+    *out = '\0';
+    return any;
+}
+
 /* However often it is decoded on its way: each time makes it shorter. */
 static bool climbs(const char *path)
 {
-    char a[URL_BYTES + 1], b[URL_BYTES + 1], *from = a, *to = b;
-    strcpy(a, path);
+    char text[URL_BYTES + 1];
+    strcpy(text, path);
     for (int rounds = 0; rounds < 8; rounds++) {
-        if (has_dot_segments(from)) return true;
-        if (!strchr(from, '%') || !decode(from, to)) return false;
-        char *swapped = from;
-        from = to;
-        to = swapped;
+        if (has_dot_segments(text)) return true;
+        if (!decode_careless(text)) return false;
     }
     return true; /* escaped eight times over: nobody means that */
 }

@@ -58,6 +58,9 @@ static void urls_that_two_could_read_differently(void **state)
                                       "https://h/a%2f..%2fx",
                                       "https://h/a%5c..%5cx",
                                       "https://h/%252e%252e/x",
+                                      "https://h/%252e%252e/%2500", /* not all the way */
+                                      "https://h/%252e%252e/%25zz",
+                                      "https://h/%252e%252e%2500",
                                       "https://h/..;a/x",
                                       "https://h/%zz",
                                       "https://h/%0d%0ax",
