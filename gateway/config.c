@@ -2,6 +2,7 @@
  * routes are sorted, and what contradicts itself is refused.  Strings stay where they were read. */
 #include "gateway/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -284,4 +285,10 @@ const Function *config_function(const Config *c, const char *name, size_t len)
         if (strlen(c->functions[i].name) == len && memcmp(c->functions[i].name, name, len) == 0)
             return &c->functions[i];
     return NULL;
+}
+
+char *config_keys(const Function *f)
+{
+    char *prefix = NULL;
+    return asprintf(&prefix, "%s/", f->kv_prefix) < 0 ? NULL : prefix;
 }

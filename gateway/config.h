@@ -55,7 +55,7 @@ typedef struct Function {
     char **calls; size_t ncalls;   /* functions that it may call; "*": all */
     char **http_allow; size_t nhttp_allow; /* where it may send requests: addresses, with an
                               * asterisk for any ending */
-    char *kv_prefix;         /* what its keys are kept under, or NULL: it has no store */
+    char *kv_prefix;         /* the name its keys are kept under, or NULL: it has no store */
 } Function;
 
 typedef struct Tenant {
@@ -103,5 +103,8 @@ const Route *config_route(const Config *, HttpText method, HttpText host, HttpTe
 /* Whether some route fits but for the method: then it is 405, and not 404. */
 bool config_other_method(const Config *, HttpText host, HttpText path);
 const Function *config_function(const Config *, const char *name, size_t len); /* or NULL */
+/* What is put before each key of a function with kv_prefix, malloc'd: that name and a mark that no
+ * name has, so that what is kept under "a" is not among what is kept under "ab".  NULL: no memory. */
+char *config_keys(const Function *);
 
 #endif

@@ -255,8 +255,12 @@ static fnvm_error *define_services(Place *p)
     fnvm_services_calls(p->services, &calls);
     fnvm_services_at_sleep(p->services, at_sleep, p);
     fnvm_error *error = f->nhttp_allow ? define_outbound(p) : NULL;
-    if (!error && f->kv_prefix && o->worker->kv)
-        error = fnvm_services_kv(p->services, o->worker->kv, f->kv_prefix);
+    if (!error && f->kv_prefix && o->worker->kv) {
+        char *prefix = config_keys(f);
+        error = prefix ? fnvm_services_kv(p->services, o->worker->kv, prefix)
+                       : fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+        free(prefix);
+    }
     return error;
 }
 

@@ -175,7 +175,7 @@ static void refuses(void **state)
         {"listen: 8080\n", "g.yaml:1:9: listen: expected an address"},
         {"listen: a:65536\n", "g.yaml:1:9: listen: expected an address"},
         {"\nlimits: {head: 100}\n", "g.yaml:2:16: limits.head: expected bytes from 512 to 1MiB"},
-        {"kv: memcached\n", "g.yaml:1:5: kv: expected file, or redis"},
+        {"kv: memcached\n", "g.yaml:1:5: kv: expected file, redis:"},
         {"tenants: {x y: {}}\n", "g.yaml:1:11: tenants: expected"},
         {"tenants: {a: {concurency: 1}}\n", "tenants: there is no key `concurency`"},
         {"functions: [{name: x}]\n", "one of folder, manifest, module and image"},
@@ -306,6 +306,91 @@ static int remove_folder(void **state)
     return system(command);
 }
 
+/* ---- What is printed ---- */
+
+static Config *printed_and_read(const Config *c)
+{
+    char *text;
+    size_t len;
+    Config *again = NULL;
+    fnvm_error *error = config_print(c, &text, &len);
+    if (!error) {
+        error = config_parse("the table", text, len, &again);
+        free(text);
+    }
+    if (error) fail_msg("%s", fnvm_error_message(error));
+    return again;
+}
+
+/* As many functions as a gateway may have, in a file that leaves out all that it can. */
+static void prints_as_many_as_it_reads(void **state)
+{
+    (void)state;
+    char *yaml = NULL;
+    size_t len;
+    FILE *out = open_memstream(&yaml, &len);
+    fputs("functions:\n", out);
+    for (int i = 0; i < 500; i++) fprintf(out, "- {image: f%d.fnvmi}\n", i);
+    fclose(out);
+    Config *c = loaded(yaml), *again = printed_and_read(c);
+    assert_int_equal(again->nfunctions, 500);
+    assert_string_equal(again->functions[499].name, "f499");
+    config_free(again);
+    config_free(c);
+    free(yaml);
+}
+
+/* Texts that would be something else in YAML if they were not written with care. */
+static void prints_texts_as_texts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "\\\"}\\n  - name: evil",  "x: y # z", "- a", "null", "~", "true", "*a", "&a", "!!int 5",
+        "{a: b}", "[a, b]", "\\u0001\\u0085\\u2028\\uFEFF\\U0001F600", "---", "%TAG", " ", "a\\tb", "\\\\",
+        "'", "\\r\\nX: 1", "?"};
+    enum { N = sizeof texts / sizeof *texts };
+    char *yaml = NULL;
+    size_t len;
+    FILE *out = open_memstream(&yaml, &len);
+    fputs("functions:\n- {image: m.fnvmi, args: [", out);
+    for (int i = 0; i < N; i++) fprintf(out, "\"%s\", ", texts[i]);
+    fputs("], environment: {", out);
+    for (int i = 0; i < N; i++) fprintf(out, "V%d: \"%s\", ", i, texts[i]);
+    fputs("}}\n", out);
+    fclose(out);
+    Config *c = loaded(yaml), *again = printed_and_read(c);
+    const Function *f = &c->functions[0], *g = &again->functions[0];
+    assert_int_equal(again->nfunctions, 1);
+    assert_int_equal(g->nargs, N);
+    assert_int_equal(g->nenv, N);
+    for (int i = 0; i < N; i++) {
+        assert_string_equal(f->args[i], g->args[i]);
+        assert_string_equal(f->env[i].value, g->env[i].value);
+    }
+    config_free(again);
+    config_free(c);
+    free(yaml);
+}
+
+/* ---- Keys and values ---- */
+
+static void keeps_keys_apart(void **state)
+{
+    (void)state;
+    Config *c = parsed("functions: [{module: a.wasm, kv: true}, {module: ab.wasm, kv: true},"
+                       " {module: b.wasm, kv: ab}]\n");
+    char *a = config_keys(&c->functions[0]), *ab = config_keys(&c->functions[1]),
+         *shared = config_keys(&c->functions[2]);
+    assert_int_not_equal(strncmp(a, ab, strlen(a)), 0); /* its keys would be among a's */
+    assert_string_equal(ab, shared);
+    free(a);
+    free(ab);
+    free(shared);
+    config_free(c);
+    refused("functions: [{module: a.wasm, kv: a/b}]\n", "a name");
+    config_free(parsed("kv: redis+unix:/run/redis.sock\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(has_defaults),
@@ -314,6 +399,9 @@ int main(void)
                                        cmocka_unit_test(takes_a_folder_of_functions),
                                        cmocka_unit_test(refuses),
                                        cmocka_unit_test(prints_what_it_reads),
+                                       cmocka_unit_test(prints_as_many_as_it_reads),
+                                       cmocka_unit_test(prints_texts_as_texts),
+                                       cmocka_unit_test(keeps_keys_apart),
                                        cmocka_unit_test(finds_the_narrowest),
                                        cmocka_unit_test(knows_other_methods)};
     return cmocka_run_group_tests_name("gateway config", tests, make_folder, remove_folder);

@@ -73,7 +73,7 @@ typedef struct ServeGateway {
 
 /* The gateway's YAML, with the manifests that it names.  `name` is for messages, and relative
  * paths are relative to its folder.  FNVM_E_MALFORMED: "NAME:LINE:COLUMN: ..." and what was
- * expected. */
+ * expected.  serve_parse is for what was printed (yamldoc_parse_printed). */
 fnvm_error *serve_parse(const char *name, const char *yaml, size_t len, ServeGateway **out);
 fnvm_error *serve_load(const char *path, ServeGateway **out);
 /* Every default, and no function. */

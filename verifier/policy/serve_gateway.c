@@ -246,12 +246,14 @@ static const Shape address_shape = {.kind = SHAPE_TEXT,
 
 static bool is_store(const char *text)
 {
-    return strcmp(text, "file") == 0 || strncmp(text, "redis://", 8) == 0;
+    return strcmp(text, "file") == 0 || strncmp(text, "redis://", 8) == 0 ||
+           (strncmp(text, "redis+unix:", 11) == 0 && text[11]);
 }
 static const Shape store_shape = {.kind = SHAPE_TEXT,
                                   .ok = is_store,
-                                  .pattern = "^(file$|redis://)",
-                                  .expected = "file, or redis://HOST:PORT/NUMBER"};
+                                  .pattern = "^(file$|redis://|redis\\+unix:.)",
+                                  .expected =
+                                      "file, redis://HOST:PORT/NUMBER or redis+unix:PATH"};
 
 #define LIMIT(member) FIELD(ServeLimits, member)
 static const Key limits_keys[] = {
@@ -407,7 +409,7 @@ static fnvm_error *read_document(YamlDocument *doc, const char *name, ServeGatew
 fnvm_error *serve_parse(const char *name, const char *yaml, size_t len, ServeGateway **out)
 {
     YamlDocument *doc;
-    fnvm_error *error = yamldoc_parse(name, yaml, len, &doc);
+    fnvm_error *error = yamldoc_parse_printed(name, yaml, len, &doc);
     return error ? error : read_document(doc, name, out);
 }
 

@@ -22,6 +22,7 @@ struct YamlDocument {
     Arena arena;
     char *name;
     char *text; size_t len;    /* all of it */
+    size_t nodes_max;
     size_t skip;               /* a byte order mark, which libyaml would count as a column */
     const YamlNode *root;
 };
@@ -135,8 +136,8 @@ static fnvm_error *add_node(Builder *b, const yaml_event_t *event, YamlKind kind
 {
     YamlDocument *doc = b->doc;
     size_t line = event->start_mark.line + 1, column = event->start_mark.column + 1;
-    if (b->nodes++ == YAML_NODES_MAX)
-        return error_in(doc, line, column, "more than %d values", YAML_NODES_MAX);
+    if (b->nodes++ == doc->nodes_max)
+        return error_in(doc, line, column, "more than %zu values", doc->nodes_max);
     if (kind != YAML_SCALAR && expects_key(b))
         return error_in(doc, line, column, "expected a key, found a %s",
                         kind == YAML_MAP ? "map" : "list");
@@ -305,10 +306,9 @@ static fnvm_error *no_directives(const YamlDocument *doc)
     return NULL;
 }
 
-static fnvm_error *too_large(const char *name)
+static fnvm_error *too_large(const char *name, size_t most)
 {
-    return fnvm_error_new(FNVM_E_MALFORMED, "%s:1:1: the file has more than %d bytes", name,
-                          YAML_BYTES_MAX);
+    return fnvm_error_new(FNVM_E_MALFORMED, "%s:1:1: the file has more than %zu bytes", name, most);
 }
 
 static fnvm_error *parse(YamlDocument *doc)
@@ -326,7 +326,8 @@ static fnvm_error *parse(YamlDocument *doc)
 }
 
 /* Takes the text, which is malloc'd. */
-static fnvm_error *parse_owned(const char *name, char *text, size_t len, YamlDocument **out)
+static fnvm_error *parse_owned(const char *name, char *text, size_t len, size_t times,
+                               YamlDocument **out)
 {
     YamlDocument *doc = calloc(1, sizeof *doc);
     if (!doc || !(doc->name = strdup(name))) {
@@ -337,6 +338,7 @@ static fnvm_error *parse_owned(const char *name, char *text, size_t len, YamlDoc
     arena_init(&doc->arena);
     doc->text = text;
     doc->len = len;
+    doc->nodes_max = times * YAML_NODES_MAX;
     doc->skip = len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     fnvm_error *error = parse(doc);
     if (error) yamldoc_free(doc);
@@ -344,14 +346,26 @@ static fnvm_error *parse_owned(const char *name, char *text, size_t len, YamlDoc
     return error;
 }
 
-fnvm_error *yamldoc_parse(const char *name, const char *text, size_t len, YamlDocument **out)
+static fnvm_error *parse_copy(const char *name, const char *text, size_t len, size_t times,
+                              YamlDocument **out)
 {
-    if (len > YAML_BYTES_MAX) return too_large(name);
+    if (len > times * YAML_BYTES_MAX) return too_large(name, times * YAML_BYTES_MAX);
     char *copy = malloc(len + 1);
     if (!copy) return error_no_memory();
     memcpy(copy, text, len);
     copy[len] = '\0';
-    return parse_owned(name, copy, len, out);
+    return parse_owned(name, copy, len, times, out);
+}
+
+fnvm_error *yamldoc_parse(const char *name, const char *text, size_t len, YamlDocument **out)
+{
+    return parse_copy(name, text, len, 1, out);
+}
+
+fnvm_error *yamldoc_parse_printed(const char *name, const char *text, size_t len,
+                                  YamlDocument **out)
+{
+    return parse_copy(name, text, len, YAML_PRINTED_TIMES, out);
 }
 
 static fnvm_error *io_error(const char *path)
@@ -365,7 +379,7 @@ static fnvm_error *read_bounded(int fd, const char *path, char **out, size_t *le
 {
     struct stat st;
     if (fstat(fd, &st) != 0) return io_error(path);
-    if (S_ISREG(st.st_mode) && st.st_size > YAML_BYTES_MAX) return too_large(path);
+    if (S_ISREG(st.st_mode) && st.st_size > YAML_BYTES_MAX) return too_large(path, YAML_BYTES_MAX);
     size_t cap = (S_ISREG(st.st_mode) ? (size_t)st.st_size : YAML_BYTES_MAX) + 1;
     char *text = malloc(cap + 1), *exact;
     if (!text) return error_no_memory();
@@ -382,7 +396,7 @@ static fnvm_error *read_bounded(int fd, const char *path, char **out, size_t *le
     }
     if (n == cap) {
         free(text);
-        if (cap > YAML_BYTES_MAX) return too_large(path);
+        if (cap > YAML_BYTES_MAX) return too_large(path, YAML_BYTES_MAX);
         return fnvm_error_new(FNVM_E_IO, "%s: it grew while it was read", path);
     }
     text[n] = '\0';
@@ -399,5 +413,5 @@ fnvm_error *yamldoc_load(const char *path, YamlDocument **out)
     size_t len = 0;
     fnvm_error *error = read_bounded(fd, path, &text, &len);
     close(fd);
-    return error ? error : parse_owned(path, text, len, out);
+    return error ? error : parse_owned(path, text, len, 1, out);
 }

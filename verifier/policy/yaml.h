@@ -13,7 +13,8 @@
 enum {
     YAML_BYTES_MAX = 1 << 20,  /* of the whole file: refused before it is read */
     YAML_NODES_MAX = 20000,
-    YAML_DEPTH_MAX = 16
+    YAML_DEPTH_MAX = 16,
+    YAML_PRINTED_TIMES = 16    /* see yamldoc_parse_printed */
 };
 
 typedef enum YamlKind { YAML_SCALAR, YAML_LIST, YAML_MAP } YamlKind;
@@ -32,6 +33,10 @@ typedef struct YamlDocument YamlDocument;
 /* `name` is for messages.  FNVM_E_MALFORMED: "NAME:LINE:COLUMN: ...". */
 fnvm_error *yamldoc_parse(const char *name, const char *text, size_t len, YamlDocument **out);
 fnvm_error *yamldoc_load(const char *path, YamlDocument **out);
+/* What a program of ours has printed, where everything is said that files leave out, and texts are
+ * escaped: so many times the bytes and values. */
+fnvm_error *yamldoc_parse_printed(const char *name, const char *text, size_t len,
+                                  YamlDocument **out);
 void yamldoc_free(YamlDocument *); /* NULL is fine */
 const YamlNode *yamldoc_root(const YamlDocument *);
 const char *yamldoc_name(const YamlDocument *);
