@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -196,34 +195,58 @@ static void run_child(char *const *args, pid_t parent, int output)
     _exit(STATUS_NOT_FOUND);
 }
 
-static void pass_on(int output)
+/* What it wrote, as far as it is kept: a guest may write as long as it may run. */
+typedef struct Written { char at[64 << 10]; size_t len; uint64_t more; } Written;
+
+/* Until nobody has the other end any more. */
+static void take_written(int output, Written *w)
 {
     char piece[4096];
-    ssize_t n;
-    for (off_t at = 0; (n = pread(output, piece, sizeof piece, at)) > 0; at += n)
-        fwrite(piece, 1, (size_t)n, stderr);
+    for (ssize_t n; (n = read(output, piece, sizeof piece)) != 0;) {
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return;
+        const size_t room = sizeof w->at - w->len, kept = (size_t)n < room ? (size_t)n : room;
+        memcpy(w->at + w->len, piece, kept);
+        w->len += kept;
+        w->more += (size_t)n - kept;
+    }
+}
+
+/* Much of it is the guest's, who is not to write to a terminal what it likes. */
+static void pass_on(const Written *w)
+{
+    for (const char *at = w->at, *const end = at + w->len; at < end;) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        print_escaped(stderr, at, (size_t)((stop ? stop : end) - at));
+        fputc('\n', stderr);
+        at = stop ? stop + 1 : end;
+    }
+    if (w->more) fprintf(stderr, "... and %" PRIu64 " bytes more\n", w->more);
 }
 
 static fnvm_error *run_snapshot(char *const *args)
 {
-    int output = memfd_create("fnvm snapshot", MFD_CLOEXEC), status;
-    if (output < 0) return system_error("cannot keep what the snapshot writes");
+    int ends[2], status;
+    Written written = {.len = 0};
+    if (pipe2(ends, O_CLOEXEC) != 0) return system_error("cannot take what the snapshot writes");
     const pid_t parent = getpid();
     fflush(NULL);
     pid_t pid = fork();
-    if (pid == 0) run_child(args, parent, output);
+    if (pid == 0) run_child(args, parent, ends[1]);
     fnvm_error *error = pid < 0 ? system_error("cannot start a process for the snapshot") : NULL;
+    close(ends[1]);
+    if (!error) take_written(ends[0], &written);
+    close(ends[0]);
     while (!error && waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) error = system_error("cannot wait for the snapshot");
     if (!error && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-        pass_on(output);
+        pass_on(&written);
         error = WIFEXITED(status)
                     ? fnvm_error_new(FNVM_E_INVALID, "no image: `fnvm snapshot` ended with status %d",
                                      WEXITSTATUS(status))
                     : fnvm_error_new(FNVM_E_INVALID, "no image: `fnvm snapshot` was ended by signal %d",
                                      WTERMSIG(status));
     }
-    close(output);
     return error;
 }
 

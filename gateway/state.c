@@ -275,17 +275,36 @@ static char *join(const State *s, const char *name, const char *rest)
     return asprintf(&path, "%s/deployed/%s/%s", s->dir, name, rest) < 0 ? NULL : path;
 }
 
+/* To open what is no file could take forever. */
+static fnvm_error *load_manifest(const char *path, Manifest **out)
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return fnvm_error_new(FNVM_E_INVALID, "`%s` is no file, and only files can be deployed",
+                              path);
+    return manifest_load(path, out);
+}
+
 static fnvm_error *name_of(const char *folder, char name[STATE_NAME])
 {
     Manifest *m = NULL;
     char *path = NULL;
     if (asprintf(&path, "%s/function.yaml", folder) < 0) return no_memory();
-    fnvm_error *error = manifest_load(path, &m);
+    fnvm_error *error = load_manifest(path, &m);
     free(path);
     if (error) return error;
     snprintf(name, STATE_NAME, "%s", m->name); /* 64 bytes at most */
     manifest_free(m);
     return NULL;
+}
+
+/* What is kept under a name has that name, whatever happened while it was copied. */
+static fnvm_error *check_copy(const char *copy, const char *folder, const char *name)
+{
+    char is[STATE_NAME];
+    fnvm_error *error = name_of(copy, is);
+    if (error || strcmp(is, name) == 0) return error;
+    return fnvm_error_new(FNVM_E_INVALID, "`%s` was changed while it was copied", folder);
 }
 
 /* It may be there already, from before: then it is the same. */
@@ -308,6 +327,7 @@ fnvm_error *state_take(State *s, const char *folder, char name[STATE_NAME], char
         remove_tree(fresh); /* of who was killed */
         error = copy_all(folder, fresh, id);
     }
+    if (!error) error = check_copy(fresh, folder, name);
     if (!error && !(final = join(s, name, id))) error = no_memory();
     if (!error) error = name_copy(fresh, final);
     if (error && fresh) remove_tree(fresh);
