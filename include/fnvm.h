@@ -724,32 +724,34 @@ FNVM_API bool fnvm_pool_give(fnvm_pool *, fnvm_store *);
 
 /* ---- Native functions ------------------------------------------------------------------------ */
 
-/* Functions of shared libraries as guests' imports, and guests' exports as C function pointers, through libffi.
- * A native function can do all that the host process can, so a policy refuses it unless it says
- * `native: [LIBRARY...]`.  Signatures, pointers into memory and their bounds: docs/native.md. */
+/* Functions of shared libraries as guests' imports, and guests' exports as C function pointers,
+ * through libffi.  A native function can do all that the host process can, so a policy refuses it
+ * unless it says `native: [LIBRARY...]`.  Signatures, pointers into memory and their bounds:
+ * docs/native.md. */
 typedef struct fnvm_native fnvm_native;
 
-/* Opens a library by dlopen's rules, where a path is taken as what it really is; NULL: the program itself, which
- * policies call `program`.  FNVM_E_POLICY unless the engine's policy has it, FNVM_E_UNSUPPORTED in a program
- * that is linked statically.  Immutable; any thread. */
+/* Opens a library by dlopen's rules, where a path is taken as what it really is; NULL: the program
+ * itself, which policies call `program`.  FNVM_E_POLICY unless the engine's policy has it,
+ * FNVM_E_UNSUPPORTED in a program that is linked statically.  Immutable; any thread. */
 FNVM_API fnvm_error *fnvm_native_open(fnvm_engine *, const char *library, fnvm_native **out);
 FNVM_API void fnvm_native_close(fnvm_native *); /* after the stores that use it; NULL is fine */
-/* Defines `symbol` as the import module.name, in a linker of a store of the same engine.  `signature` is C's,
- * "f64(f64)", "i32(cstring, bytes, out i64)": the guest's type follows from it.  `symbol` NULL: the one in the
- * signature ("f64 cos(f64)"), else `name`.  FNVM_E_USAGE says where the signature is wrong, FNVM_E_NOT_FOUND
- * that the library has no such symbol.  A guest's argument that is not what the signature says (bounds, a
- * handle) traps before anything is called. */
+/* Defines `symbol` as the import module.name, in a linker of a store of the same engine.
+ * `signature` is C's, "f64(f64)", "i32(cstring, bytes, out i64)": the guest's type follows from it.
+ * `symbol` NULL: the one in the signature ("f64 cos(f64)"), else `name`.  FNVM_E_USAGE says where
+ * the signature is wrong, FNVM_E_NOT_FOUND that the library has no such symbol.  A guest's argument
+ * that is not what the signature says (bounds, a handle) traps before anything is called. */
 FNVM_API fnvm_error *fnvm_linker_define_native(fnvm_linker *, const char *module, const char *name,
-                                               fnvm_native *, const char *symbol, const char *signature);
+                                               fnvm_native *, const char *symbol,
+                                               const char *signature);
 
-/* A guest's function as a C function pointer of the type that `signature` says: numbers and bool only, and
- * FNVM_E_USAGE unless the guest's function has that type.  Calls come on the store's thread: from the
- * embedder, or from a native function that the store's guest called.  A trap cannot come back as a value: the
- * pointer then returns zero.  Called by the embedder, the first error since is fnvm_pointer_failed's, also
- * FNVM_E_SUSPENDED, after which the guest goes on like any other.  Called by a native function of
- * fnvm_linker_define_native, the error ends the guest's call of that, once it returns; until then every pointer
- * of the store returns zero at once.  The pointer is the caller's to free, before the store, and not while it
- * is called. */
+/* A guest's function as a C function pointer of the type that `signature` says: numbers and bool
+ * only, and FNVM_E_USAGE unless the guest's function has that type.  Calls come on the store's
+ * thread: from the embedder, or from a native function that the store's guest called.  A trap
+ * cannot come back as a value: the pointer then returns zero.  Called by the embedder, the first
+ * error since is fnvm_pointer_failed's, also FNVM_E_SUSPENDED, after which the guest goes on like
+ * any other.  Called by a native function of fnvm_linker_define_native, the error ends the guest's
+ * call of that, once it returns; until then every pointer of the store returns zero at once.  The
+ * pointer is the caller's to free, before the store, and not while it is called. */
 typedef struct fnvm_pointer fnvm_pointer;
 FNVM_API fnvm_error *fnvm_func_as_pointer(fnvm_store *, fnvm_extern func, const char *signature,
                                           fnvm_pointer **out, void (**code)(void));
@@ -758,9 +760,9 @@ FNVM_API void fnvm_pointer_free(fnvm_pointer *); /* NULL is fine */
 
 /* ---- Host interfaces: fnvm:log, kv, call, http, random, time --------------------------------- */
 
-/* What guests may import besides WASI, docs/interfaces.md.  A fnvm_services says what one guest is given; it is
- * for one store at a time, like fnvm_wasi, and what it has open outlives it.  Every call of the guest's is
- * bounded in bytes, items and time. */
+/* What guests may import besides WASI, docs/interfaces.md.  A fnvm_services says what one guest is
+ * given; it is for one store at a time, like fnvm_wasi, and what it has open outlives it.  Every
+ * call of the guest's is bounded in bytes, items and time. */
 typedef struct fnvm_services fnvm_services;
 
 typedef enum fnvm_service_status {  /* what guests see; also the results of the functions below */
@@ -768,9 +770,9 @@ typedef enum fnvm_service_status {  /* what guests see; also the results of the 
     FNVM_SERVICE_NOT_FOUND = -1,
     FNVM_SERVICE_TOO_LARGE = -2,    /* a name, value, answer or list beyond its bound */
     FNVM_SERVICE_CHANGED = -3,      /* compare-and-swap: it was another value */
-    FNVM_SERVICE_DENIED = -4,       /* not allowed: another function, an address that is not on the list */
+    FNVM_SERVICE_DENIED = -4,       /* not allowed: a function, an address not on the list */
     FNVM_SERVICE_TIMEOUT = -5,
-    FNVM_SERVICE_UNAVAILABLE = -6,  /* the embedder gave none, or what is behind it does not answer */
+    FNVM_SERVICE_UNAVAILABLE = -6,  /* there is none, or what is behind it does not answer */
     FNVM_SERVICE_FAILED = -7,       /* the called function failed: trap, timeout, status */
     FNVM_SERVICE_FAULT = -8,        /* an address outside of the guest's memory */
     FNVM_SERVICE_INVALID = -9,      /* arguments that make no sense: a bad handle, an empty key */
@@ -779,24 +781,32 @@ typedef enum fnvm_service_status {  /* what guests see; also the results of the 
 
 FNVM_API fnvm_error *fnvm_services_new(fnvm_services **out);
 FNVM_API void fnvm_services_free(fnvm_services *); /* after the stores that use it; NULL is fine */
-/* Between requests: handles are closed, calls not awaited are dropped, input, output and copies of state are gone, and
- * random numbers have a new key.  What the embedder gave (log, store, backends) stays. */
+/* Between requests: handles are closed, calls not awaited are dropped, input, output and copies of
+ * state are gone, and random numbers have a new key.  What the embedder gave (log, store, backends)
+ * stays. */
 FNVM_API void fnvm_services_reset(fnvm_services *);
 /* Defines fnvm:log, kv, call, http, random, time, request, and the host interface of Faasm
  * (`env`.`__faasm_*`) on top of them.  `services` outlives the linker. */
 FNVM_API fnvm_error *fnvm_linker_define_services(fnvm_linker *, fnvm_services *);
 
-/* fnvm:log: called for each line; `fields` is a JSON object or empty.  NULL: standard error, as text. */
-typedef enum fnvm_log_level { FNVM_LOG_DEBUG, FNVM_LOG_INFO, FNVM_LOG_WARN, FNVM_LOG_ERROR } fnvm_log_level;
-FNVM_API void fnvm_services_log(fnvm_services *, void (*fn)(void *env, fnvm_log_level, const char *text, size_t len,
-                                                            const char *fields, size_t fields_len), void *env);
+/* fnvm:log: called for each line; `fields` is a JSON object or empty.  NULL: standard error, as
+ * text. */
+typedef enum fnvm_log_level {
+    FNVM_LOG_DEBUG, FNVM_LOG_INFO, FNVM_LOG_WARN, FNVM_LOG_ERROR
+} fnvm_log_level;
+FNVM_API void fnvm_services_log(fnvm_services *,
+                                void (*fn)(void *env, fnvm_log_level, const char *text, size_t len,
+                                           const char *fields, size_t fields_len),
+                                void *env);
 
 /* Called where the guest is about to wait until `deadline_ns` of CLOCK_MONOTONIC (fnvm:time): like
  * fnvm_wasi_at_sleep, and may be the same function. */
-FNVM_API void fnvm_services_at_sleep(fnvm_services *, fnvm_error *(*fn)(void *env, fnvm_caller *, uint64_t deadline_ns),
+FNVM_API void fnvm_services_at_sleep(fnvm_services *,
+                                     fnvm_error *(*fn)(void *env, fnvm_caller *,
+                                                       uint64_t deadline_ns),
                                      void *env);
-/* While an image is made: clocks read and numbers drawn by fnvm:time and fnvm:random are noted with those of
- * `wasi`, once that does (fnvm_wasi_note_draws).  NULL: no more. */
+/* While an image is made: clocks read and numbers drawn by fnvm:time and fnvm:random are noted with
+ * those of `wasi`, once that does (fnvm_wasi_note_draws).  NULL: no more. */
 FNVM_API void fnvm_services_note_draws(fnvm_services *, fnvm_wasi *);
 
 /* fnvm:kv.  A store of keys and values; reference-counted, any thread, several processes. */
@@ -807,55 +817,65 @@ enum {
     FNVM_KV_LIST_KEYS = 1000         /* in one call */
 };
 typedef struct fnvm_kv fnvm_kv;
-typedef struct fnvm_kv_backend { /* from any thread; results are of fnvm_service_status; *value is malloc'd */
+/* From any thread; results are of fnvm_service_status; *value is malloc'd. */
+typedef struct fnvm_kv_backend {
     void *env;
     int (*get)(void *env, const char *key, size_t key_len, char **value, size_t *len);
     int (*set)(void *env, const char *key, size_t key_len, const char *value, size_t len);
     int (*remove)(void *env, const char *key, size_t key_len);
     /* `was` NULL: it must not exist.  FNVM_SERVICE_CHANGED if it is another. */
-    int (*swap)(void *env, const char *key, size_t key_len, const char *was, size_t was_len, const char *value,
-                size_t len);
-    /* Makes it if need be.  FNVM_SERVICE_TOO_LARGE if it would be longer than FNVM_KV_VALUE_BYTES. */
+    int (*swap)(void *env, const char *key, size_t key_len, const char *was, size_t was_len,
+                const char *value, size_t len);
+    /* Makes it if need be.  FNVM_SERVICE_TOO_LARGE if it would be longer than
+     * FNVM_KV_VALUE_BYTES. */
     int (*append)(void *env, const char *key, size_t key_len, const char *value, size_t len);
-    /* Keys that begin with `prefix` and come after `after` (len 0: from the first), in order, NUL-terminated back
-     * to back, at most `most`; *keys is malloc'd. */
-    int (*list)(void *env, const char *prefix, size_t prefix_len, const char *after, size_t after_len, size_t most,
-                char **keys, size_t *len);
+    /* Keys that begin with `prefix` and come after `after` (len 0: from the first), in order,
+     * NUL-terminated back to back, at most `most`; *keys is malloc'd. */
+    int (*list)(void *env, const char *prefix, size_t prefix_len, const char *after,
+                size_t after_len, size_t most, char **keys, size_t *len);
     void (*close)(void *env); /* with the last reference; may be NULL */
 } fnvm_kv_backend;
-/* A file, made if need be (SQLite; PATH-wal and PATH-shm beside it).  After fork() a child opens its own. */
+/* A file, made if need be (SQLite; PATH-wal and PATH-shm beside it).  After fork() a child opens
+ * its own. */
 FNVM_API fnvm_error *fnvm_kv_open(const char *path, fnvm_kv **out);
-FNVM_API fnvm_error *fnvm_kv_new(const fnvm_kv_backend *, fnvm_kv **out); /* on failure `close` is not called */
+/* On failure `close` is not called. */
+FNVM_API fnvm_error *fnvm_kv_new(const fnvm_kv_backend *, fnvm_kv **out);
 FNVM_API fnvm_kv *fnvm_kv_retain(fnvm_kv *);
 FNVM_API void fnvm_kv_release(fnvm_kv *); /* NULL is fine */
-/* The guest's keys are those of `kv` that begin with `prefix`, which it does not see.  NULL: it has no store. */
+/* The guest's keys are those of `kv` that begin with `prefix`, which it does not see: one guest's
+ * must not begin with another's, unless it is to see its keys.  NULL: it has no store. */
 FNVM_API fnvm_error *fnvm_services_kv(fnvm_services *, fnvm_kv *, const char *prefix);
 
-/* fnvm:call and fnvm:http: what the embedder does for the guest.  `start` begins something and returns an id
- * above 0, or a status; the bytes are the embedder's to copy.  `poll` says whether it has ended: true, with its
- * status (FNVM_SERVICE_OK: *answer and *len, valid until `drop`).  If it has not and `wait` is set, the embedder may
- * return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) through *error, or wait itself until `deadline_ns` of
- * CLOCK_MONOTONIC (UINT64_MAX: without end) or an interrupt.  A suspended guest asks again when it is resumed, which is
- * due when the task has ended or the deadline has passed.  Every id that was given is dropped once, ended or not. */
+/* fnvm:call and fnvm:http: what the embedder does for the guest.  `start` begins something and
+ * returns an id above 0, or a status; the bytes are the embedder's to copy.  `poll` says whether it
+ * has ended: true, with its status (FNVM_SERVICE_OK: *answer and *len, valid until `drop`).  If it
+ * has not and `wait` is set, the embedder may return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT)
+ * through *error, or wait itself until `deadline_ns` of CLOCK_MONOTONIC (UINT64_MAX: without end)
+ * or an interrupt.  A suspended guest asks again when it is resumed, which is due when the task has
+ * ended or the deadline has passed.  Every id that was given is dropped once, ended or not. */
 typedef struct fnvm_task_backend {
     void *env;
-    int64_t (*start)(void *env, fnvm_caller *, const char *name, size_t name_len, const void *input, size_t len);
-    bool (*poll)(void *env, fnvm_caller *, int64_t id, bool wait, uint64_t deadline_ns, int *status, const void **answer,
-                 size_t *len, fnvm_error **error);
+    int64_t (*start)(void *env, fnvm_caller *, const char *name, size_t name_len,
+                     const void *input, size_t len);
+    bool (*poll)(void *env, fnvm_caller *, int64_t id, bool wait, uint64_t deadline_ns, int *status,
+                 const void **answer, size_t *len, fnvm_error **error);
     void (*drop)(void *env, int64_t id);
 } fnvm_task_backend;
-/* `name` is the function's; the input and answer are bytes.  A name "#N" is a guest's own (Faasm's __faasm_chain_ptr):
- * a fresh instance of the same function, in which fnvm_services_chained() is called instead of the usual export; the
- * input and output are fnvm_services_input's and _output's.  FNVM_SERVICE_DENIED if the embedder cannot.  NULL: none. */
+/* `name` is the function's; the input and answer are bytes.  A name "#N" is a guest's own (Faasm's
+ * __faasm_chain_ptr): a fresh instance of the same function, in which fnvm_services_chained() is
+ * called instead of the usual export; the input and output are fnvm_services_input's and _output's.
+ * FNVM_SERVICE_DENIED if the embedder cannot.  NULL: none. */
 FNVM_API void fnvm_services_calls(fnvm_services *, const fnvm_task_backend *);
-/* `name` is "METHOD URL", the URL always with a port; the input is a header and a body as on the wire ("Name: value\r\n...\r\n\r\nbody"), and so is the
- * answer, after a line "HTTP STATUS\r\n".  Whatever is not on the list ("https://host[:port]/path*", docs/interfaces.md)
- * is denied before `start`.  The backend must not follow redirects: the guest does, and is checked again. */
-FNVM_API fnvm_error *fnvm_services_http(fnvm_services *, const fnvm_task_backend *, const char *const *allow, size_t n);
+/* `name` is "METHOD URL", the URL always with a port; the input is a header and a body as on the
+ * wire ("Name: value\r\n...\r\n\r\nbody"), and so is the answer, after a line "HTTP STATUS\r\n".
+ * Whatever is not on the list ("https://host[:port]/path*", docs/interfaces.md) is denied before
+ * `start`.  The backend must not follow redirects: the guest does, and is checked again. */
+FNVM_API fnvm_error *fnvm_services_http(fnvm_services *, const fnvm_task_backend *,
+                                        const char *const *allow, size_t n);
 
-/* fnvm:request, for functions that are called once per request (their export `fnvm_handle`): what they ask and
- * answer with.  Texts are valid until the call ends.  `read` and `write` are as for fnvm_stream.  Without it
- * the guest's calls are FNVM_SERVICE_UNAVAILABLE. */
+/* fnvm:request, for functions that are called once per request (their export `fnvm_handle`): what
+ * they ask and answer with.  Texts are valid until the call ends.  `read` and `write` are as for
+ * fnvm_stream.  Without it the guest's calls are FNVM_SERVICE_UNAVAILABLE. */
 typedef enum fnvm_request_part {
     FNVM_REQUEST_METHOD, FNVM_REQUEST_TARGET, FNVM_REQUEST_PATH, /* behind what the route names */
     FNVM_REQUEST_QUERY, FNVM_REQUEST_HOST, FNVM_REQUEST_PEER, FNVM_REQUEST_ID,
@@ -865,21 +885,26 @@ typedef enum fnvm_request_part {
 } fnvm_request_part;
 typedef struct fnvm_request_backend {
     void *env;
-    bool (*part)(void *env, fnvm_request_part, const char *name, size_t name_len, const char **at, size_t *len);
+    bool (*part)(void *env, fnvm_request_part, const char *name, size_t name_len, const char **at,
+                 size_t *len);
     fnvm_error *(*read)(void *env, fnvm_caller *, void *to, size_t size, size_t *done);
     int (*status)(void *env, unsigned status);
-    int (*field)(void *env, const char *name, size_t name_len, const char *value, size_t value_len);
+    int (*field)(void *env, const char *name, size_t name_len, const char *value,
+                 size_t value_len);
     fnvm_error *(*write)(void *env, fnvm_caller *, const void *from, size_t size, size_t *done);
 } fnvm_request_backend;
 FNVM_API void fnvm_services_request(fnvm_services *, const fnvm_request_backend *);
 
-/* The input and output of a function in the manner of Faasm.  fnvm_services_output is called once the function has ended
- * well: what it wrote to its state and did not push is stored then.  Valid until fnvm_services_reset. */
+/* The input and output of a function in the manner of Faasm.  fnvm_services_output is called once
+ * the function has ended well: what it wrote to its state and did not push is stored then.  Valid
+ * until fnvm_services_reset. */
 FNVM_API void fnvm_services_input(fnvm_services *, const void *bytes, size_t len); /* not copied */
 FNVM_API void fnvm_services_output(fnvm_services *, const void **bytes, size_t *len);
-/* The function that a task's name "#N" stands for: element N of the instance's first table.  It takes nothing and
- * returns an i32, 0 for success.  FNVM_E_NOT_FOUND or FNVM_E_LINK if there is none such. */
-FNVM_API fnvm_error *fnvm_services_chained(fnvm_instance *, const char *name, size_t name_len, fnvm_extern *func);
+/* The function that a task's name "#N" stands for: element N of the instance's first table.  It
+ * takes nothing and returns an i32, 0 for success.  FNVM_E_NOT_FOUND or FNVM_E_LINK if there is
+ * none such. */
+FNVM_API fnvm_error *fnvm_services_chained(fnvm_instance *, const char *name, size_t name_len,
+                                           fnvm_extern *func);
 
 #ifdef __cplusplus
 }
