@@ -130,7 +130,7 @@ static fnvm_error *read_policy(Order *o)
 {
     fnvm_error *error = NULL;
     if (o->policy_file) error = file_read(o->policy_file, &o->yaml, &o->yaml_len);
-    else if (o->manifest) error = manifest_policy_text(o->file, &o->yaml, &o->yaml_len);
+    else if (o->manifest) error = manifest_policy_text(o->file, false, &o->yaml, &o->yaml_len);
     if (error || !o->yaml) return error;
     return fnvm_policy_parse(o->policy_file ? o->policy_file : o->file, o->yaml, o->yaml_len,
                              &o->policy);

@@ -11,8 +11,10 @@ fnvm_error *manifest_print(const Manifest *, const char *name, const char *versi
                            const char *module, const char *policy, char **text, size_t *len);
 
 /* The YAML of a manifest's policy, of the file it names or what is in place, so that it can be kept as
- * a file of its own; *text is NULL if there is none. */
-fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len);
+ * a file of its own; *text is NULL if there is none.  `settle`: as policy_settled_text. */
+fnvm_error *manifest_policy_text(const char *manifest, bool settle, char **text, size_t *len);
+/* A policy's file, its libraries' relative paths made whole: for who keeps the folder, too. */
+fnvm_error *policy_settled_text(const char *file, char **text, size_t *len);
 
 /* Of the guest while it starts up; an image keeps the limit on its memory. */
 typedef struct PrepareLimits { uint64_t time_ns, memory_bytes; } PrepareLimits;

@@ -7,7 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/install.h"
-#include "verifier/policy/shape.h"
+#include "verifier/policy/keys.h"
 
 static fnvm_error *no_memory(void)
 {
@@ -146,11 +146,34 @@ static bool is_plain(const YamlNode *node)
     return plain && node->text[0] != '-';
 }
 
+/* A library by its path, below the policy's folder. */
+static bool is_relative(const YamlNode *library)
+{
+    return library->kind == YAML_SCALAR && library->text[0] != '/' && strchr(library->text, '/');
+}
+
+static bool print_joined(FILE *out, const char *folder, const char *path)
+{
+    char *whole = NULL;
+    while (strncmp(path, "./", 2) == 0) path += 2;
+    if (asprintf(&whole, "%s/%s", folder, path) < 0) return false;
+    const bool ok = yamldoc_print_text(out, whole);
+    free(whole);
+    return ok;
+}
+
+typedef struct Where {   /* in a policy */
+    unsigned depth;
+    const char *folder;  /* the policy's, within `native` if that is to be settled; or NULL */
+} Where;
+
 /* In YAML's flow style, which needs no indentation; a key of the outermost map has a line of its own,
  * for the messages that name lines. */
-static bool print_node(FILE *out, const YamlNode *node, unsigned depth)
+static bool print_node(FILE *out, const YamlNode *node, const char *folder, Where at)
 {
+    const unsigned depth = at.depth;
     bool ok = true;
+    if (at.folder && is_relative(node)) return print_joined(out, at.folder, node->text);
     if (node->kind == YAML_SCALAR) {
         if (!is_plain(node) && !(node->plain && node->len == 0)) return yamldoc_print_text(out, node->text);
         fputs(node->len ? node->text : "null", out);
@@ -160,18 +183,20 @@ static bool print_node(FILE *out, const YamlNode *node, unsigned depth)
     for (size_t i = 0; i < node->n; i++) { /* of a map: keys and values */
         const bool is_value = node->kind == YAML_MAP && i % 2;
         if (i) fputs(is_value ? ": " : depth ? ", " : "\n", out);
-        ok &= print_node(out, node->items[i], depth + 1);
+        const bool native = depth == 0 && is_value && strcmp(node->items[i - 1]->text, "native") == 0;
+        ok &= print_node(out, node->items[i], folder, (Where){depth + 1, native ? folder : at.folder});
     }
     if (depth) fputc(node->kind == YAML_MAP ? '}' : ']', out);
     else fputc('\n', out);
     return ok;
 }
 
-static fnvm_error *print_policy(const YamlNode *node, char **text, size_t *len)
+/* With `folder`, absolute, libraries' paths that are relative to it become whole. */
+static fnvm_error *print_policy(const YamlNode *node, const char *folder, char **text, size_t *len)
 {
     FILE *out = open_memstream(text, len);
     if (!out) return no_memory();
-    bool ok = node->n == 0 ? fputs("{}\n", out) >= 0 : print_node(out, node, 0);
+    bool ok = node->n == 0 ? fputs("{}\n", out) >= 0 : print_node(out, node, folder, (Where){0});
     ok &= !ferror(out);
     if (fclose(out) == 0 && ok) return NULL;
     free(*text);
@@ -179,19 +204,44 @@ static fnvm_error *print_policy(const YamlNode *node, char **text, size_t *len)
     return no_memory();
 }
 
-static fnvm_error *read_named(const char *manifest, const char *file, char **text, size_t *len)
+static fnvm_error *print_settled(const char *file, const YamlNode *node, char **text, size_t *len)
+{
+    char *folder = policy_folder(file);
+    char *whole = folder ? realpath(*folder ? folder : ".", NULL) : NULL;
+    fnvm_error *error = whole ? print_policy(node, whole, text, len) : no_memory();
+    free(folder);
+    free(whole);
+    return error;
+}
+
+fnvm_error *policy_settled_text(const char *file, char **text, size_t *len)
+{
+    YamlDocument *document;
+    fnvm_error *error = yamldoc_load(file, &document);
+    if (error) return error;
+    const YamlNode *root = yamldoc_root(document);
+    const YamlNode *native = root->kind == YAML_MAP ? shape_find(root, "native") : NULL;
+    bool any = false;
+    for (size_t i = 0; native && native->kind == YAML_LIST && i < native->n; i++)
+        any = any || is_relative(native->items[i]);
+    error = any ? print_settled(file, root, text, len) : file_read(file, text, len);
+    yamldoc_free(document);
+    return error;
+}
+
+static fnvm_error *read_named(const char *manifest, const char *file, bool settle, char **text, size_t *len)
 {
     const char *slash = strrchr(manifest, '/');
     const int folder = slash && file[0] != '/' ? (int)(slash + 1 - manifest) : 0;
     char *path = NULL;
     if (asprintf(&path, "%.*s%s", folder, manifest, file) < 0) return no_memory();
-    fnvm_error *error = file_read(path, text, len);
+    fnvm_error *error = settle ? policy_settled_text(path, text, len) : file_read(path, text, len);
     if (error) error = fnvm_error_wrap(error, "the policy `%s`", path);
     free(path);
     return error;
 }
 
-fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len)
+fnvm_error *manifest_policy_text(const char *manifest, bool settle, char **text, size_t *len)
 {
     YamlDocument *document = NULL;
     const YamlNode *policy = NULL;
@@ -200,8 +250,9 @@ fnvm_error *manifest_policy_text(const char *manifest, char **text, size_t *len)
     fnvm_error *error = yamldoc_load(manifest, &document);
     if (error) return error;
     policy = shape_find(yamldoc_root(document), "policy");
-    if (policy && policy->kind == YAML_MAP) error = print_policy(policy, text, len);
-    else if (policy) error = read_named(manifest, policy->text, text, len);
+    if (policy && policy->kind == YAML_MAP && settle) error = print_settled(manifest, policy, text, len);
+    else if (policy && policy->kind == YAML_MAP) error = print_policy(policy, NULL, text, len);
+    else if (policy) error = read_named(manifest, policy->text, settle, text, len);
     yamldoc_free(document);
     return error;
 }

@@ -161,7 +161,7 @@ static int link_natives(Session *s)
     const Manifest *m = s->natives_of ? s->natives_of : s->manifest;
     if (!m || !m->nnative) return -1;
     fnvm_error *error = manifest_check_native(m, s->policy);
-    if (!error) error = natives_open(s->engine, m, &s->natives);
+    if (!error) error = natives_open(s->engine, m->path, m->native, m->nnative, &s->natives);
     if (!error) error = natives_define(s->natives, s->linker);
     if (!error) return -1;
     int status = error_report(error, "failed to set up native functions");

@@ -29,6 +29,7 @@ static uint32_t short_ms(uint64_t ns) { return (uint32_t)ms(ns); } /* a day at m
 static bool copy_given(Function *f, const ServeFunction *from)
 {
     f->args = from->args, f->nargs = from->nargs;
+    f->native = from->native, f->nnative = from->nnative;
     f->nmounts = from->nmounts;
     f->nsecrets = from->settings.nsecrets;
     f->mounts = array(f->nmounts, sizeof *f->mounts);
@@ -118,6 +119,20 @@ static fnvm_error *check_secrets(const Config *c, const ServeGateway *g)
                                           "in its environment",
                                           g->functions[i].file, g->functions[i].line, f->name,
                                           f->env[n].name);
+    }
+    return NULL;
+}
+
+/* An engine without a policy would let them be had. */
+static fnvm_error *check_natives(const ServeGateway *g)
+{
+    for (size_t i = 0; i < g->nfunctions; i++) {
+        const ServeFunction *f = &g->functions[i];
+        if (!f->nnative || f->policy || (f->manifest && f->manifest->policy)) continue;
+        return fnvm_error_new(FNVM_E_POLICY,
+                              "%s:%u: `%s` has `native` functions, which are called only under a "
+                              "policy that has `native: [%s]`, and there is none",
+                              f->file, f->line, f->name, f->native[0].library);
     }
     return NULL;
 }
@@ -238,6 +253,7 @@ static fnvm_error *fill(Config *c, ServeGateway *g)
     fnvm_error *error = make_tenants(c, g);
     if (!error) error = make_functions(c, g);
     if (!error) error = check_secrets(c, g);
+    if (!error) error = check_natives(g);
     return error ? error : make_routes(c, g);
 }
 

@@ -42,6 +42,7 @@ typedef struct Function {
     ConfigPair *env; size_t nenv;
     ConfigPair *secrets; size_t nsecrets; /* the value is a file's path: workers read it when they
                           * open the function */
+    const ManifestLibrary *native; size_t nnative; /* functions of libraries; only under a policy */
     uint64_t timeout_ms;     /* from arrival to the end of the answer: 504 */
     uint64_t body_bytes;     /* 413 */
     uint64_t answer_bytes;   /* cut off there */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/config.h"
+#include "verifier/policy/manifest.h"
 #include "verifier/policy/yaml.h"
 
 typedef struct Print { FILE *out; bool ok; } Print;
@@ -66,6 +67,28 @@ static void put_mounts(Print *p, const Function *f)
     }
 }
 
+static void put_library(Print *p, const ManifestLibrary *l)
+{
+    fputs("      - {library: ", p->out);
+    p->ok &= yamldoc_print_text(p->out, l->library);
+    fputs(", module: ", p->out);
+    p->ok &= yamldoc_print_text(p->out, l->module);
+    fputs(", functions: {", p->out);
+    for (size_t i = 0; i < l->nfunctions; i++) {
+        if (i) fputs(", ", p->out);
+        p->ok &= yamldoc_print_text(p->out, l->functions[i].name);
+        fputs(": ", p->out);
+        p->ok &= yamldoc_print_text(p->out, l->functions[i].signature);
+    }
+    fputs("}}\n", p->out);
+}
+
+static void put_native(Print *p, const Function *f)
+{
+    fputs(f->nnative ? "    native:\n" : "    native: []\n", p->out);
+    for (size_t i = 0; i < f->nnative; i++) put_library(p, &f->native[i]);
+}
+
 static void put_routes(Print *p, const Config *c, size_t function)
 {
     fputs("    routes:", p->out);
@@ -114,6 +137,7 @@ static void put_function(Print *p, const Config *c, size_t i)
     put_list(p, "calls", f->calls, f->ncalls);
     put_list(p, "http", f->http_allow, f->nhttp_allow);
     put_mounts(p, f);
+    put_native(p, f);
     put_pairs(p, "environment", f->env, f->nenv, false);
     put_pairs(p, "secrets", f->secrets, f->nsecrets, true);
 }

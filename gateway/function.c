@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/natives.h"
 #include "gateway/worker_state.h"
 
 /* ---- Places by their stores ---- */
@@ -194,6 +195,12 @@ static fnvm_error *open_engine(Opened *o)
     return error;
 }
 
+static fnvm_error *open_natives(Opened *o)
+{
+    const Function *f = o->settings;
+    return f->nnative ? natives_open(o->engine, NULL, f->native, f->nnative, &o->natives) : NULL;
+}
+
 static fnvm_error *open_pool(Opened *o)
 {
     enum { MOST = 1 << 16 };
@@ -251,6 +258,7 @@ fnvm_error *function_open(Worker *w, SharedConfig *config, const Function *f, Op
         error = fnvm_error_new(FNVM_E_LIMIT, "there are more tenants than %d", METRICS_TENANTS);
     if (!error) error = secrets_read(f->secrets, f->nsecrets, &o->secrets);
     if (!error) error = open_engine(o);
+    if (!error) error = open_natives(o);
     if (!error) error = fnvm_image_open(o->engine, f->image, NULL, &o->image);
     if (!error) error = check_image(o);
     if (!error) error = open_pool(o);
@@ -272,6 +280,7 @@ void function_close(Opened *o)
     for (size_t i = 0; i < o->room; i++) place_free(o->places[i]);
     free(o->places);
     fnvm_image_release(o->image);
+    natives_close(o->natives);
     fnvm_engine_free(o->engine);
     secrets_forget(&o->secrets);
     shared_config_drop(o->config);
@@ -309,6 +318,27 @@ static bool same_mounts(const Function *a, const Function *b)
     return true;
 }
 
+static bool same_library(const ManifestLibrary *a, const ManifestLibrary *b)
+{
+    if (!same_text(a->library, b->library) || !same_text(a->module, b->module) ||
+        a->nfunctions != b->nfunctions)
+        return false;
+    for (size_t i = 0; i < a->nfunctions; i++)
+        if (!same_text(a->functions[i].name, b->functions[i].name) ||
+            !same_text(a->functions[i].signature, b->functions[i].signature))
+            return false;
+    return true;
+}
+
+/* A library whose file has changed is the same: the loader knows it by its name while it is loaded. */
+static bool same_natives(const Function *a, const Function *b)
+{
+    if (a->nnative != b->nnative) return false;
+    for (size_t i = 0; i < a->nnative; i++)
+        if (!same_library(&a->native[i], &b->native[i])) return false;
+    return true;
+}
+
 static bool same_numbers(const Function *a, const Function *b)
 {
     return a->slot == b->slot && a->protocol == b->protocol && a->timeout_ms == b->timeout_ms &&
@@ -334,6 +364,7 @@ bool function_same(const Opened *o, const SharedConfig *config, const Function *
            same_text(is->version, f->version) && same_text(is->image, f->image) &&
            same_text(is->policy, f->policy) && same_text(is->tenant, f->tenant) &&
            same_text(is->kv_prefix, f->kv_prefix) && same_numbers(is, f) && same_mounts(is, f) &&
+           same_natives(is, f) &&
            same_list(is->args, is->nargs, f->args, f->nargs) &&
            same_list(is->calls, is->ncalls, f->calls, f->ncalls) &&
            same_list(is->http_allow, is->nhttp_allow, f->http_allow, f->nhttp_allow) &&

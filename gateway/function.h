@@ -10,6 +10,8 @@
 #include "gateway/metrics.h"
 #include "gateway/secrets.h"
 
+typedef struct Natives Natives; /* cli/natives.h */
+
 typedef struct Worker Worker;
 typedef struct Invocation Invocation;
 typedef struct Opened Opened;
@@ -44,6 +46,7 @@ struct Opened {
     Secrets secrets;
     FileIdentity image_file, policy_file;
     fnvm_engine *engine;
+    Natives *natives;          /* NULL: none */
     fnvm_image *image;
     fnvm_pool *pool;
     bool suspended;            /* the image goes on, rather than that `start` is called */

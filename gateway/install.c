@@ -55,6 +55,8 @@ static fnvm_error *make_all_absolute(ServeGateway *g, ServeFunction *f)
     if (!error) error = make_absolute(g, &f->image);
     if (!error) error = make_absolute(g, &f->policy);
     for (size_t i = 0; i < f->nmounts && !error; i++) error = make_absolute(g, &f->mounts[i].host);
+    for (size_t i = 0; i < f->nnative && !error; i++)
+        if (strchr(f->native[i].library, '/')) error = make_absolute(g, &f->native[i].library);
     for (size_t i = 0; i < f->settings.nsecrets && !error; i++)
         error = make_absolute(g, &f->settings.secrets[i].file);
     return error;
@@ -79,8 +81,8 @@ static fnvm_error *read_policy(Order *o)
     ServeFunction *f = o->function;
     const char *file = f->manifest ? f->manifest_file : f->policy;
     fnvm_error *error = NULL;
-    if (f->manifest) error = manifest_policy_text(f->manifest->path, &o->yaml, &o->yaml_len);
-    else if (f->policy) error = file_read(f->policy, &o->yaml, &o->yaml_len);
+    if (f->manifest) error = manifest_policy_text(f->manifest->path, true, &o->yaml, &o->yaml_len);
+    else if (f->policy) error = policy_settled_text(f->policy, &o->yaml, &o->yaml_len);
     if (error || !o->yaml) return error;
     error = fnvm_policy_parse(file ? file : f->name, o->yaml, o->yaml_len, &o->policy);
     return error ? error : policy_check_movable(o->policy);
@@ -89,8 +91,8 @@ static fnvm_error *read_policy(Order *o)
 static fnvm_error *check_given(const Order *o)
 {
     const Manifest *m = &o->manifest;
-    fnvm_error *error = NULL;
-    if (!o->policy) return NULL;
+    fnvm_error *error = manifest_check_native(m, o->policy);
+    if (error || !o->policy) return error;
     for (size_t i = 0; i < m->nmounts && !error; i++)
         error = policy_check_dir(o->policy, m->mounts[i].host, m->mounts[i].read_only);
     for (size_t i = 0; i < m->nenv && !error; i++)
@@ -112,6 +114,7 @@ static void make_manifest(Order *o)
     m->args = f->args, m->nargs = f->nargs;
     m->mounts = f->mounts, m->nmounts = f->nmounts;
     m->env = f->env, m->nenv = f->nenv;
+    m->native = f->native, m->nnative = f->nnative;
 }
 
 static fnvm_error *print_manifest(Order *o, const char *version)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/natives.h"
 #include "gateway/answer.h"
 #include "gateway/calls_local.h"
 #include "gateway/worker_state.h"
@@ -274,6 +275,7 @@ fnvm_error *place_define(Place *p, fnvm_linker *linker)
     if (!error) error = define_services(p);
     if (!error) error = fnvm_linker_define_services(linker, p->services);
     if (!error) error = fnvm_linker_define_snapshot(linker, NULL, NULL);
+    if (!error && o->natives) error = natives_define(o->natives, linker);
     return error;
 }
 

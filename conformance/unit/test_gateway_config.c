@@ -201,6 +201,8 @@ static void refuses(void **state)
         {"functions:\n  - {module: a.wasm, routes: [/x, GET h/y]}\n  - module: b.wasm\n    "
          "routes:\n      - GET h/y\n",
          "g.yaml:5: the route `GET h/y` of `b` is in g.yaml:2 already, of `a`"},
+        {"functions: [{module: a.wasm, native: {library: libm.so.6, functions: {cos: f64(f64)}}}]\n",
+         "native: [libm.so.6]`, and there is none"},
         {"functions: none\n", "g.yaml:1:12: functions"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refused(rows[i].yaml, rows[i].expected);
@@ -218,7 +220,8 @@ static void prints_what_it_reads(void **state)
         " args: ['a\"b', \"\\u00e9\"], environment: {A: \"x\\ny\"}, secrets: {K: {file: /k}},"
         " mounts: [{host: /h, guest: /g, access: rw}], kv: shared, calls: [one],"
         " http: ['http://x/*'], timeout: 1234ms}\n"
-        "  - {image: /j, name: two, policy: /p, routes: []}\n");
+        "  - {image: /j, name: two, policy: /p, routes: [], native: [{library: libm.so.6, module: 'a b',"
+        " functions: {cos: f64(f64), power: 'f64 pow(f64, f64)'}}]}\n");
     char *first = NULL, *second = NULL;
     size_t len, again;
     assert_null(config_print(c, &first, &len));
@@ -234,6 +237,10 @@ static void prints_what_it_reads(void **state)
     assert_int_equal(d->nroutes, 3);
     assert_int_equal(d->tenants[1].memory_bytes, UINT64_MAX);
     assert_string_equal(d->functions[1].policy, "/p");
+    assert_int_equal(d->functions[0].nnative, 0);
+    assert_int_equal(d->functions[1].nnative, 1);
+    assert_string_equal(d->functions[1].native[0].module, "a b");
+    assert_string_equal(d->functions[1].native[0].functions[1].signature, "f64 pow(f64, f64)");
     free(first);
     free(second);
     config_free(c);

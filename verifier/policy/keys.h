@@ -10,9 +10,10 @@ extern const Shape manifest_shape; /* of Manifest */
 extern const Shape serve_settings_shape; /* of ServeSettings */
 extern const Shape serve_function_shape; /* of ServeFunction */
 extern const Shape serve_gateway_shape;   /* of ServeGateway */
-/* Those of a manifest that others take over: of Manifest.args, .mounts and .env. */
+/* Those of a manifest that others take over: of Manifest.args, .mounts, .env and .native. */
 extern const Shape manifest_name_shape, manifest_version_shape, manifest_file_shape;
-extern const Shape manifest_args_shape, manifest_mounts_shape, manifest_environment_shape;
+extern const Shape manifest_args_shape, manifest_mounts_shape, manifest_environment_shape,
+    manifest_native_shape;
 
 /* A policy that says nothing: every default. */
 void policy_init(Policy *);

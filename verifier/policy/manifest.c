@@ -176,9 +176,9 @@ static const Key library_keys[] = {
     {.name = NULL}};
 static const Shape library_map = {.kind = SHAPE_MAP, .keys = library_keys, .check = check_library,
                                   .expected = "a map of library, module and functions"};
-static const Shape native_shape = {.kind = SHAPE_LIST, .item = &library_map, .lone = true,
-                                   .size = sizeof(ManifestLibrary), .line = FIELD(ManifestLibrary, line),
-                                   .expected = "a list of libraries"};
+const Shape manifest_native_shape = {.kind = SHAPE_LIST, .item = &library_map, .lone = true,
+                                     .size = sizeof(ManifestLibrary), .line = FIELD(ManifestLibrary, line),
+                                     .expected = "a list of libraries"};
 
 /* ---- The whole ---- */
 
@@ -202,7 +202,7 @@ static const Key manifest_keys[] = {
     {"environment", &manifest_environment_shape,
      "variables it is given; null: the value that fnvm has, if any", .field = AT(env),
      .count = AT(nenv), .fallback = "{}"},
-    {"native", &native_shape, "functions of libraries that it is given, if its policy has the library",
+    {"native", &manifest_native_shape, "functions of libraries that it is given, if its policy has the library",
      .field = AT(native), .count = AT(nnative), .fallback = "[]"},
     {"serve", &serve_settings_shape, "how a gateway serves it", .field = AT(serve)},
     {.name = NULL}};

@@ -193,6 +193,8 @@ static const Key function_keys[] = {
      .count = IN(nmounts), .any = IN(any_mounts), .fallback = "[]"},
     {"environment", &manifest_environment_shape, "variables it is given besides the manifest's",
      .field = IN(env), .count = IN(nenv), .fallback = "{}"},
+    {"native", &manifest_native_shape, "functions of libraries that it is given", .field = IN(native),
+     .count = IN(nnative), .any = IN(any_native), .fallback = "[]"},
     {"slot", &slot_shape, "its place in the metrics; workers are told, nobody else needs it",
      .field = IN(slot)},
     {"tenant_slot", &slot_shape, "likewise, its tenant's", .field = IN(tenant_slot)},

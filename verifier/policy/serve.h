@@ -40,6 +40,7 @@ void serve_settings_init(ServeSettings *); /* the defaults */
 typedef struct Manifest Manifest; /* manifest.h */
 typedef struct ManifestMount ManifestMount;
 typedef struct ManifestVariable ManifestVariable;
+typedef struct ManifestLibrary ManifestLibrary;
 
 typedef struct ServeFunction { /* an entry of `functions` */
     ServeSettings settings;
@@ -50,7 +51,8 @@ typedef struct ServeFunction { /* an entry of `functions` */
     char **args; size_t nargs;
     ManifestMount *mounts; size_t nmounts;
     ManifestVariable *env; size_t nenv; /* the manifest's, then the gateway's */
-    bool any_args, any_mounts; /* the gateway does not say */
+    ManifestLibrary *native; size_t nnative;
+    bool any_args, any_mounts, any_native; /* the gateway does not say */
     uint64_t slot, tenant_slot;
 } ServeFunction;
 

@@ -29,7 +29,7 @@ static ServeFunction *add_function(ServeGateway *g)
         g->cap = cap;
     }
     ServeFunction *f = &g->functions[g->nfunctions++];
-    *f = (ServeFunction){.any_args = true, .any_mounts = true};
+    *f = (ServeFunction){.any_args = true, .any_mounts = true, .any_native = true};
     serve_settings_init(&f->settings);
     return f;
 }
@@ -54,6 +54,7 @@ static fnvm_error *settle_given(Arena *arena, ServeFunction *f)
     if (!m) return NULL;
     if (f->any_args) f->args = m->args, f->nargs = m->nargs;
     if (f->any_mounts) f->mounts = m->mounts, f->nmounts = m->nmounts;
+    if (f->any_native) f->native = m->native, f->nnative = m->nnative;
     ManifestVariable *all = arena_alloc(arena, (m->nenv + f->nenv + 1) * sizeof *all);
     size_t n = 0;
     if (!all) return error_no_memory();
