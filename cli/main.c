@@ -302,7 +302,7 @@ static const Command commands[] = {
      "\n"
      "  list               the functions that are served\n"
      "  status             processes, addresses, what is going on\n"
-     "  logs [--follow] NAME   the last lines that a function wrote\n"
+     "  logs [--follow] NAME   the last lines that a function wrote, and its errors\n"
      "  rollback NAME      serve the version that was deployed before this one\n"
      "  remove NAME        serve it no more, and forget what was deployed\n"
      "  drain NAME         no more requests for it, until the next reload\n"

@@ -45,7 +45,7 @@ typedef struct Client {
     uint64_t since_ns;          /* when it came, while it has asked for nothing; else 0 */
     char *out; size_t len;      /* to be sent */
     bool ended; int status;     /* nothing comes after it but the status */
-    bool follows; uint32_t slot; uint64_t from; /* a function's lines of log */
+    bool follows; uint32_t slot; MetricsPlace from; /* a function's lines of log */
 } Client;
 
 typedef struct Master {

@@ -454,6 +454,41 @@ static void test_errors(void **state)
     free(text);
 }
 
+/* Lines and errors as one text, and again from where the last ended. */
+static void test_text(void **state)
+{
+    Metrics *m = *state;
+    uint32_t slot;
+    char *text;
+    size_t len;
+    MetricsPlace from = {0};
+    assert_true(metrics_slot(m, "f", &slot));
+    fnvm_error *error = fnvm_error_wrap(fnvm_error_new(FNVM_E_IO, "the \x1breason"), "it failed");
+    metrics_log(m, 0, slot, "id", "before", 6);
+    metrics_log_text(m, slot, &from, &text, &len);
+    assert_int_equal(count_of(text, "\n"), 1);
+    free(text);
+    metrics_error(m, 3, slot, "id", error);
+    usleep(3000); /* the order is that of their milliseconds */
+    metrics_log(m, 0, slot, NULL, "after", 5);
+    metrics_log_text(m, slot, &from, &text, &len);
+    assert_null(strstr(text, "before"));
+    assert_non_null(strstr(text, "Z id error: it failed\n    caused by: the \\x1Breason\n20"));
+    assert_non_null(strstr(text, "Z - after\n"));
+    free(text);
+    metrics_log_text(m, slot, &from, &text, &len);
+    assert_int_equal(len, 0);
+    free(text);
+    for (int i = 0; i < 100; i++) metrics_error(m, 3, slot, NULL, error);
+    fnvm_error_free(error);
+    from = (MetricsPlace){UINT64_MAX, UINT64_MAX};
+    metrics_log_text(m, slot, &from, &text, &len);
+    assert_int_equal(count_of(text, " error: "), ERROR_RECORDS);
+    assert_int_equal(from.errors, 101);
+    assert_int_equal(from.lines, 2);
+    free(text);
+}
+
 /* A guest's trap, with its frames and the names in its module. */
 static void test_backtrace(void **state)
 {
@@ -618,6 +653,7 @@ int main(void)
         WITH_METRICS(test_log),
         WITH_METRICS(test_hostile_text),
         WITH_METRICS(test_errors),
+        WITH_METRICS(test_text),
         WITH_METRICS(test_backtrace),
         WITH_METRICS(test_reading_meanwhile),
         WITH_METRICS(test_damaged_records),
