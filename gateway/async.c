@@ -75,7 +75,10 @@ void async_collect(Invocation *i)
             i->body.len += n;
             i->bytes_in += n;
             break;
-        case HTTP_READ_END: begin_work(i); return;
+        case HTTP_READ_END:
+            if (i->whole) invocation_submit(i);
+            else begin_work(i);
+            return;
         case HTTP_READ_LATER: return;
         case HTTP_READ_FAILED: return; /* invocation_gone follows */
         }

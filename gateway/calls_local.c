@@ -26,6 +26,24 @@ static bool may_call(const Function *f, const char *name, size_t len)
     return false;
 }
 
+/* "#N": a function of the caller's own table, in another instance. */
+static bool is_chained(const char *name, size_t len) { return len > 1 && name[0] == '#'; }
+
+static const Function *find_callee(const Invocation *i, const char *name, size_t len, int *denied)
+{
+    const Opened *o = i->function;
+    *denied = FNVM_SERVICE_DENIED;
+    if (is_chained(name, len)) {
+        const bool can = o->settings->protocol == PROTOCOL_FAASM && !o->suspended && len < sizeof i->chained;
+        return can ? &i->table->config->config->functions[i->index] : NULL;
+    }
+    if (!may_call(o->settings, name, len)) return NULL;
+    const Config *config = i->table->config->config;
+    const Function *f = config_function(config, name, len);
+    *denied = FNVM_SERVICE_NOT_FOUND;
+    return f && i->table->functions[f - config->functions] ? f : NULL;
+}
+
 /* What the callee is asked: POST / with the input, in the caller's trace. */
 static Invocation *callee_of(Invocation *i, uint32_t function, const void *input, size_t len)
 {
@@ -41,9 +59,9 @@ static Invocation *callee_of(Invocation *i, uint32_t function, const void *input
 static int64_t start_call(Invocation *i, const char *name, size_t name_len, const void *input, size_t len)
 {
     const Config *config = i->table->config->config;
-    const Function *f = config_function(config, name, name_len);
-    if (!may_call(i->function->settings, name, name_len)) return FNVM_SERVICE_DENIED;
-    if (!f || !i->table->functions[f - config->functions]) return FNVM_SERVICE_NOT_FOUND;
+    int denied;
+    const Function *f = find_callee(i, name, name_len, &denied);
+    if (!f) return denied;
     if (len > f->body_bytes) return FNVM_SERVICE_TOO_LARGE;
     if (i->depth >= TUNE_CALL_DEPTH || i->ntasks >= TUNE_CALLS_OPEN) return FNVM_SERVICE_LIMIT;
     if (i->stop) return FNVM_SERVICE_UNAVAILABLE;
@@ -57,6 +75,7 @@ static int64_t start_call(Invocation *i, const char *name, size_t name_len, cons
     i->tasks = t;
     i->ntasks++;
     callee->task = t;
+    if (is_chained(name, name_len)) memcpy(callee->chained, name, name_len);
     callee->depth = i->depth + 1;
     invocation_submit(callee); /* which may end it at once */
     return t->id;

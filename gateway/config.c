@@ -11,7 +11,9 @@
 #include "verifier/policy/manifest.h"
 
 _Static_assert((int)PROTOCOL_CGI == SERVE_CGI && (int)PROTOCOL_HTTP == SERVE_HTTP &&
-                   (int)PROTOCOL_HANDLER == SERVE_HANDLER, "protocols have the same numbers");
+                   (int)PROTOCOL_HANDLER == SERVE_HANDLER &&
+                   (int)PROTOCOL_FAASM == SERVE_FAASM,
+               "protocols have the same numbers");
 
 static fnvm_error *no_memory(void)
 {

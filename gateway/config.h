@@ -13,8 +13,10 @@
  * HTTP: the whole request on standard input, head included, as sent on the wire but never chunked; the
  * answer as in CGI, or beginning with a status line.  For programs that were frozen after they had read
  * their environment.
- * HANDLER: the export `fnvm_handle` is called, and uses the imports of fnvm:request. */
-typedef enum Protocol { PROTOCOL_CGI, PROTOCOL_HTTP, PROTOCOL_HANDLER } Protocol;
+ * HANDLER: the export `fnvm_handle` is called, and uses the imports of fnvm:request.
+ * FAASM: the body is the input that `__faasm_read_input` has, whole before the guest begins; the answer's
+ * body is what `__faasm_write_output` was given. */
+typedef enum Protocol { PROTOCOL_CGI, PROTOCOL_HTTP, PROTOCOL_HANDLER, PROTOCOL_FAASM } Protocol;
 
 typedef struct ConfigPair { char *name, *value; } ConfigPair;
 typedef struct ConfigMount { char *host, *guest; bool read_only; } ConfigMount;

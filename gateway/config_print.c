@@ -113,7 +113,8 @@ static void put_routes(Print *p, const Config *c, size_t function)
 static void put_function(Print *p, const Config *c, size_t i)
 {
     static const char *const protocols[] = {
-        [PROTOCOL_CGI] = "cgi", [PROTOCOL_HTTP] = "http", [PROTOCOL_HANDLER] = "handler"};
+        [PROTOCOL_CGI] = "cgi", [PROTOCOL_HTTP] = "http", [PROTOCOL_HANDLER] = "handler",
+        [PROTOCOL_FAASM] = "faasm"};
     const Function *f = &c->functions[i];
     put_text(p, "  - name", f->name);
     put_text(p, "    version", f->version);

@@ -101,6 +101,7 @@ static fnvm_error *adopt(Opened *o, fnvm_store *store, fnvm_instance *main, Plac
     Place *p = o->fresh;
     o->fresh = NULL;
     p->store = store;
+    p->main = main;
     o->places[place_slot(o, store)] = p;
     o->nplaces++;
     *out = p;

@@ -24,6 +24,7 @@ typedef struct Place {
     Opened *function;
     Invocation *user;          /* NULL while it is ready */
     fnvm_store *store;
+    fnvm_instance *main;
     fnvm_wasi *wasi;           /* the pool frees it */
     fnvm_services *services;
     fnvm_extern start, memory; /* what is called; the memory whose size is told */
@@ -31,6 +32,7 @@ typedef struct Place {
     bool has_memory;
     bool used;                 /* it has served a request */
     bool interrupted;          /* by fnvm_store_interrupt */
+    const void *output; size_t output_len; /* PROTOCOL_FAASM's; the services' */
     struct Place *next_dirty;
 } Place;
 
@@ -81,6 +83,9 @@ void shared_config_drop(SharedConfig *);   /* the last one frees it */
 fnvm_error *place_define(Place *, fnvm_linker *);
 /* What one invocation needs of it, and gives up afterwards. */
 fnvm_error *place_prepare(Place *, Invocation *);
+/* PROTOCOL_FAASM: the guest has ended, with this.  Stores what it has left to be stored, so it wants the
+ * token lent out. */
+void place_ended(Place *, const fnvm_error *);
 void place_clear(Place *);
 
 #endif

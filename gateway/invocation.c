@@ -276,7 +276,8 @@ static void note_error(Invocation *i, const fnvm_error *error)
         said = fnvm_error_new(FNVM_E_LIMIT, "stopped after %llu ms, its `timeout`",
                               (unsigned long long)i->function->settings->timeout_ms);
     else if (!error && i->result)
-        said = fnvm_error_new(FNVM_E_EXIT, "fnvm_handle returned %d", i->result);
+        said = fnvm_error_new(FNVM_E_EXIT, "%s%s returned %d", i->chained[0] ? "the function of its table at " : "",
+                              i->chained[0] ? i->chained + 1 : "fnvm_handle", i->result);
     if (said || error)
         metrics_error(w->start.metrics, w->start.number, i->function->settings->slot, i->call_id,
                       said ? said : error);
@@ -304,7 +305,12 @@ static void conclude(Invocation *i, fnvm_error *error)
     timer_clear(&w->timers, &i->sleep);
     if (i->started) i->guest_ns = loop_now(w->loop) - i->entered_ns;
     const bool exited = error && fnvm_error_code(error) == FNVM_E_EXIT;
-    const bool well = !i->stop && (exited ? fnvm_error_exit_status(error) == 0 : !error && i->result == 0);
+    bool well = !i->stop && (exited ? fnvm_error_exit_status(error) == 0 : !error && i->result == 0);
+    if (well && i->function->settings->protocol == PROTOCOL_FAASM) {
+        fnvm_error_free(error);
+        error = output_take(i);
+        well = !error;
+    }
     if (!well && i->stop != STOP_CUT && i->stop != STOP_DROPPED) note_error(i, error);
     leave_place(i);
     if (well) output_finish(i);
@@ -359,14 +365,18 @@ static bool start(Invocation *i)
 static fnvm_error *call(Invocation *i)
 {
     const Place *p = i->place;
-    const bool goes_on = i->started || p->function->suspended;
+    const bool goes_on = i->started || p->function->suspended, chained = i->chained[0] != 0;
+    const size_t nresults = chained ? 1 : p->nresults;
+    fnvm_extern func = p->start;
     fnvm_val value = {.kind = FNVM_I32};
     fnvm_slot slot = {0};
-    fnvm_error *error;
+    fnvm_error *error = NULL;
     i->started = true;
-    if (goes_on) error = fnvm_store_resume(p->store, p->nresults ? &value : NULL, p->nresults);
-    else error = fnvm_func_call_slots(p->store, p->start, &slot);
-    if (p->nresults) i->result = goes_on ? value.of.i32 : (int32_t)slot.i32;
+    if (chained && !goes_on) error = fnvm_services_chained(p->main, i->chained, strlen(i->chained), &func);
+    if (goes_on) error = fnvm_store_resume(p->store, nresults ? &value : NULL, nresults);
+    else if (!error) error = fnvm_func_call_slots(p->store, func, &slot);
+    if (nresults) i->result = goes_on ? value.of.i32 : (int32_t)slot.i32;
+    if (p->function->settings->protocol == PROTOCOL_FAASM) place_ended(i->place, error);
     return error;
 }
 

@@ -15,7 +15,7 @@
 #include "gateway/tunables.h"
 
 typedef enum Phase {
-    PHASE_COLLECTING, /* the body, before an asynchronous call is accepted */
+    PHASE_COLLECTING, /* the body, before an asynchronous call is accepted, or for PROTOCOL_FAASM */
     PHASE_QUEUED,     /* no place is left in its function */
     PHASE_READY,      /* among the loop's jobs: to be started, or to go on */
     PHASE_RUNNING,
@@ -54,11 +54,13 @@ struct Invocation {
     bool admitted;             /* it has places in the metrics */
     bool owned;                /* head's texts are in `copies`, not the request's */
     bool counted, log_full, unlogged;
+    bool whole;                /* it is submitted once its body has been collected */
 
     HttpRequest *request;      /* NULL: gone, or there was none */
     Task *task;                /* ASKED_BY_CALL; NULL: dropped */
     Task *tasks;               /* the calls that it made */
     uint32_t ntasks, depth;    /* depth: callers above it */
+    char chained[12];          /* "#N": of its function's table, instead of its export; or "" */
     int64_t last_task;
 
     Head head;
@@ -69,7 +71,7 @@ struct Invocation {
 
     const char *input;         /* before the body, in `scratch` */
     size_t input_left;
-    Text body;                 /* of those without a request, and while collecting */
+    Text body;                 /* of those without a request, and what was collected */
     size_t body_at;
 
     Text out;                  /* what the guest wrote, head included, as far as it is not sent */
@@ -87,7 +89,7 @@ struct Invocation {
     size_t line_len;
     uint64_t log_used;
 
-    int32_t result;            /* of fnvm_handle: other than 0 is a failure */
+    int32_t result;            /* of what was called: other than 0 is a failure */
     Timer deadline, sleep;
     Outcome outcome;
     StartKind start;
@@ -136,6 +138,7 @@ void invocation_log_line(Invocation *, const char *line, size_t len);
 /* output.c */
 void output_flush(Invocation *);        /* begins the answer, sends what there is */
 void output_finish(Invocation *);       /* the guest has ended well; again when there is room for more */
+fnvm_error *output_take(Invocation *); /* PROTOCOL_FAASM's, when the guest has ended well */
 void output_reset(Invocation *);
 /* admission.c */
 bool admission_enter(Invocation *);     /* the function's and the tenant's place */

@@ -41,7 +41,8 @@ static fnvm_error *place(Master *m, Config *c)
 static void describe(Master *m, const Function *f, bool served)
 {
     static const char *const protocols[] = {
-        [PROTOCOL_CGI] = "cgi", [PROTOCOL_HTTP] = "http", [PROTOCOL_HANDLER] = "handler"};
+        [PROTOCOL_CGI] = "cgi", [PROTOCOL_HTTP] = "http", [PROTOCOL_HANDLER] = "handler",
+        [PROTOCOL_FAASM] = "faasm"};
     const MetricsFunction said = {.version = served ? f->version : NULL,
                                   .protocol = protocols[f->protocol],
                                   .tenant = f->tenant,

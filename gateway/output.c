@@ -10,7 +10,7 @@ static Protocol protocol(const Invocation *i) { return i->function->settings->pr
 
 static bool head_known(const Invocation *i)
 {
-    return i->head_end != 0 || protocol(i) == PROTOCOL_HANDLER;
+    return i->head_end != 0 || protocol(i) == PROTOCOL_HANDLER || protocol(i) == PROTOCOL_FAASM;
 }
 
 /* An answer to a request that has not arrived as a whole cannot be sent yet.  Its guest might read the rest only
@@ -55,8 +55,20 @@ static void handler_head(const Invocation *i, AnswerHead *head)
     }
 }
 
+static void faasm_head(AnswerHead *head)
+{
+    head->status = 200;
+    head->length = UINT64_MAX;
+    head->fields[0] = (HttpField){text_of("Content-Type"), text_of("application/octet-stream")};
+    head->nfields = 1;
+}
+
 static const char *read_head(const Invocation *i, AnswerHead *head)
 {
+    if (protocol(i) == PROTOCOL_FAASM) {
+        faasm_head(head);
+        return NULL;
+    }
     if (protocol(i) == PROTOCOL_HANDLER) {
         handler_head(i, head);
         return NULL;
@@ -175,6 +187,14 @@ fnvm_error *invocation_write(Invocation *i, fnvm_caller *caller, const void *fro
 }
 
 /* ---- The guest has ended ---- */
+
+fnvm_error *output_take(Invocation *i)
+{
+    const Place *p = i->place;
+    if (p->output_len > i->function->settings->answer_bytes) return too_much(i);
+    text_add(&i->out, p->output, p->output_len);
+    return i->out.failed ? fnvm_error_new(FNVM_E_MEMORY, "no memory for the answer") : NULL;
+}
 
 static void finish_stream(Invocation *i)
 {

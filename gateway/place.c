@@ -16,6 +16,7 @@ static fnvm_error *read_input(void *env, fnvm_caller *caller, void *to, size_t s
     Invocation *i = ((Place *)env)->user;
     Runner *r = i->runner;
     if (size == 0) return NULL; /* whether it would have to wait: it is told when it reads */
+    if (i->function->settings->protocol == PROTOCOL_FAASM) return NULL; /* it has its input already */
     runner_pin(r);
     fnvm_error *error = invocation_read(i, caller, to, size, done);
     runner_unpin(r);
@@ -204,9 +205,10 @@ static fnvm_error *request_write(void *env, fnvm_caller *caller, const void *fro
 
 static fnvm_error *define_streams(Place *p)
 {
-    const bool handler = p->function->settings->protocol == PROTOCOL_HANDLER;
+    const Protocol protocol = p->function->settings->protocol;
+    const bool answers = protocol == PROTOCOL_CGI || protocol == PROTOCOL_HTTP;
     const fnvm_stream in = {.env = p, .read = read_input},
-                      out = {.env = p, .write = handler ? write_log : write_output},
+                      out = {.env = p, .write = answers ? write_output : write_log},
                       err = {.env = p, .write = write_log};
     fnvm_error *error = fnvm_wasi_stream(p->wasi, 0, &in);
     if (!error) error = fnvm_wasi_stream(p->wasi, 1, &out);
@@ -304,8 +306,20 @@ fnvm_error *place_prepare(Place *p, Invocation *i)
         i->input_left = i->scratch.len;
         return NULL;
     case PROTOCOL_HANDLER: return NULL;
+    case PROTOCOL_FAASM:
+        fnvm_services_input(p->services, i->body.at, i->body.len);
+        if (i->asker != ASKED_BY_HTTP) i->bytes_in = i->body.len;
+        return NULL;
     }
     return NULL;
+}
+
+void place_ended(Place *p, const fnvm_error *error)
+{
+    p->output = NULL;
+    p->output_len = 0;
+    if (!error || (fnvm_error_code(error) == FNVM_E_EXIT && fnvm_error_exit_status(error) == 0))
+        fnvm_services_output(p->services, &p->output, &p->output_len);
 }
 
 void place_clear(Place *p)

@@ -220,7 +220,7 @@ static void prints_what_it_reads(void **state)
         " args: ['a\"b', \"\\u00e9\"], environment: {A: \"x\\ny\"}, secrets: {K: {file: /k}},"
         " mounts: [{host: /h, guest: /g, access: rw}], kv: shared, calls: [one],"
         " http: ['http://x/*'], timeout: 1234ms}\n"
-        "  - {image: /j, name: two, policy: /p, routes: [], native: [{library: libm.so.6, module: 'a b',"
+        "  - {image: /j, name: two, policy: /p, protocol: faasm, routes: [], native: [{library: libm.so.6, module: 'a b',"
         " functions: {cos: f64(f64), power: 'f64 pow(f64, f64)'}}]}\n");
     char *first = NULL, *second = NULL;
     size_t len, again;
@@ -237,6 +237,7 @@ static void prints_what_it_reads(void **state)
     assert_int_equal(d->nroutes, 3);
     assert_int_equal(d->tenants[1].memory_bytes, UINT64_MAX);
     assert_string_equal(d->functions[1].policy, "/p");
+    assert_int_equal(d->functions[1].protocol, PROTOCOL_FAASM);
     assert_int_equal(d->functions[0].nnative, 0);
     assert_int_equal(d->functions[1].nnative, 1);
     assert_string_equal(d->functions[1].native[0].module, "a b");

@@ -78,9 +78,10 @@ static const Shape routes_shape = {.kind = SHAPE_LIST,
 /* ---- Other values ---- */
 
 static const Word protocol_words[] = {
-    {"cgi", SERVE_CGI}, {"http", SERVE_HTTP}, {"handler", SERVE_HANDLER}, {NULL, 0}};
+    {"cgi", SERVE_CGI}, {"http", SERVE_HTTP}, {"handler", SERVE_HANDLER},
+    {"faasm", SERVE_FAASM}, {NULL, 0}};
 static const Shape protocol_shape = {.kind = SHAPE_WORD, .words = protocol_words,
-                                     .size = sizeof(uint32_t), .expected = "cgi, http or handler"};
+                                     .size = sizeof(uint32_t), .expected = "cgi, http, handler or faasm"};
 
 static const Shape time_shape = {.kind = SHAPE_TIME, .least = 1000000, .most = 86400 * SECOND,
                                  .expected = "a time from 1ms to 24h"};

@@ -21,7 +21,7 @@ typedef struct ServeRoute {  /* "GET *.example.org/a": without method or host, a
 
 typedef struct ServeSecret { char *name, *file; uint32_t line; } ServeSecret;
 
-typedef enum ServeProtocol { SERVE_CGI, SERVE_HTTP, SERVE_HANDLER } ServeProtocol;
+typedef enum ServeProtocol { SERVE_CGI, SERVE_HTTP, SERVE_HANDLER, SERVE_FAASM } ServeProtocol;
 
 typedef struct ServeSettings {
     ServeRoute *routes; size_t nroutes; bool default_routes; /* true: not said */
