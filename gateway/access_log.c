@@ -63,8 +63,6 @@ void access_log_add(AccessLog *log, const AccessLine *l)
     Text *out = &log->lines;
     const MetricsRequest *n = l->numbers;
     const size_t before = out->len;
-    if (log->cut) text_char(out, '\n');
-    log->cut = false;
     put_time(log, out);
     put_text(out, "id", text_of(l->call_id));
     put_text(out, "trace", (HttpText){l->trace, TRACE_ID_LEN});
@@ -111,7 +109,6 @@ void access_log_flush(AccessLog *log)
     if (done == out->len) log->lost = 0;
     else
         for (size_t i = done; i < out->len; i++) log->lost += out->at[i] == '\n';
-    log->cut = done > 0 && out->at[done - 1] != '\n';
     text_clear(out);
 }
 

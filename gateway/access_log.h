@@ -10,7 +10,6 @@ typedef struct AccessLog {
     int fd;                 /* -1: there is none */
     Text lines;
     uint64_t lost;
-    bool cut;               /* the last line was written in part */
     uint64_t second;        /* that `stamp` is of */
     char stamp[24];
 } AccessLog;

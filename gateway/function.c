@@ -169,14 +169,6 @@ static bool same_file(const FileIdentity *was, const char *path)
            was->changed.tv_sec == is.changed.tv_sec && was->changed.tv_nsec == is.changed.tv_nsec;
 }
 
-/* Its image is the depot's, so it runs only as long as it is approved there. */
-static bool is_installed(const Opened *o)
-{
-    const char *depot = o->config->config->depot;
-    const size_t len = depot ? strlen(depot) : 0;
-    return len && strncmp(o->settings->image, depot, len) == 0 && o->settings->image[len] == '/';
-}
-
 static fnvm_error *open_engine(Opened *o)
 {
     const Function *f = o->settings;
@@ -189,8 +181,7 @@ static fnvm_error *open_engine(Opened *o)
     if (f->memory_bytes && f->memory_bytes < config.max_memory_bytes)
         config.max_memory_bytes = f->memory_bytes;
     fnvm_error *error = NULL;
-    if (is_installed(o)) error = worker_depot(o->worker, o->config->config->depot, &config.approvals);
-    if (!error && f->policy) error = fnvm_policy_load(f->policy, &config.policy);
+    if (f->policy) error = fnvm_policy_load(f->policy, &config.policy);
     if (!error) error = fnvm_engine_new(&config, &o->engine);
     fnvm_policy_release(config.policy);
     return error;

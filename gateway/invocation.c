@@ -262,7 +262,6 @@ static void refuse_failed(Invocation *i, const fnvm_error *error)
     case FNVM_E_LIMIT: case FNVM_E_MEMORY:
         invocation_refuse(i, OUTCOME_FAILED, 503, "there is no room for the function now");
         return;
-    case FNVM_E_POLICY: invocation_refuse(i, OUTCOME_FAILED, 503, "the function is not approved any more"); return;
     case FNVM_E_TRAP: case FNVM_E_EXCEPTION: invocation_refuse(i, OUTCOME_TRAP, 500, "the function failed"); return;
     default: invocation_refuse(i, OUTCOME_FAILED, 500, "the function failed"); return;
     }

@@ -38,13 +38,6 @@ void worker_note_dirty(Worker *w, Opened *o)
     w->dirty = o;
 }
 
-fnvm_error *worker_depot(Worker *w, const char *dir, fnvm_depot **out)
-{
-    fnvm_error *error = w->depot ? NULL : fnvm_depot_open(dir, false, &w->depot);
-    *out = w->depot;
-    return error;
-}
-
 static void wake_control(const Worker *w)
 {
     const uint64_t one = 1;
@@ -260,7 +253,6 @@ static void close_worker(Worker *w)
     loop_free(loop);
     calls_close(w->calls);
     fnvm_kv_release(w->kv);
-    fnvm_depot_close(w->depot);
     access_log_free(&w->log);
     timers_free(&w->timers);
     close(w->control_wake);

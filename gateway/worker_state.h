@@ -19,7 +19,6 @@ struct Worker {
     Calls *calls;             /* NULL: nothing is asynchronous */
     fnvm_kv *kv;              /* NULL: none */
     Outbound *outbound;       /* NULL: no function has been opened that may send requests */
-    fnvm_depot *depot;        /* NULL: no function has been opened from one; the control thread sets it */
     CgiServer server;
     char port[8];
     Invocation *live;         /* a list of all that have not ended */
@@ -44,7 +43,5 @@ void worker_note_dirty(Worker *, Opened *);
 void table_drop(Worker *, Table *);        /* one use less: the last has it closed by the control thread */
 void function_drop(Worker *, Opened *);    /* likewise */
 void worker_drain(Worker *);
-/* The control thread's: the depot, opened once. */
-fnvm_error *worker_depot(Worker *, const char *dir, fnvm_depot **out);
 
 #endif
