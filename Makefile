@@ -233,7 +233,7 @@ $(BUILD)/http_echo: $(HTTP_OBJ)
 $(BUILD)/http_echo: LIBS += -lmicrohttpd
 WORKER_OBJ := $(filter $(patsubst %,$(OBJ)/gateway/%.o,access_log admission answer arrivals async builtin \
                 calls% config% control function head http% invocation kv_redis loop metrics% outbound output place route \
-                secrets table text timers trace worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
+                revocation secrets table text timers trace worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
 $(BUILD)/worker_drive: $(WORKER_OBJ)
 $(BUILD)/worker_drive: LIBS += $(FULL_LIBS)
 STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o

@@ -290,6 +290,16 @@ static fnvm_error *settle_places(ServeGateway *g, const State *state)
     return g->depot && g->state ? NULL : no_memory();
 }
 
+/* Who wants it served is told; whoever changes something else is not kept from it. */
+static fnvm_error *check_revoked(const ServeGateway *g, const Change *change, const Kept *kept)
+{
+    const bool asked = change->kind == CHANGE_DEPLOY || change->kind == CHANGE_ROLLBACK;
+    const ServeFunction *f = asked ? find(g, kept->record.name) : NULL;
+    if (!f || !f->revoked) return NULL;
+    return fnvm_error_new(FNVM_E_POLICY, "`%s` %s is revoked in the depot `%s`: `fnvm approve --reinstate` lifts that",
+                          f->name, f->version, g->depot);
+}
+
 static fnvm_error *build(const Source *source, State *state, const Change *change, Kept *kept,
                          ServeGateway **out)
 {
@@ -300,7 +310,8 @@ static fnvm_error *build(const Source *source, State *state, const Change *chang
     error = settle_places(g, state);
     if (!error) error = add_all_deployed(g, state, kept);
     if (!error) error = drop_drained(g, change, &kept->drained);
-    return error ? error : install_functions(g);
+    if (!error) error = install_functions(g);
+    return error ? error : check_revoked(g, change, kept);
 }
 
 fnvm_error *change_make(const Source *source, State *state, const Change *change,

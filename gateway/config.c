@@ -61,6 +61,7 @@ static bool make_function(Function *f, const ServeFunction *from)
                     .protocol = (Protocol)s->protocol,
                     .image = from->image,
                     .policy = from->policy,
+                    .measurement = from->measurement,
                     .tenant = s->tenant,
                     .tenant_slot = (uint32_t)from->tenant_slot,
                     .timeout_ms = ms(s->timeout),

@@ -37,6 +37,8 @@ typedef struct Function {
     Protocol protocol;
     char *image;         /* absolute; every function is served from one.  NULL: not installed */
     char *policy;        /* absolute path of its policy's file, or NULL */
+    char *measurement;   /* of its module, in hexadecimal digits: whether it was revoked is looked up in
+                          * the depot.  NULL: it is not */
     char *tenant;        /* never NULL: "default" */
     uint32_t tenant_slot; /* its place in the metrics: set by the master */
     char **args; size_t nargs;

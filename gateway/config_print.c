@@ -120,6 +120,7 @@ static void put_function(Print *p, const Config *c, size_t i)
     put_text(p, "    version", f->version);
     put_text(p, "    image", f->image);
     put_text(p, "    policy", f->policy);
+    put_text(p, "    measurement", f->measurement);
     put_number(p, "    slot", f->slot);
     fprintf(p->out, "    protocol: %s\n", protocols[f->protocol]);
     put_text(p, "    tenant", f->tenant);

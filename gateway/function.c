@@ -111,7 +111,7 @@ static fnvm_error *adopt(Opened *o, fnvm_store *store, fnvm_instance *main, Plac
     return error;
 }
 
-fnvm_error *function_take(Opened *o, Place **out, StartKind *kind)
+static fnvm_error *take(Opened *o, Place **out, StartKind *kind)
 {
     if (o->dirty) function_settle(o);
     fnvm_store *store;
@@ -130,6 +130,15 @@ fnvm_error *function_take(Opened *o, Place **out, StartKind *kind)
     *out = o->places[place_slot(o, store)];
     *kind = (*out)->used ? START_REUSED : START_RESTORED;
     return NULL;
+}
+
+fnvm_error *function_take(Opened *o, Place **out, StartKind *kind)
+{
+    if (!revocation_stands(&o->revocation)) {
+        fnvm_error *error = revocation_ask(&o->revocation, o->settings->image, loop_now(o->worker->loop));
+        if (error) return error;
+    }
+    return take(o, out, kind);
 }
 
 void function_give(Place *p)
@@ -214,7 +223,7 @@ static fnvm_error *make_ready(Opened *o)
     uint32_t made = 0;
     StartKind kind;
     while (made < n && !error) {
-        error = function_take(o, &taken[made], &kind);
+        error = take(o, &taken[made], &kind);
         if (!error) made++;
     }
     while (made > 0) {
@@ -255,6 +264,7 @@ fnvm_error *function_open(Worker *w, SharedConfig *config, const Function *f, Op
     if (!error) error = check_image(o);
     if (!error) error = open_pool(o);
     if (!error) error = make_ready(o);
+    revocation_begin(&o->revocation, w->depot, f->measurement);
     if (error) {
         function_close(o);
         return fnvm_error_wrap(error, "the function `%s` cannot be served", f->name);
@@ -354,7 +364,8 @@ bool function_same(const Opened *o, const SharedConfig *config, const Function *
     /* A secret's file may have other contents, which only reading it would tell. */
     return is->nsecrets == 0 && f->nsecrets == 0 && same_text(is->name, f->name) &&
            same_text(is->version, f->version) && same_text(is->image, f->image) &&
-           same_text(is->policy, f->policy) && same_text(is->tenant, f->tenant) &&
+           same_text(is->policy, f->policy) && same_text(is->measurement, f->measurement) &&
+           same_text(is->tenant, f->tenant) &&
            same_text(is->kv_prefix, f->kv_prefix) && same_numbers(is, f) && same_mounts(is, f) &&
            same_natives(is, f) &&
            same_list(is->args, is->nargs, f->args, f->nargs) &&

@@ -8,6 +8,7 @@
 
 #include "gateway/config.h"
 #include "gateway/metrics.h"
+#include "gateway/revocation.h"
 #include "gateway/secrets.h"
 
 typedef struct Natives Natives; /* cli/natives.h */
@@ -47,6 +48,7 @@ struct Opened {
     uint32_t tenant_number;
     Secrets secrets;
     FileIdentity image_file, policy_file;
+    Revocation revocation;
     fnvm_engine *engine;
     Natives *natives;          /* NULL: none */
     fnvm_image *image;
@@ -71,6 +73,7 @@ void function_close(Opened *); /* nobody uses it any more */
 /* Whether it is what the other configuration asks for, files included. */
 bool function_same(const Opened *, const SharedConfig *, const Function *);
 
+/* FNVM_E_POLICY: it was revoked. */
 fnvm_error *function_take(Opened *, Place **out, StartKind *kind);
 /* The guest has ended, or waits and is given up.  The reset comes later: function_settle. */
 void function_give(Place *);

@@ -26,6 +26,7 @@ typedef struct Order { /* one function's */
     char *yaml; size_t yaml_len; /* of the policy */
     char *text; size_t text_len; /* of the manifest */
     char hash[65];
+    Measurement measurement;
 } Order;
 
 static fnvm_error *no_memory(void)
@@ -137,7 +138,11 @@ static fnvm_error *hash_contents(Order *o)
     uint8_t *bytes = NULL, parts[3][32] = {{0}}, all[32];
     size_t len = 0;
     fnvm_error *error = object_read(o->manifest.module, &bytes, &len);
-    if (error) return error;
+    if (!error) error = fnvm_measure(bytes, len, NULL, NULL, o->measurement.bytes);
+    if (error) {
+        free(bytes);
+        return error;
+    }
     object_hash(bytes, len, parts[0]);
     object_hash(o->text, o->text_len, parts[1]);
     memcpy(parts[2], &o->function->settings.memory, sizeof o->function->settings.memory);
@@ -193,21 +198,46 @@ static fnvm_error *take_paths(Order *o)
     if (error) return error;
     f->image = found.image ? serve_text(o->gateway, found.image) : NULL;
     f->policy = found.policy ? serve_text(o->gateway, found.policy) : NULL;
-    if (!f->image || (found.policy && !f->policy)) error = no_memory();
+    char hex[2 * sizeof o->measurement.bytes + 1];
+    sodium_bin2hex(hex, sizeof hex, o->measurement.bytes, sizeof o->measurement.bytes);
+    f->measurement = serve_text(o->gateway, hex);
+    if (!f->image || !f->measurement || (found.policy && !f->policy)) error = no_memory();
     depot_release(o->depot, &found);
     return error;
+}
+
+/* What is installed already stays, and is not run: so one that is revoked is in nobody's way.  Any other would have
+ * to be approved, which it cannot be. */
+static fnvm_error *keep_revoked(Order *o, const char *version)
+{
+    DepotFunction found;
+    const char *name = o->function->name;
+    fnvm_error *error = depot_find(o->depot, name, &found);
+    const bool same = !error && strcmp(found.version, version) == 0;
+    if (!error) depot_release(o->depot, &found);
+    if (error && fnvm_error_code(error) != FNVM_E_NOT_FOUND) return error;
+    fnvm_error_free(error);
+    if (!same)
+        return fnvm_error_new(FNVM_E_POLICY, "its binary is revoked in the depot `%s`: `fnvm approvals` says why, and "
+                              "`fnvm approve --reinstate` lifts that", o->depot->dir);
+    fprintf(stderr, "Warning: the function `%s` is not run: it is revoked in the depot `%s`\n", name, o->depot->dir);
+    o->function->revoked = true;
+    return take_paths(o);
 }
 
 static fnvm_error *install(Order *o)
 {
     char version[VERSION_BYTES];
-    bool installed = false;
+    bool installed = false, revoked = false;
+    uint64_t generation;
     make_manifest(o);
     fnvm_error *error = read_policy(o);
     if (!error) error = check_given(o);
     if (!error) error = settle_version(o, version);
     if (!error) error = is_installed(o->depot, o->function->name, &installed);
+    if (!error) error = depot_revoked(o->depot, &o->measurement, true, &revoked, &generation);
     if (error) return error;
+    if (revoked) return keep_revoked(o, version);
     const InstallRequest request = {.approval = {.name = o->function->name,
                                                  .version = version,
                                                  .yaml = o->yaml,

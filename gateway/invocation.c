@@ -263,8 +263,13 @@ static void refuse_failed(Invocation *i, const fnvm_error *error)
         invocation_refuse(i, OUTCOME_FAILED, 503, "there is no room for the function now");
         return;
     case FNVM_E_TRAP: case FNVM_E_EXCEPTION: invocation_refuse(i, OUTCOME_TRAP, 500, "the function failed"); return;
-    default: invocation_refuse(i, OUTCOME_FAILED, 500, "the function failed"); return;
+    case FNVM_E_POLICY:
+        if (i->started) break;
+        invocation_refuse(i, OUTCOME_SHED, 403, "the function may not run");
+        return;
+    default: break;
     }
+    invocation_refuse(i, OUTCOME_FAILED, 500, "the function failed");
 }
 
 static void note_error(Invocation *i, const fnvm_error *error)

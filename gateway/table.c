@@ -7,6 +7,7 @@
 
 #include "gateway/kv_redis.h"
 #include "gateway/worker_state.h"
+#include "verifier/approval/depot.h"
 
 static Opened *still_open(const Table *before, const SharedConfig *config, const Function *f)
 {
@@ -28,12 +29,22 @@ static fnvm_error *open_kv(Worker *w, const Config *config)
     return fnvm_kv_open(path, &w->kv);
 }
 
+/* Opened after the fork, since its locks are a process's own. */
+static fnvm_error *open_depot(Worker *w, const Config *config)
+{
+    if (!config->depot) return NULL;
+    if (!w->depot) return fnvm_depot_open(config->depot, false, &w->depot);
+    if (strcmp(w->depot->dir, config->depot) == 0) return NULL;
+    return fnvm_error_new(FNVM_E_USAGE, "another `depot` needs a restart");
+}
+
 static fnvm_error *open_shared(Worker *w, const Config *config)
 {
     fnvm_error *error = NULL;
     for (size_t i = 0; i < config->nfunctions && !error; i++) {
         const Function *f = &config->functions[i];
         if (f->kv_prefix) error = open_kv(w, config);
+        if (!error && f->measurement) error = open_depot(w, config);
         if (!error && f->nhttp_allow && !w->outbound) error = outbound_new(w, &w->outbound);
     }
     return error;

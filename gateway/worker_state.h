@@ -18,6 +18,7 @@ struct Worker {
     AccessLog log;
     Calls *calls;             /* NULL: nothing is asynchronous */
     fnvm_kv *kv;              /* NULL: none */
+    fnvm_depot *depot;        /* of functions that may be revoked; NULL: there are none */
     Outbound *outbound;       /* NULL: no function has been opened that may send requests */
     CgiServer server;
     char port[8];

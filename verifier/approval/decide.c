@@ -332,6 +332,34 @@ fnvm_error *depot_decide(Depot *d, const Subject *s, uint64_t *generation)
                           d->dir);
 }
 
+/* depot_lock_standing, but for the wait: false, with the mutex held all the same. */
+static bool try_standing(Depot *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    if (d->given_up) return false;
+    if (!standing_is_valid(&d->standing)) fnvm_error_free(map_standing(d));
+    return standing_is_valid(&d->standing);
+}
+
+fnvm_error *depot_revoked(Depot *d, const Measurement *measurement, bool wait, bool *revoked, uint64_t *generation)
+{
+    StandingKey key;
+    memcpy(key.bytes, measurement->bytes, sizeof key.bytes);
+    fnvm_error *error = wait ? depot_lock_standing(d) : NULL;
+    if (error) return error;
+    *generation = 0;
+    if (!wait && !try_standing(d)) {
+        depot_unlock_standing(d);
+        return NULL;
+    }
+    const StandingEntry *e = standing_find(&d->standing, STANDING_MEASUREMENT, &key);
+    *revoked = false;
+    for (; e; e = standing_next(&d->standing, e)) *revoked |= (e->flags & STANDING_REVOKED) != 0;
+    *generation = depot_generation_of(d, d->standing.head);
+    depot_unlock_standing(d);
+    return NULL;
+}
+
 fnvm_error *fnvm_depot_require_signature(fnvm_depot *d, const unsigned char (*keys)[32],
                                          size_t nkeys)
 {

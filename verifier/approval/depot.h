@@ -92,6 +92,9 @@ void depot_unlock_standing(Depot *);
  * refused. *generation may be compared with depot_generation later: while that is the same, so
  * is the decision. */
 fnvm_error *depot_decide(Depot *, const Subject *, uint64_t *generation);
+/* Whether it is revoked, under any name.  Nothing is logged.  While the depot is being changed this waits, or
+ * else *generation is 0 and *revoked is as it was. */
+fnvm_error *depot_revoked(Depot *, const Measurement *, bool wait, bool *revoked, uint64_t *generation);
 /* Another after every change of the depot, and of the keys that are trusted; 0: it has changed just
  * now.  No lock, no system call. */
 uint64_t depot_generation(Depot *);

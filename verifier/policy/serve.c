@@ -170,6 +170,13 @@ const Shape serve_settings_shape = {.kind = SHAPE_MAP, .keys = settings_keys,
 
 static const Shape slot_shape = {.kind = SHAPE_COUNT, .most = UINT32_MAX,
                                  .expected = "a number that fits 32 bits"};
+static bool is_measurement(const char *text)
+{
+    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+static const Shape measurement_shape = {.kind = SHAPE_TEXT, .ok = is_measurement, .any_scalar = true,
+                                        .pattern = "^[0-9a-f]{64}$",
+                                        .expected = "64 hexadecimal digits"};
 static const Shape folder_shape = {.kind = SHAPE_TEXT, .ok = policy_text_ok, .pattern = ".",
                                    .expected = "a directory"};
 
@@ -202,6 +209,8 @@ static const Key function_keys[] = {
 #define FIELD_OF(member) FIELD(ServeFunction, settings.member)
 #include "verifier/policy/serve_keys.def"
 #undef FIELD_OF
+    {"measurement", &measurement_shape, "what the depot knows its module by; workers are told, nobody "
+     "else needs it", .field = IN(measurement), .fallback = "none"},
     {.name = NULL}};
 const Shape serve_function_shape = {.kind = SHAPE_MAP, .keys = function_keys,
                                     .expected = "a map of folder or module, name and more"};

@@ -47,6 +47,8 @@ typedef struct ServeFunction { /* an entry of `functions` */
     const char *file; uint32_t line; /* where it is described, for messages */
     Manifest *manifest; /* its own, or NULL */
     char *name, *version;    /* the name is never NULL; `version` may be */
+    char *measurement;       /* of its module, in hexadecimal digits, or NULL */
+    bool revoked;            /* it is installed, and may not run */
     char *folder, *manifest_file, *module, *image, *policy; /* as given, paths joined; or NULL */
     char **args; size_t nargs;
     ManifestMount *mounts; size_t nmounts;
