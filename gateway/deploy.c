@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -112,6 +113,20 @@ static int parse(Ask *a, const char *command, int argc, char **argv)
     return -1;
 }
 
+/* A function.yaml stands for its folder, which is what is copied. */
+static int take_folder(char *path)
+{
+    static const char manifest[] = "/function.yaml";
+    struct stat st;
+    const size_t len = strlen(path), n = strlen(manifest);
+    if (stat(path, &st) != 0 || S_ISDIR(st.st_mode)) return -1;
+    if (len > n && strcmp(path + len - n, manifest) == 0) {
+        path[len - n] = '\0';
+        return -1;
+    }
+    return error_usage("deploy", "`%s` is a file: give the folder that has it, and a function.yaml", path);
+}
+
 int command_deploy(int argc, char **argv)
 {
     Ask a;
@@ -126,6 +141,11 @@ int command_deploy(int argc, char **argv)
         const int number = errno;
         error_report(NULL, "there is no directory `%s`: %s", argv[optind], strerrordesc_np(number));
         return STATUS_NOT_FOUND;
+    }
+    status = take_folder(path);
+    if (status >= 0) {
+        free(path);
+        return status;
     }
     const bool fits = add_word(&a, "deploy") && add_word(&a, path);
     free(path);

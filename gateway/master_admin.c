@@ -240,7 +240,8 @@ static void ask_logs(Master *m, Client *c, char **words)
 {
     if (!metrics_find(m->metrics, words[1], strlen(words[1]), &c->slot)) {
         refuse(m, c,
-               fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` was ever served", words[1]));
+               fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` was ever served: `fnvm gateway list` has those "
+                              "that are", words[1]));
         return;
     }
     c->ended = !(words[2] && strcmp(words[2], "follow") == 0);

@@ -34,13 +34,30 @@ static bool write_all(int fd, const void *bytes, size_t len)
     return true;
 }
 
-/* An error and its causes on one line. */
-static void write_error(int fd, const fnvm_error *error)
+/* Where the copy of a folder is deployed is nothing to who deploys it: he has given `given`. */
+static void write_message(int fd, const char *text, const char *copy, const char *given)
 {
+    const char *at;
+    while (*copy && (at = strstr(text, copy)) != NULL) {
+        write_all(fd, text, (size_t)(at - text));
+        write_all(fd, given, strlen(given));
+        text = at + strlen(copy);
+    }
+    write_all(fd, text, strlen(text));
+}
+
+/* An error and its causes on one line. */
+static void write_error(const Master *m, const Kept *kept, const fnvm_error *error)
+{
+    const bool deploys = m->now.change.kind == CHANGE_DEPLOY && kept->records;
+    char copy[2 * PATH_MAX] = "";
+    if (deploys)
+        snprintf(copy, sizeof copy, "%s/deployed/%s/%s", state_dir(m->start.state), kept->record.name,
+                 kept->record.now);
     const char *joint = "";
     for (; error; error = fnvm_error_cause(error), joint = ": ") {
-        write_all(fd, joint, strlen(joint));
-        write_all(fd, fnvm_error_message(error), strlen(fnvm_error_message(error)));
+        write_all(m->made, joint, strlen(joint));
+        write_message(m->made, fnvm_error_message(error), copy, m->now.change.path);
     }
 }
 
@@ -58,7 +75,7 @@ static int make(const Master *m)
     if (!error) error = config_print(config, &text, &len);
     head.failed = error != NULL;
     bool written = write_all(m->made, &head, sizeof head);
-    if (error) write_error(m->made, error);
+    if (error) write_error(m, &head.kept, error);
     else written = written && write_all(m->made, text, len);
     fflush(stderr);
     return written ? STATUS_OK : STATUS_FAILED;

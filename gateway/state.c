@@ -376,7 +376,7 @@ fnvm_error *state_find(const State *s, const char *name, StateRecord *out)
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes - 1);
     fnvm_error *error = NULL;
     if (fd < 0 && errno == ENOENT)
-        error = fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` is deployed", name);
+        error = fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` is deployed; what the configuration has is changed there", name);
     else if (n < 0)
         error = system_error("cannot read", path);
     else if (!take_line(&at, out->now) || !take_line(&at, out->before) || !*out->now)
