@@ -138,12 +138,7 @@ void arrivals_route(Invocation *i, bool async)
         return;
     }
     invocation_set_deadline(i, i->arrived_ns + f->timeout_ms * 1000000);
-    if (f->protocol == PROTOCOL_FAASM) {
-        i->phase = PHASE_COLLECTING;
-        i->whole = true;
-        async_collect(i);
-        return;
-    }
+    i->collects = f->protocol == PROTOCOL_FAASM;
     invocation_submit(i);
 }
 

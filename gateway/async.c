@@ -76,7 +76,7 @@ void async_collect(Invocation *i)
             i->bytes_in += n;
             break;
         case HTTP_READ_END:
-            if (i->whole) invocation_submit(i);
+            if (i->collects) invocation_collected(i);
             else begin_work(i);
             return;
         case HTTP_READ_LATER: return;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/arrivals.h"
 #include "gateway/worker_state.h"
 
 #define OF_TIMER(timer, member) ((Invocation *)(void *)((char *)(timer) - offsetof(Invocation, member)))
@@ -353,6 +354,11 @@ void invocation_stop(Invocation *i, Stop why)
 
 static bool start(Invocation *i)
 {
+    if (i->collects) { /* not before: what is kept of bodies is bounded by `concurrency` */
+        i->phase = PHASE_COLLECTING;
+        async_collect(i);
+        return false;
+    }
     const uint64_t before = loop_now(i->worker->loop);
     fnvm_error *error = function_take(i->function, &i->place, &i->start);
     if (!error) error = place_prepare(i->place, i);
@@ -411,6 +417,13 @@ void invocation_run(Invocation *i, Runner *runner)
     loop_clock(i->worker->loop);
     if (error && fnvm_error_code(error) == FNVM_E_SUSPENDED) suspended(i);
     else conclude(i, error);
+}
+
+void invocation_collected(Invocation *i)
+{
+    i->collects = false;
+    i->phase = PHASE_READY;
+    loop_add(i->worker->loop, &i->job);
 }
 
 void invocation_away(Invocation *i)

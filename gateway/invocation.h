@@ -15,7 +15,7 @@
 #include "gateway/tunables.h"
 
 typedef enum Phase {
-    PHASE_COLLECTING, /* the body, before an asynchronous call is accepted, or for PROTOCOL_FAASM */
+    PHASE_COLLECTING, /* the body, before an asynchronous call is accepted, or a guest of PROTOCOL_FAASM begins */
     PHASE_QUEUED,     /* no place is left in its function */
     PHASE_READY,      /* among the loop's jobs: to be started, or to go on */
     PHASE_RUNNING,
@@ -54,7 +54,7 @@ struct Invocation {
     bool admitted;             /* it has places in the metrics */
     bool owned;                /* head's texts are in `copies`, not the request's */
     bool counted, log_full, unlogged;
-    bool whole;                /* it is submitted once its body has been collected */
+    bool collects;             /* once it has its function's place, its body, and then it begins */
 
     HttpRequest *request;      /* NULL: gone, or there was none */
     Task *task;                /* ASKED_BY_CALL; NULL: dropped */
@@ -110,6 +110,7 @@ void invocation_submit(Invocation *);
 void invocation_set_deadline(Invocation *, uint64_t at_ns);
 
 void invocation_run(Invocation *, Runner *); /* the loop's job */
+void invocation_collected(Invocation *); /* its body is whole now */
 void invocation_away(Invocation *);  /* it runs on without the loop: what it has written goes out */
 void invocation_wake(Invocation *);  /* what it waited for may be there */
 void invocation_gone(Invocation *, bool cut); /* its HTTP request is */
