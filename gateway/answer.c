@@ -139,7 +139,7 @@ static const char *read_field(HeadState *s, HttpText line)
         if (before != UINT64_MAX && before != out->length) return "it has two lengths";
         return NULL;
     }
-    if (text_is(name, "date") || field_is_hop_by_hop(name)) return NULL;
+    if (text_is(name, "date") || text_is(name, "x-call-id") || field_is_hop_by_hop(name)) return NULL;
     if (text_is(name, "location")) s->has_location = true;
     if (text_is(name, "content-type")) s->has_content_type = true;
     if (out->nfields == TUNE_ANSWER_FIELDS) return "its header has too many fields";

@@ -226,8 +226,10 @@ void invocation_answer(Invocation *i, unsigned status, const HttpField *given, s
         i->bytes_out += len;
         if (http_answer(i->request, status, fields, n + 1, body, len)) return;
         i->bytes_out -= len;
-        if (i->request && n > 0 && i->outcome == OUTCOME_OK) /* its own fields, not those of a refusal */
+        if (!i->request) return;
+        if (n > 0 && i->outcome == OUTCOME_OK) /* its own fields, not those of a refusal */
             invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "a field of the function's answer is not valid");
+        else http_answer(i->request, status, NULL, 0, NULL, 0); /* no memory for more */
     }
 }
 

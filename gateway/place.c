@@ -164,7 +164,8 @@ static int request_status(void *env, unsigned status)
 static int add_field(Invocation *i, HttpText name, HttpText value)
 {
     if (!may_say(i) || !field_name_ok(name) || !field_value_ok(value)) return FNVM_SERVICE_INVALID;
-    if (field_is_hop_by_hop(name) || text_is(name, "content-length")) return FNVM_SERVICE_INVALID;
+    if (field_is_hop_by_hop(name) || text_is(name, "content-length") || text_is(name, "x-call-id"))
+        return FNVM_SERVICE_INVALID;
     if (i->nanswer_fields == TUNE_ANSWER_FIELDS ||
         i->answer_fields.len + name.len + value.len > TUNE_ANSWER_BYTES)
         return FNVM_SERVICE_TOO_LARGE;

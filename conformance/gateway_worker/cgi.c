@@ -89,6 +89,7 @@ int main(int argc, char **argv)
     else if (IS("nothing")) return 0;
     else if (IS("nohead")) puts("no header here");
     else if (IS("longhead")) { printf("Content-Type: text/plain\nX-Long: "); for (int i = 0; i < 50000; i++) putchar('x'); }
+    else if (IS("field")) { printf("X-Long: "); for (unsigned long i = 0; i < n; i++) putchar('x'); printf("\nX-Call-Id: mine\nStatus: 200\n\nfine"); }
     else if (IS("status")) printf("Status: %lu Whatever\nX-Own: yes\n\nbody", n);
     else if (IS("location")) printf("Location: https://example.org/\n\n");
     else if (IS("split")) printf("Content-Type: text/plain\rSet-Cookie: a=b\n\n");
