@@ -17,8 +17,10 @@ static void refuse(Invocation *i, Outcome outcome, unsigned status, const char *
 /* What an accepted call's request is told. */
 static void accept_call(Invocation *i)
 {
-    char location[sizeof "/_/calls/" + CALL_ID_BYTES] = "/_/calls/";
-    strcat(location, i->call_id);
+    static const char calls[] = "/_/calls/";
+    char location[sizeof calls + CALL_ID_BYTES];
+    memcpy(location, calls, sizeof calls);
+    memcpy(location + sizeof calls - 1, i->call_id, CALL_ID_BYTES);
     const HttpField fields[] = {{text_of("Location"), text_of(location)},
                                 {text_of("Preference-Applied"), text_of("respond-async")},
                                 {text_of("Content-Type"), text_of("text/plain; charset=utf-8")}};
@@ -79,7 +81,7 @@ void async_collect(Invocation *i)
             if (i->collects) invocation_collected(i);
             else begin_work(i);
             return;
-        case HTTP_READ_LATER: return;
+        case HTTP_READ_LATER:
         case HTTP_READ_FAILED: return; /* invocation_gone follows */
         }
     }
