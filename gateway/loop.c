@@ -394,6 +394,7 @@ static bool park(Loop *l, Runner *r)
 static void serve(Loop *l, Runner *r)
 {
     while (!r->slowed && park(l, r) && follow(l, r)) {
+        l->user.turn(l->user.env); /* before the next job, which may be as long as the one that was left */
         lead(l, r);
         retire(l, r);
     }

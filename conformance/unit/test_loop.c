@@ -13,11 +13,12 @@
 #include "gateway/loop.h"
 
 typedef struct World {
-    LoopJob job; /* first */
+    LoopJob job, other;
     Loop *loop;
     int fd, pinned_ms;
-    atomic_bool left; /* by its leader */
-    bool ended;
+    atomic_bool left; /* the job was, by its leader */
+    bool turned, ended; /* turned: since then */
+    bool at_once; /* the other job began before a turn */
 } World;
 
 static uint64_t now_ms(void)
@@ -36,7 +37,8 @@ static int timeout_ms(void *env)
 static void turn(void *env)
 {
     World *w = env;
-    if (w->ended) loop_stop(w->loop);
+    w->turned = true;
+    if (w->ended && !w->other.queued) loop_stop(w->loop);
 }
 
 static void nothing(void *env) { (void)env; }
@@ -45,6 +47,7 @@ static void away(void *env, LoopJob *job)
 {
     World *w = env;
     assert_ptr_equal(job, &w->job);
+    w->turned = false;
     atomic_store(&w->left, true);
 }
 
@@ -58,7 +61,10 @@ static void wake(void *env)
 static void run(void *env, LoopJob *job, Runner *r)
 {
     World *w = env;
-    (void)job;
+    if (job == &w->other) {
+        w->at_once = atomic_load(&w->left) && !w->turned;
+        return;
+    }
     runner_enter(r, false);
     runner_pin(r);
     poll(NULL, 0, w->pinned_ms);
@@ -68,7 +74,7 @@ static void run(void *env, LoopJob *job, Runner *r)
     w->ended = true;
 }
 
-static void is_left_after(int pinned_ms)
+static void is_left_after(int pinned_ms, bool other)
 {
     World w = {.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .pinned_ms = pinned_ms};
     const LoopUser user = {.env = &w, .fd = w.fd, .timeout_ms = timeout_ms, .turn = turn, .settle = nothing,
@@ -76,28 +82,38 @@ static void is_left_after(int pinned_ms)
     assert_true(w.fd >= 0);
     assert_null(loop_new(&user, &w.loop));
     loop_add(w.loop, &w.job);
+    if (other) loop_add(w.loop, &w.other);
     loop_run(w.loop);
     loop_free(w.loop);
     close(w.fd);
     assert_true(atomic_load(&w.left));
+    assert_false(w.at_once);
 }
 
 static void who_runs_on_is_left(void **state)
 {
     (void)state;
-    is_left_after(0);
+    is_left_after(0, false);
 }
 
 /* The follower had gone to sleep meanwhile. */
 static void also_after_a_long_host_call(void **state)
 {
     (void)state;
-    is_left_after(1000);
+    is_left_after(1000, false);
+}
+
+/* Many that run on would otherwise keep connections and timers waiting, one after the other. */
+static void and_then_there_is_a_turn(void **state)
+{
+    (void)state;
+    is_left_after(0, true);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(who_runs_on_is_left),
-                                       cmocka_unit_test(also_after_a_long_host_call)};
+                                       cmocka_unit_test(also_after_a_long_host_call),
+                                       cmocka_unit_test(and_then_there_is_a_turn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
