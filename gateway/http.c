@@ -271,6 +271,9 @@ static enum MHD_Result fail_body(HttpRequest *req, unsigned status)
     return MHD_NO;
 }
 
+/* What comes of its body is of no use to anybody: the rest of it gets one wait, not one for every piece. */
+static bool is_refused(const HttpRequest *req) { return req->discarding && req->status >= 400; }
+
 static enum MHD_Result more_body(HttpRequest *req, const char *data, size_t *size)
 {
     HttpConn *c = req->conn;
@@ -287,8 +290,8 @@ static enum MHD_Result more_body(HttpRequest *req, const char *data, size_t *siz
         user_ready(req, &req->wants_read);
         if (*size == 0) break;
     }
-    if (*size == 0) http_wait(c, WAITING_BODY);
-    else http_suspend(req);
+    if (*size != 0) http_suspend(req);
+    else if (!is_refused(req)) http_wait(c, WAITING_BODY);
     return MHD_YES;
 }
 
@@ -398,7 +401,7 @@ static void too_slow(HttpConn *c)
         if (c->used || head_has_begun(c)) http_send_now(c, 408);
         break;
     case WAITING_BODY:
-        if (req && !req->complete) fail_body(req, 408);
+        if (req && !req->complete) fail_body(req, is_refused(req) ? req->status : 408);
         break;
     default: break;
     }

@@ -107,7 +107,7 @@ typedef struct HttpField { HttpText name, value; } HttpField;
 /* All at once; the bytes are copied.  Length, date and connection fields are added.  False: a field
  * was not well-formed, they have more than 8 KiB, `status` is not of 200 to 599, or it was
  * answered; nothing was sent then.  What is left of the request's body is dropped; if that is much,
- * the connection ends. */
+ * or of a request that was refused (400 or above) takes longer than body_ms, the connection ends. */
 bool http_answer(HttpRequest *, unsigned status, const HttpField *, size_t nfields, const void *body,
                  size_t len);
 /* In pieces: `length` UINT64_MAX if it is not known.  The body can still be read.  An answer that

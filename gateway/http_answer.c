@@ -77,7 +77,10 @@ static void give(HttpRequest *req, struct MHD_Response *response, unsigned statu
     req->answered = true;
     if (req->complete) return;
     req->discarding = whole;
-    if (whole) bytes_clear(&req->in);
+    if (whole) {
+        bytes_clear(&req->in);
+        http_wait(req->conn, WAITING_BODY);
+    }
     http_resume(req);
 }
 
