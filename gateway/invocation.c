@@ -35,6 +35,7 @@ void invocation_free(Invocation *i)
     text_free(&i->fields);
     text_free(&i->copies);
     text_free(&i->scratch);
+    text_free(&i->told);
     text_free(&i->body);
     text_free(&i->out);
     text_free(&i->answer_fields);
@@ -89,19 +90,21 @@ static void keep(Invocation *i)
     keep_small(&i->fields);
     keep_small(&i->copies);
     keep_small(&i->scratch);
+    keep_small(&i->told);
     keep_small(&i->body);
     if (w->nkept == TUNE_INVOCATIONS_KEPT) {
         invocation_free(i);
         return;
     }
     const Text fields = i->fields, copies = i->copies, scratch = i->scratch, body = i->body, out = i->out,
-               answer_fields = i->answer_fields;
+               answer_fields = i->answer_fields, told = i->told;
     const size_t line = offsetof(Invocation, line), after = line + sizeof i->line;
     memset(i, 0, line);
     memset((char *)i + after, 0, sizeof *i - after);
     i->fields = fields;
     i->copies = copies;
     i->scratch = scratch;
+    i->told = told;
     i->body = body;
     i->out = out;
     i->answer_fields = answer_fields;

@@ -66,7 +66,8 @@ struct Invocation {
     Head head;
     Text fields;               /* HttpField[], what head.fields points to */
     Text copies;               /* the head's texts where there is no request */
-    Text scratch;              /* the head in the protocol's form; a request's fields for fnvm:request */
+    Text scratch;              /* the head in the protocol's form */
+    Text told;                 /* its fields for fnvm:request */
     char call_id[CALL_ID_BYTES], traceparent[TRACE_PARENT_LEN + 1];
 
     const char *input;         /* before the body, in `scratch` */

@@ -106,8 +106,8 @@ static HttpText field_named(const Head *h, const char *name, size_t len)
 
 static HttpText all_fields(Invocation *i)
 {
-    if (!i->scratch.len) head_fields_text(&i->head, &i->scratch);
-    return i->scratch.failed ? (HttpText){NULL, 0} : (HttpText){i->scratch.at, i->scratch.len};
+    if (!i->told.len) head_fields_text(&i->head, &i->told);
+    return i->told.failed ? (HttpText){NULL, 0} : (HttpText){i->told.at, i->told.len};
 }
 
 /* What it returns has to stay when the request goes while the guest runs. */
