@@ -132,12 +132,12 @@ void arrivals_route(Invocation *i, bool async)
         return;
     }
     http_limit_body(i->request, f->body_bytes);
+    invocation_set_deadline(i, i->arrived_ns + f->timeout_ms * 1000000);
     if (async) {
         i->phase = PHASE_COLLECTING;
         async_collect(i);
         return;
     }
-    invocation_set_deadline(i, i->arrived_ns + f->timeout_ms * 1000000);
     i->collects = f->protocol == PROTOCOL_FAASM;
     invocation_submit(i);
 }
