@@ -110,8 +110,10 @@ void fnvm_store_prefault(fnvm_store *s) { working_set_populate(s); }
 
 fnvm_error *fnvm_store_reset(fnvm_store *s)
 {
+    fnvm_error *error = store_check_reset(s);
+    if (error) return error; /* and nothing has happened: what natives have is the guest's still */
     natives_reset(s); /* their functions may look at memory that the guest handed in */
-    fnvm_error *error = store_reset(s);
+    error = store_reset(s);
     if (!error && s->wasi) error = wasi_reset(s->wasi);
     return error;
 }

@@ -514,6 +514,8 @@ static void handles_and_images(void **state)
     const fnvm_freeze freeze = {
         .path = path, .main = w.instance, .linker = w.linker, .no_sync = true, .start = "setup"};
     const int64_t box = call(&w, "box", I(1)).of.i64;
+    bad(fnvm_store_reset(w.store), FNVM_E_USAGE, "restored from an image");
+    assert_int_equal(CALL_I32(&w, "unbox", box), 1); /* what was refused has done nothing */
     bad(fnvm_store_freeze(w.store, &freeze), FNVM_E_UNSUPPORTED,
         "holds 1 handle of native functions");
     call(&w, "close", box);

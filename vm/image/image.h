@@ -80,8 +80,10 @@ fnvm_error *image_check(Image *);
  * order is the same already. */
 fnvm_error *image_restore(Image *, fnvm_linker *, Instance **main);
 
-/* Makes a store that image_restore filled what it was right after that.  An error means that the
- * store is not to be used again, but freed. */
+/* Makes a store that image_restore filled what it was right after that, which store_check_reset has
+ * found possible.  An error of store_reset means that the store is not to be used again, but freed;
+ * after one of store_check_reset nothing has happened to it. */
+fnvm_error *store_check_reset(const Store *);
 fnvm_error *store_reset(Store *);
 
 /* A hash over all that a guest can see or has changed: context registers, globals, tables, memories

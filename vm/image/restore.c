@@ -207,6 +207,7 @@ static void forget_run(Store *s)
     memset(s->cpu.ints, 0, sizeof s->cpu.ints);
     memset(s->cpu.floats, 0, sizeof s->cpu.floats);
     s->cpu.exception = 0;
+    s->cpu.top = 0; /* it may have waited in compiled code */
     s->constant_slots = 0;
     s->fuel = s->fuel_restored;
     heap_store_free(s);
@@ -223,14 +224,19 @@ static fnvm_error *reset_instance(Image *image, Instance *inst, int pagemap, boo
     return fnvm_error_new(FNVM_E_IO, "the system refused to give pages of an instance back");
 }
 
-fnvm_error *store_reset(Store *s)
+fnvm_error *store_check_reset(const Store *s)
 {
-    Image *image = s->image;
-    if (!image)
+    if (!s->image)
         return fnvm_error_new(FNVM_E_USAGE, "only a store that was restored from an image can be "
                               "reset");
     if (s->host_depth)
         return fnvm_error_new(FNVM_E_USAGE, "a store cannot be reset while its guest runs");
+    return NULL;
+}
+
+fnvm_error *store_reset(Store *s)
+{
+    Image *image = s->image;
     fnvm_error *error = gate_image_again(&image->gate, image->engine);
     if (error) return error;
     const uint64_t n = image_count(image, IMAGE_INSTANCES);
