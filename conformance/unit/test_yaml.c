@@ -232,6 +232,20 @@ static void files(void **state)
     assert_int_equal(load_code("/dev/null", message, sizeof message), FNVM_OK);
 }
 
+/* What is written can be read: what UTF-8 excludes is no text. */
+static void prints_no_bad_text(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"\x80", "\xC3", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80",
+                                      "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xFF"};
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(yamldoc_print_text(out, bad[i]));
+    assert_true(yamldoc_print_text(out, "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
+    fclose(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +256,7 @@ int main(void)
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(the_most_that_may_be),
         cmocka_unit_test(keys_are_unique_among_many),
+        cmocka_unit_test(prints_no_bad_text),
         cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

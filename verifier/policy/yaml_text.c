@@ -15,6 +15,8 @@ static size_t decode(const unsigned char *at, uint32_t *out)
         if ((at[i] & 0xC0) != 0x80) return 0;
         *out = *out << 6 | (at[i] & 0x3F);
     }
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (n && (*out < least[n] || *out > 0x10FFFF || (*out & ~0x7FFu) == 0xD800)) return 0;
     return n;
 }
 
