@@ -293,7 +293,8 @@ fuzz-targets: $(FUZZ)
 
 $(FUZZ): $(BUILD)/%: conformance/fuzz/%.c $(LIB_OBJ)
 	$(SAY) FUZZ $@
-	$(Q)$(CC) $(FLAGS) -MF $@.d -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(Q)$(CC) $(FLAGS) -MF $@.d -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(LIBS)
+$(BUILD)/fuzz_gateway: $(patsubst %,$(OBJ)/gateway/%.o,answer config config_print route)
 
 # ---- Installing ----
 
