@@ -9,10 +9,14 @@
 #include "gateway/trace.h"
 #include "gateway/tunables.h"
 
-static const char *const outcomes[OUTCOMES] = {
-    [OUTCOME_OK] = "ok", [OUTCOME_TRAP] = "trap", [OUTCOME_TIMEOUT] = "timeout", [OUTCOME_EXIT] = "exit",
-    [OUTCOME_BAD_ANSWER] = "bad-answer", [OUTCOME_CUT] = "cut", [OUTCOME_SHED] = "shed",
-    [OUTCOME_FAILED] = "failed"};
+static const char *const outcomes[OUTCOMES] = {[OUTCOME_OK] = "ok",
+                                               [OUTCOME_TRAP] = "trap",
+                                               [OUTCOME_TIMEOUT] = "timeout",
+                                               [OUTCOME_EXIT] = "exit",
+                                               [OUTCOME_BAD_ANSWER] = "bad-answer",
+                                               [OUTCOME_CUT] = "cut",
+                                               [OUTCOME_SHED] = "shed",
+                                               [OUTCOME_FAILED] = "failed"};
 static const char *const starts[START_KINDS] = {
     [START_COLD] = "cold", [START_RESTORED] = "restored", [START_REUSED] = "reused"};
 
@@ -27,8 +31,8 @@ static void put_time(AccessLog *log, Text *out)
         strftime(log->stamp, sizeof log->stamp, "%Y-%m-%dT%H:%M:%S", &parts);
     }
     const unsigned ms = (unsigned)(now.tv_nsec / 1000000);
-    const char fraction[6] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
-                              'Z', '"'};
+    const char fraction[6] = {
+        '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z', '"'};
     text_put(out, "{\"time\":\"");
     text_put(out, log->stamp);
     text_add(out, fraction, sizeof fraction);

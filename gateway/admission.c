@@ -7,8 +7,9 @@ static bool enter_tenant(const Opened *o)
 {
     const Worker *w = o->worker;
     if (!o->tenant) return true;
-    return metrics_tenant_enter(w->start.metrics, w->start.number, o->tenant_number, o->tenant->concurrency,
-                                o->settings->memory_bytes, o->tenant->memory_bytes);
+    return metrics_tenant_enter(w->start.metrics, w->start.number, o->tenant_number,
+                                o->tenant->concurrency, o->settings->memory_bytes,
+                                o->tenant->memory_bytes);
 }
 
 bool admission_enter(Invocation *i)
@@ -28,7 +29,8 @@ void admission_leave(Invocation *i)
     const Worker *w = i->worker;
     metrics_leave(w->start.metrics, w->start.number, o->settings->slot);
     if (o->tenant)
-        metrics_tenant_leave(w->start.metrics, w->start.number, o->tenant_number, o->settings->memory_bytes);
+        metrics_tenant_leave(w->start.metrics, w->start.number, o->tenant_number,
+                             o->settings->memory_bytes);
     i->admitted = false;
 }
 
@@ -52,7 +54,8 @@ bool admission_queue(Invocation *i)
 {
     Opened *o = i->function;
     const Worker *w = i->worker;
-    if (!metrics_queue(w->start.metrics, w->start.number, o->settings->slot, o->settings->queue)) return false;
+    if (!metrics_queue(w->start.metrics, w->start.number, o->settings->slot, o->settings->queue))
+        return false;
     i->phase = PHASE_QUEUED;
     i->next_queued = NULL;
     if (!o->first) {

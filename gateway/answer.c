@@ -38,9 +38,9 @@ bool text_is(HttpText text, const char *lower)
 
 bool field_is_hop_by_hop(HttpText name)
 {
-    static const char *const names[] = {"connection", "keep-alive", "proxy-connection",
-                                        "proxy-authenticate", "transfer-encoding", "te", "trailer",
-                                        "upgrade"};
+    static const char *const names[] = {
+        "connection",        "keep-alive", "proxy-connection", "proxy-authenticate",
+        "transfer-encoding", "te",         "trailer",          "upgrade"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (text_is(name, names[i])) return true;
     return false;
@@ -139,7 +139,8 @@ static const char *read_field(HeadState *s, HttpText line)
         if (before != UINT64_MAX && before != out->length) return "it has two lengths";
         return NULL;
     }
-    if (text_is(name, "date") || text_is(name, "x-call-id") || field_is_hop_by_hop(name)) return NULL;
+    if (text_is(name, "date") || text_is(name, "x-call-id") || field_is_hop_by_hop(name))
+        return NULL;
     if (text_is(name, "location")) s->has_location = true;
     if (text_is(name, "content-type")) s->has_content_type = true;
     if (out->nfields == TUNE_ANSWER_FIELDS) return "its header has too many fields";

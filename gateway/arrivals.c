@@ -9,7 +9,10 @@
 
 /* ---- Its head ---- */
 
-typedef struct Wishes { HttpText call_id, trace; bool async; } Wishes;
+typedef struct Wishes {
+    HttpText call_id, trace;
+    bool async;
+} Wishes;
 
 /* RFC 7240: a list of preferences, each perhaps with a value and parameters. */
 static bool prefers_async(HttpText value)
@@ -121,7 +124,8 @@ void arrivals_route(Invocation *i, bool async)
     }
     invocation_bind(i, w->table, route->function);
     if (!i->function || w->stopping) {
-        refuse(i, OUTCOME_SHED, 503, i->function ? "the server is going down" : "the function is not installed yet");
+        refuse(i, OUTCOME_SHED, 503,
+               i->function ? "the server is going down" : "the function is not installed yet");
         return;
     }
     const Function *f = i->function->settings;

@@ -46,7 +46,8 @@ static void begin_work(Invocation *i)
     if (error) {
         const bool many = fnvm_error_code(error) == FNVM_E_LIMIT;
         fnvm_error_free(error);
-        refuse(i, OUTCOME_SHED, many ? 429 : 503, many ? "too many calls are at work" : "results cannot be kept");
+        refuse(i, OUTCOME_SHED, many ? 429 : 503,
+               many ? "too many calls are at work" : "results cannot be kept");
         return;
     }
     i->head.has_length = true;
@@ -111,7 +112,8 @@ void async_result(Invocation *i, HttpText id)
     case CALL_PENDING: invocation_answer(i, 202, &retry, 1, NULL, 0); break;
     case CALL_DONE:
         if (result.nfields > TUNE_ANSWER_FIELDS) result.nfields = TUNE_ANSWER_FIELDS;
-        invocation_answer(i, result.status, result.fields, result.nfields, result.body.at, result.body.len);
+        invocation_answer(i, result.status, result.fields, result.nfields, result.body.at,
+                          result.body.len);
         break;
     }
     call_result_free(&result);

@@ -45,7 +45,8 @@ void builtin_answer(Invocation *i)
         if (i->worker->draining) answer_text(i, 503, "draining\n");
         else answer_text(i, 200, "ready\n");
     } else if (begins(path, async, sizeof async - 1) && path.at[sizeof async - 1] == '/' &&
-               !begins((HttpText){path.at + sizeof async - 1, path.len - (sizeof async - 1)}, "/_/", 2)) {
+               !begins((HttpText){path.at + sizeof async - 1, path.len - (sizeof async - 1)}, "/_/",
+                       2)) {
         route_behind(i, sizeof async - 1);
     } else if (begins(path, calls, sizeof calls - 1) && is_read(i)) {
         async_result(i, (HttpText){path.at + sizeof calls - 1, path.len - (sizeof calls - 1)});

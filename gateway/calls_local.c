@@ -34,7 +34,8 @@ static const Function *find_callee(const Invocation *i, const char *name, size_t
     const Opened *o = i->function;
     *denied = FNVM_SERVICE_DENIED;
     if (is_chained(name, len)) {
-        const bool can = o->settings->protocol == PROTOCOL_FAASM && !o->suspended && len < sizeof i->chained;
+        const bool can =
+            o->settings->protocol == PROTOCOL_FAASM && !o->suspended && len < sizeof i->chained;
         return can ? &i->table->config->config->functions[i->index] : NULL;
     }
     if (!may_call(o->settings, name, len)) return NULL;
@@ -48,15 +49,26 @@ static const Function *find_callee(const Invocation *i, const char *name, size_t
 static Invocation *callee_of(Invocation *i, uint32_t function, const void *input, size_t len)
 {
     static const HttpField type = {{"content-type", 12}, {"application/octet-stream", 24}};
-    const Head head = {.method = text_of("POST"), .target = text_of("/"), .path = text_of("/"),
-                       .query = text_of(""), .host = text_of(""), .script = text_of(""),
-                       .rest = text_of("/"), .route = text_of(""), .fields = &type, .nfields = 1,
-                       .has_length = true, .length = len, .traceparent = i->traceparent};
+    const Head head = {.method = text_of("POST"),
+                       .target = text_of("/"),
+                       .path = text_of("/"),
+                       .query = text_of(""),
+                       .host = text_of(""),
+                       .script = text_of(""),
+                       .rest = text_of("/"),
+                       .route = text_of(""),
+                       .fields = &type,
+                       .nfields = 1,
+                       .has_length = true,
+                       .length = len,
+                       .traceparent = i->traceparent};
     const uint64_t most_ns = i->deadline.place ? i->deadline.at_ns : UINT64_MAX;
-    return invocation_detached(i->worker, i->table, function, &head, input, len, ASKED_BY_CALL, most_ns);
+    return invocation_detached(i->worker, i->table, function, &head, input, len, ASKED_BY_CALL,
+                               most_ns);
 }
 
-static int64_t start_call(Invocation *i, const char *name, size_t name_len, const void *input, size_t len)
+static int64_t start_call(Invocation *i, const char *name, size_t name_len, const void *input,
+                          size_t len)
 {
     const Config *config = i->table->config->config;
     int denied;
@@ -85,9 +97,10 @@ void call_finish(Task *t, unsigned status, const void *body, size_t len)
 {
     t->callee->task = NULL;
     t->callee = NULL;
-    t->status = status >= 200 && status < 300 ? FNVM_SERVICE_OK :
-                status == 429 || status == 503 ? FNVM_SERVICE_UNAVAILABLE :
-                status == 504 ? FNVM_SERVICE_TIMEOUT : FNVM_SERVICE_FAILED;
+    t->status = status >= 200 && status < 300    ? FNVM_SERVICE_OK
+                : status == 429 || status == 503 ? FNVM_SERVICE_UNAVAILABLE
+                : status == 504                  ? FNVM_SERVICE_TIMEOUT
+                                                 : FNVM_SERVICE_FAILED;
     if (t->status == FNVM_SERVICE_OK && len) {
         t->answer = malloc(len);
         if (!t->answer) t->status = FNVM_SERVICE_LIMIT;
@@ -135,8 +148,9 @@ static int64_t backend_start(void *env, fnvm_caller *caller, const char *name, s
     return id;
 }
 
-static bool backend_poll(void *env, fnvm_caller *caller, int64_t id, bool wait, uint64_t deadline_ns,
-                         int *status, const void **answer, size_t *len, fnvm_error **error)
+static bool backend_poll(void *env, fnvm_caller *caller, int64_t id, bool wait,
+                         uint64_t deadline_ns, int *status, const void **answer, size_t *len,
+                         fnvm_error **error)
 {
     Invocation *i = ((Place *)env)->user;
     Runner *r = i->runner;
@@ -170,5 +184,6 @@ static void backend_drop(void *env, int64_t id)
 
 fnvm_task_backend calls_backend(Place *p)
 {
-    return (fnvm_task_backend){.env = p, .start = backend_start, .poll = backend_poll, .drop = backend_drop};
+    return (fnvm_task_backend){
+        .env = p, .start = backend_start, .poll = backend_poll, .drop = backend_drop};
 }

@@ -296,8 +296,10 @@ static fnvm_error *check_revoked(const ServeGateway *g, const Change *change, co
     const bool asked = change->kind == CHANGE_DEPLOY || change->kind == CHANGE_ROLLBACK;
     const ServeFunction *f = asked ? find(g, kept->record.name) : NULL;
     if (!f || !f->revoked) return NULL;
-    return fnvm_error_new(FNVM_E_POLICY, "`%s` %s is revoked in the depot `%s`: `fnvm approve --reinstate` lifts that",
-                          f->name, f->version, g->depot);
+    return fnvm_error_new(
+        FNVM_E_POLICY,
+        "`%s` %s is revoked in the depot `%s`: `fnvm approve --reinstate` lifts that", f->name,
+        f->version, g->depot);
 }
 
 static fnvm_error *build(const Source *source, State *state, const Change *change, Kept *kept,

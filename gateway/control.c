@@ -16,7 +16,7 @@
 
 enum {
     TABLE_TEXT_BYTES = 64 << 20, /* a thousand functions take one */
-    LOOK_MS = 5000               /* for whether the master lives: its end of the socket may be open elsewhere */
+    LOOK_MS = 5000 /* for whether the master lives: its end of the socket may be open elsewhere */
 };
 
 /* ---- Messages ---- */
@@ -33,9 +33,14 @@ static bool wait_for(int control, short what)
 /* False: the master is gone.  *file is -1 or a descriptor. */
 static bool receive(int control, WorkerMessage *message, int *file)
 {
-    union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } room;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } room;
     struct iovec piece = {.iov_base = message, .iov_len = sizeof *message};
-    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = room.bytes,
+    struct msghdr m = {.msg_iov = &piece,
+                       .msg_iovlen = 1,
+                       .msg_control = room.bytes,
                        .msg_controllen = sizeof room.bytes};
     *file = -1;
     *message = (WorkerMessage){0};
@@ -87,7 +92,8 @@ static fnvm_error *read_table(int file, Config **out)
 
 /* ---- Tables ---- */
 
-static fnvm_error *open_table(Worker *w, int file, uint64_t generation, const Table *before, Table **out)
+static fnvm_error *open_table(Worker *w, int file, uint64_t generation, const Table *before,
+                              Table **out)
 {
     Config *config;
     *out = NULL;
@@ -103,7 +109,8 @@ ControlEvent control_first(Worker *w, Table **out)
     int file;
     while (receive(w->start.control, &message, &file)) {
         fnvm_error *error = NULL;
-        if (message.order == WORKER_SERVE) error = open_table(w, file, message.generation, NULL, out);
+        if (message.order == WORKER_SERVE)
+            error = open_table(w, file, message.generation, NULL, out);
         if (file >= 0) close(file);
         if (message.order == WORKER_DRAIN) return CONTROL_DRAIN;
         if (!error) return CONTROL_TABLE;

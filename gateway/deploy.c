@@ -14,10 +14,11 @@
 #include "gateway/admin.h"
 
 typedef struct Ask {
-    const char *command;       /* "deploy" or "gateway", for messages */
+    const char *command; /* "deploy" or "gateway", for messages */
     const char *admin;
     bool follow;
-    char packet[ADMIN_PACKET]; size_t len;
+    char packet[ADMIN_PACKET];
+    size_t len;
 } Ask;
 
 /* ---- The packet ---- */
@@ -124,7 +125,8 @@ static int take_folder(char *path)
         path[len - n] = '\0';
         return -1;
     }
-    return error_usage("deploy", "`%s` is a file: give the folder that has it, and a function.yaml", path);
+    return error_usage("deploy", "`%s` is a file: give the folder that has it, and a function.yaml",
+                       path);
 }
 
 int command_deploy(int argc, char **argv)
@@ -152,9 +154,13 @@ int command_deploy(int argc, char **argv)
     return fits ? ask(&a) : error_usage("deploy", "the path of `%s` is too long", argv[optind]);
 }
 
-typedef struct Word { const char *name; int least, most; } Word; /* names of functions after it */
-static const Word words[] = {{"list", 0, 0}, {"status", 0, 0}, {"logs", 1, 1}, {"rollback", 1, 1},
-                             {"remove", 1, 1}, {"drain", 0, 1}, {"reload", 0, 0}, {NULL, 0, 0}};
+typedef struct Word {
+    const char *name;
+    int least, most;
+} Word; /* names of functions after it */
+static const Word words[] = {{"list", 0, 0},     {"status", 0, 0}, {"logs", 1, 1},
+                             {"rollback", 1, 1}, {"remove", 1, 1}, {"drain", 0, 1},
+                             {"reload", 0, 0},   {NULL, 0, 0}};
 
 static const char *word_name(const void *table, size_t i) { return ((const Word *)table)[i].name; }
 

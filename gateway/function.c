@@ -81,18 +81,21 @@ static const char *start_name(const Opened *o)
 
 static fnvm_error *find_exports(Opened *o, Place *p, fnvm_instance *main)
 {
-    p->has_memory = fnvm_instance_export(main, "memory", 6, &p->memory) &&
-                    p->memory.kind == FNVM_EXTERN_MEMORY;
+    p->has_memory =
+        fnvm_instance_export(main, "memory", 6, &p->memory) && p->memory.kind == FNVM_EXTERN_MEMORY;
     if (o->suspended) return NULL;
     const char *name = start_name(o);
-    if (!fnvm_instance_export(main, name, strlen(name), &p->start) || p->start.kind != FNVM_EXTERN_FUNC)
+    if (!fnvm_instance_export(main, name, strlen(name), &p->start) ||
+        p->start.kind != FNVM_EXTERN_FUNC)
         return fnvm_error_new(FNVM_E_NOT_FOUND, "it has no function `%s` among its exports", name);
     fnvm_valtype result;
     const size_t nparams = fnvm_func_params(p->store, p->start, NULL, 0);
     p->nresults = fnvm_func_results(p->store, p->start, &result, 1);
     if (nparams || p->nresults > 1 || (p->nresults && fnvm_valtype_kind(result) != FNVM_I32))
-        return fnvm_error_new(FNVM_E_LINK, "its function `%s` has to take nothing, and to return nothing or "
-                              "an i32", name);
+        return fnvm_error_new(FNVM_E_LINK,
+                              "its function `%s` has to take nothing, and to return nothing or "
+                              "an i32",
+                              name);
     return NULL;
 }
 
@@ -135,7 +138,8 @@ static fnvm_error *take(Opened *o, Place **out, StartKind *kind)
 fnvm_error *function_take(Opened *o, Place **out, StartKind *kind)
 {
     if (!revocation_stands(&o->revocation)) {
-        fnvm_error *error = revocation_ask(&o->revocation, o->settings->image, loop_now(o->worker->loop));
+        fnvm_error *error =
+            revocation_ask(&o->revocation, o->settings->image, loop_now(o->worker->loop));
         if (error) return error;
     }
     return take(o, out, kind);
@@ -168,7 +172,8 @@ static FileIdentity identify(const char *path)
 {
     struct stat st;
     if (!path || stat(path, &st) != 0) return (FileIdentity){0};
-    return (FileIdentity){.dev = st.st_dev, .ino = st.st_ino, .changed = st.st_ctim, .size = st.st_size};
+    return (FileIdentity){
+        .dev = st.st_dev, .ino = st.st_ino, .changed = st.st_ctim, .size = st.st_size};
 }
 
 static bool same_file(const FileIdentity *was, const char *path)
@@ -206,8 +211,10 @@ static fnvm_error *open_pool(Opened *o)
 {
     enum { MOST = 1 << 16 };
     const Function *f = o->settings;
-    const fnvm_pool_options options = {.most = f->concurrency && f->concurrency < MOST ? f->concurrency : MOST,
-                                       .define = define, .env = o};
+    const fnvm_pool_options options = {
+        .most = f->concurrency && f->concurrency < MOST ? f->concurrency : MOST,
+        .define = define,
+        .env = o};
     return fnvm_pool_new(o->image, &options, &o->pool);
 }
 
@@ -238,7 +245,8 @@ static fnvm_error *check_image(Opened *o)
 {
     o->suspended = fnvm_image_suspended(o->image);
     if (o->suspended && o->settings->protocol == PROTOCOL_HANDLER)
-        return fnvm_error_new(FNVM_E_USAGE, "its image was taken in the midst of a call, and so cannot be "
+        return fnvm_error_new(FNVM_E_USAGE,
+                              "its image was taken in the midst of a call, and so cannot be "
                               "called; freeze it after an initializer");
     return NULL;
 }
@@ -248,8 +256,12 @@ fnvm_error *function_open(Worker *w, SharedConfig *config, const Function *f, Op
     *out = NULL;
     Opened *o = calloc(1, sizeof *o);
     if (!o) return fnvm_error_new(FNVM_E_MEMORY, "no memory for the function `%s`", f->name);
-    *o = (Opened){.worker = w, .config = config, .settings = f, .last = &o->first,
-                  .image_file = identify(f->image), .policy_file = identify(f->policy)};
+    *o = (Opened){.worker = w,
+                  .config = config,
+                  .settings = f,
+                  .last = &o->first,
+                  .image_file = identify(f->image),
+                  .policy_file = identify(f->policy)};
     config->uses++;
     for (size_t i = 0; i < config->config->ntenants; i++)
         if (strcmp(config->config->tenants[i].name, f->tenant) == 0)
@@ -291,7 +303,10 @@ void function_close(Opened *o)
 
 /* ---- Comparing ---- */
 
-static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
 
 static bool same_pairs(const ConfigPair *a, size_t na, const ConfigPair *b, size_t nb)
 {
@@ -353,9 +368,11 @@ static bool same_tenant(const Opened *o, const SharedConfig *config, const Funct
 {
     const Tenant *tenant = NULL;
     for (size_t i = 0; i < config->config->ntenants; i++)
-        if (strcmp(config->config->tenants[i].name, f->tenant) == 0) tenant = &config->config->tenants[i];
+        if (strcmp(config->config->tenants[i].name, f->tenant) == 0)
+            tenant = &config->config->tenants[i];
     if (!o->tenant || !tenant) return o->tenant == tenant;
-    return o->tenant->concurrency == tenant->concurrency && o->tenant->memory_bytes == tenant->memory_bytes;
+    return o->tenant->concurrency == tenant->concurrency &&
+           o->tenant->memory_bytes == tenant->memory_bytes;
 }
 
 bool function_same(const Opened *o, const SharedConfig *config, const Function *f)
@@ -365,9 +382,8 @@ bool function_same(const Opened *o, const SharedConfig *config, const Function *
     return is->nsecrets == 0 && f->nsecrets == 0 && same_text(is->name, f->name) &&
            same_text(is->version, f->version) && same_text(is->image, f->image) &&
            same_text(is->policy, f->policy) && same_text(is->measurement, f->measurement) &&
-           same_text(is->tenant, f->tenant) &&
-           same_text(is->kv_prefix, f->kv_prefix) && same_numbers(is, f) && same_mounts(is, f) &&
-           same_natives(is, f) &&
+           same_text(is->tenant, f->tenant) && same_text(is->kv_prefix, f->kv_prefix) &&
+           same_numbers(is, f) && same_mounts(is, f) && same_natives(is, f) &&
            same_list(is->args, is->nargs, f->args, f->nargs) &&
            same_list(is->calls, is->ncalls, f->calls, f->ncalls) &&
            same_list(is->http_allow, is->nhttp_allow, f->http_allow, f->nhttp_allow) &&

@@ -44,14 +44,15 @@ static void own(Text *copies, HttpText *text)
 
 bool head_own(Head *h, Text *copies, Text *fields)
 {
-    HttpText *const texts[] = {&h->method, &h->target, &h->path, &h->query, &h->host, &h->script, &h->rest,
-                               &h->route};
+    HttpText *const texts[] = {&h->method, &h->target, &h->path, &h->query,
+                               &h->host,   &h->script, &h->rest, &h->route};
     enum { TEXTS = sizeof texts / sizeof texts[0] };
     size_t size = 1; /* so that there is an address */
     for (size_t i = 0; i < TEXTS; i++) size += texts[i]->len;
     for (size_t i = 0; i < h->nfields; i++) size += h->fields[i].name.len + h->fields[i].value.len;
     const size_t fields_size = h->nfields * sizeof(HttpField);
-    if ((const char *)h->fields != fields->at) { /* they may be there already, pointing to what goes away */
+    if ((const char *)h->fields !=
+        fields->at) { /* they may be there already, pointing to what goes away */
         text_clear(fields);
         text_add(fields, (const char *)h->fields, fields_size);
     }
@@ -118,8 +119,9 @@ static bool is_variable(HttpText name)
         if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-') return false;
     }
     if (name.len == 0) return false;
-    if (text_is(name, "proxy") || text_is(name, "content-type") || text_is(name, "content-length") ||
-        text_is(name, "expect") || text_is(name, "x-call-id") || text_is(name, "traceparent"))
+    if (text_is(name, "proxy") || text_is(name, "content-type") ||
+        text_is(name, "content-length") || text_is(name, "expect") || text_is(name, "x-call-id") ||
+        text_is(name, "traceparent"))
         return false;
     return !field_is_hop_by_hop(name);
 }
@@ -216,8 +218,8 @@ static void field_line(Text *out, HttpText name, HttpText value)
 /* Fields that say how the message was sent, or that are the gateway's to say. */
 static bool is_ours(HttpText name)
 {
-    return field_is_hop_by_hop(name) || text_is(name, "content-length") || text_is(name, "expect") ||
-           text_is(name, "x-call-id") || text_is(name, "traceparent");
+    return field_is_hop_by_hop(name) || text_is(name, "content-length") ||
+           text_is(name, "expect") || text_is(name, "x-call-id") || text_is(name, "traceparent");
 }
 
 void head_fields_text(const Head *h, Text *out)

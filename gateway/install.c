@@ -21,10 +21,12 @@ typedef struct Order { /* one function's */
     ServeGateway *gateway;
     ServeFunction *function;
     Depot *depot;
-    Manifest manifest;        /* as it is installed; what it points to is the function's */
+    Manifest manifest; /* as it is installed; what it points to is the function's */
     fnvm_policy *policy;
-    char *yaml; size_t yaml_len; /* of the policy */
-    char *text; size_t text_len; /* of the manifest */
+    char *yaml;
+    size_t yaml_len; /* of the policy */
+    char *text;
+    size_t text_len; /* of the manifest */
     char hash[65];
     Measurement measurement;
 } Order;
@@ -218,9 +220,13 @@ static fnvm_error *keep_revoked(Order *o, const char *version)
     if (error && fnvm_error_code(error) != FNVM_E_NOT_FOUND) return error;
     fnvm_error_free(error);
     if (!same)
-        return fnvm_error_new(FNVM_E_POLICY, "its binary is revoked in the depot `%s`: `fnvm approvals` says why, and "
-                              "`fnvm approve --reinstate` lifts that", o->depot->dir);
-    fprintf(stderr, "Warning: the function `%s` is not run: it is revoked in the depot `%s`\n", name, o->depot->dir);
+        return fnvm_error_new(
+            FNVM_E_POLICY,
+            "its binary is revoked in the depot `%s`: `fnvm approvals` says why, and "
+            "`fnvm approve --reinstate` lifts that",
+            o->depot->dir);
+    fprintf(stderr, "Warning: the function `%s` is not run: it is revoked in the depot `%s`\n",
+            name, o->depot->dir);
     o->function->revoked = true;
     return take_paths(o);
 }

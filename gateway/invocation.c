@@ -12,7 +12,8 @@
 #include "gateway/arrivals.h"
 #include "gateway/worker_state.h"
 
-#define OF_TIMER(timer, member) ((Invocation *)(void *)((char *)(timer) - offsetof(Invocation, member)))
+#define OF_TIMER(timer, member) \
+    ((Invocation *)(void *)((char *)(timer)-offsetof(Invocation, member)))
 
 /* ---- Making and keeping ---- */
 
@@ -96,8 +97,8 @@ static void keep(Invocation *i)
         invocation_free(i);
         return;
     }
-    const Text fields = i->fields, copies = i->copies, scratch = i->scratch, body = i->body, out = i->out,
-               answer_fields = i->answer_fields, told = i->told;
+    const Text fields = i->fields, copies = i->copies, scratch = i->scratch, body = i->body,
+               out = i->out, answer_fields = i->answer_fields, told = i->told;
     const size_t line = offsetof(Invocation, line), after = line + sizeof i->line;
     memset(i, 0, line);
     memset((char *)i + after, 0, sizeof *i - after);
@@ -129,8 +130,8 @@ void invocation_bind(Invocation *i, Table *table, uint32_t function)
     if (i->function) i->function->uses++;
 }
 
-Invocation *invocation_detached(Worker *w, Table *table, uint32_t function, const Head *head, const void *body,
-                                size_t len, Asker asker, uint64_t most_ns)
+Invocation *invocation_detached(Worker *w, Table *table, uint32_t function, const Head *head,
+                                const void *body, size_t len, Asker asker, uint64_t most_ns)
 {
     Invocation *i = invocation_new(w);
     if (!i) return NULL;
@@ -163,19 +164,30 @@ static void count(Invocation *i)
 {
     Worker *w = i->worker;
     const uint64_t now = loop_now(w->loop);
-    const MetricsRequest numbers = {
-        .slot = i->function ? i->function->settings->slot : 0, .start = i->start, .outcome = i->outcome,
-        .status = i->status, .start_ns = i->start_ns, .guest_ns = i->guest_ns,
-        .total_ns = now > i->arrived_ns ? now - i->arrived_ns : 0, .bytes_in = i->bytes_in,
-        .bytes_out = i->bytes_out, .memory_bytes = i->memory_bytes};
+    const MetricsRequest numbers = {.slot = i->function ? i->function->settings->slot : 0,
+                                    .start = i->start,
+                                    .outcome = i->outcome,
+                                    .status = i->status,
+                                    .start_ns = i->start_ns,
+                                    .guest_ns = i->guest_ns,
+                                    .total_ns = now > i->arrived_ns ? now - i->arrived_ns : 0,
+                                    .bytes_in = i->bytes_in,
+                                    .bytes_out = i->bytes_out,
+                                    .memory_bytes = i->memory_bytes};
     if (i->function) metrics_count(w->start.metrics, w->start.number, &numbers);
     if (i->unlogged) return;
-    const AccessLine line = {
-        .peer = text_of(i->head.peer), .method = i->head.method, .host = i->head.host,
-        .target = i->head.target, .call_id = i->call_id, .trace = i->traceparent + 3, .numbers = &numbers,
-        .function = text_of(i->function ? i->function->settings->name : ""),
-        .version = text_of(i->function && i->function->settings->version ? i->function->settings->version : ""),
-        .answered = i->status != 0 && i->outcome != OUTCOME_CUT};
+    const AccessLine line = {.peer = text_of(i->head.peer),
+                             .method = i->head.method,
+                             .host = i->head.host,
+                             .target = i->head.target,
+                             .call_id = i->call_id,
+                             .trace = i->traceparent + 3,
+                             .numbers = &numbers,
+                             .function = text_of(i->function ? i->function->settings->name : ""),
+                             .version = text_of(i->function && i->function->settings->version
+                                                    ? i->function->settings->version
+                                                    : ""),
+                             .answered = i->status != 0 && i->outcome != OUTCOME_CUT};
     access_log_add(&w->log, &line);
 }
 
@@ -207,14 +219,16 @@ static void keep_result(Invocation *i, unsigned status, const HttpField *fields,
                         const void *body, size_t len)
 {
     Worker *w = i->worker;
-    fnvm_error *error = w->calls ? calls_finish(w->calls, i->call_id, status, fields, nfields, body, len) : NULL;
+    fnvm_error *error =
+        w->calls ? calls_finish(w->calls, i->call_id, status, fields, nfields, body, len) : NULL;
     if (!error) return;
-    metrics_error(w->start.metrics, w->start.number, i->function->settings->slot, i->call_id, error);
+    metrics_error(w->start.metrics, w->start.number, i->function->settings->slot, i->call_id,
+                  error);
     fnvm_error_free(error);
 }
 
-void invocation_answer(Invocation *i, unsigned status, const HttpField *given, size_t n, const void *body,
-                       size_t len)
+void invocation_answer(Invocation *i, unsigned status, const HttpField *given, size_t n,
+                       const void *body, size_t len)
 {
     HttpField fields[TUNE_ANSWER_FIELDS + 1];
     memcpy(fields, given, n * sizeof *fields);
@@ -231,7 +245,8 @@ void invocation_answer(Invocation *i, unsigned status, const HttpField *given, s
         i->bytes_out -= len;
         if (!i->request) return;
         if (n > 0 && i->outcome == OUTCOME_OK) /* its own fields, not those of a refusal */
-            invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "a field of the function's answer is not valid");
+            invocation_refuse(i, OUTCOME_BAD_ANSWER, 502,
+                              "a field of the function's answer is not valid");
         else http_answer(i->request, status, NULL, 0, NULL, 0); /* no memory for more */
     }
 }
@@ -249,26 +264,37 @@ void invocation_refuse(Invocation *i, Outcome outcome, unsigned status, const ch
     const HttpField fields[] = {{text_of("Content-Type"), text_of("text/plain; charset=utf-8")},
                                 {text_of("Retry-After"), text_of("1")}};
     const size_t n = status == 429 || status == 503 ? 2 : 1;
-    invocation_answer(i, status, fields, n, text, len > 0 && len < (int)sizeof text ? (size_t)len : 0);
+    invocation_answer(i, status, fields, n, text,
+                      len > 0 && len < (int)sizeof text ? (size_t)len : 0);
 }
 
 /* Why it did not go well, in words that say nothing about the inside. */
 static void refuse_failed(Invocation *i, const fnvm_error *error)
 {
     switch (i->stop) {
-    case STOP_TIMEOUT: invocation_refuse(i, OUTCOME_TIMEOUT, 504, "the function took too long"); return;
+    case STOP_TIMEOUT:
+        invocation_refuse(i, OUTCOME_TIMEOUT, 504, "the function took too long");
+        return;
     case STOP_DRAIN: invocation_refuse(i, OUTCOME_FAILED, 503, "the server is going down"); return;
-    case STOP_ANSWER_BYTES: invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "the function's answer is too large"); return;
-    case STOP_ANSWER_HEAD: invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "the function's answer is not valid"); return;
-    case STOP_CUT: case STOP_DROPPED: i->outcome = OUTCOME_CUT; return;
+    case STOP_ANSWER_BYTES:
+        invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "the function's answer is too large");
+        return;
+    case STOP_ANSWER_HEAD:
+        invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "the function's answer is not valid");
+        return;
+    case STOP_CUT:
+    case STOP_DROPPED: i->outcome = OUTCOME_CUT; return;
     case STOP_NOT: break;
     }
     switch (error ? fnvm_error_code(error) : FNVM_OK) {
-    case FNVM_E_EXIT: case FNVM_OK: invocation_refuse(i, OUTCOME_EXIT, 500, "the function failed"); return;
-    case FNVM_E_LIMIT: case FNVM_E_MEMORY:
+    case FNVM_E_EXIT:
+    case FNVM_OK: invocation_refuse(i, OUTCOME_EXIT, 500, "the function failed"); return;
+    case FNVM_E_LIMIT:
+    case FNVM_E_MEMORY:
         invocation_refuse(i, OUTCOME_FAILED, 503, "there is no room for the function now");
         return;
-    case FNVM_E_TRAP: case FNVM_E_EXCEPTION: invocation_refuse(i, OUTCOME_TRAP, 500, "the function failed"); return;
+    case FNVM_E_TRAP:
+    case FNVM_E_EXCEPTION: invocation_refuse(i, OUTCOME_TRAP, 500, "the function failed"); return;
     case FNVM_E_POLICY:
         if (i->started) break;
         invocation_refuse(i, OUTCOME_SHED, 403, "the function may not run");
@@ -286,7 +312,8 @@ static void note_error(Invocation *i, const fnvm_error *error)
         said = fnvm_error_new(FNVM_E_LIMIT, "stopped after %llu ms, its `timeout`",
                               (unsigned long long)i->function->settings->timeout_ms);
     else if (!error && i->result)
-        said = fnvm_error_new(FNVM_E_EXIT, "%s%s returned %d", i->chained[0] ? "the function of its table at " : "",
+        said = fnvm_error_new(FNVM_E_EXIT, "%s%s returned %d",
+                              i->chained[0] ? "the function of its table at " : "",
                               i->chained[0] ? i->chained + 1 : "fnvm_handle", i->result);
     if (said || error)
         metrics_error(w->start.metrics, w->start.number, i->function->settings->slot, i->call_id,
@@ -315,7 +342,8 @@ static void conclude(Invocation *i, fnvm_error *error)
     timer_clear(&w->timers, &i->sleep);
     if (i->started) i->guest_ns = loop_now(w->loop) - i->entered_ns;
     const bool exited = error && fnvm_error_code(error) == FNVM_E_EXIT;
-    bool well = !i->stop && (exited ? fnvm_error_exit_status(error) == 0 : !error && i->result == 0);
+    bool well =
+        !i->stop && (exited ? fnvm_error_exit_status(error) == 0 : !error && i->result == 0);
     if (well && i->function->settings->protocol == PROTOCOL_FAASM) {
         fnvm_error_free(error);
         error = output_take(i);
@@ -387,7 +415,8 @@ static fnvm_error *call(Invocation *i)
     fnvm_slot slot = {0};
     fnvm_error *error = NULL;
     i->started = true;
-    if (chained && !goes_on) error = fnvm_services_chained(p->main, i->chained, strlen(i->chained), &func);
+    if (chained && !goes_on)
+        error = fnvm_services_chained(p->main, i->chained, strlen(i->chained), &func);
     if (goes_on) error = fnvm_store_resume(p->store, nresults ? &value : NULL, nresults);
     else if (!error) error = fnvm_func_call_slots(p->store, func, &slot);
     if (nresults) i->result = goes_on ? value.of.i32 : (int32_t)slot.i32;
@@ -489,7 +518,8 @@ void invocation_log_line(Invocation *i, const char *line, size_t len)
     const size_t kept = len < left ? len : (size_t)left;
     i->log_used += len + 1;
     if (kept < len) metrics_log_dropped(w->start.metrics, w->start.number, f->slot, len - kept);
-    if (left && (kept || !len)) metrics_log(w->start.metrics, w->start.number, f->slot, i->call_id, line, kept);
+    if (left && (kept || !len))
+        metrics_log(w->start.metrics, w->start.number, f->slot, i->call_id, line, kept);
     if ((left && kept == len) || i->log_full) return; /* empty lines count, too */
     static const char said[] = "(what it logs beyond `log_bytes` is dropped)";
     i->log_full = true;
@@ -500,7 +530,8 @@ void invocation_log(Invocation *i, const char *bytes, size_t len)
 {
     while (len) {
         if (i->log_full) {
-            metrics_log_dropped(i->worker->start.metrics, i->worker->start.number, i->function->settings->slot, len);
+            metrics_log_dropped(i->worker->start.metrics, i->worker->start.number,
+                                i->function->settings->slot, len);
             i->line_len = 0;
             return;
         }

@@ -29,11 +29,11 @@ enum { SLEEP_NOT, SLEEP_TICK, SLEEP_DEEP };
 struct Runner {
     Loop *loop;
     _Atomic uint64_t hold;
-    bool lost;              /* it runs a guest without the token, or has come back from that */
-    bool slowed;            /* by `nice`, for which there is no way back: its thread ends with its guest */
-    bool wanted;            /* it is to follow */
-    pthread_cond_t called;  /* parked: it is wanted, or the loop stops */
-    Runner *next;           /* parked */
+    bool lost;   /* it runs a guest without the token, or has come back from that */
+    bool slowed; /* by `nice`, for which there is no way back: its thread ends with its guest */
+    bool wanted; /* it is to follow */
+    pthread_cond_t called; /* parked: it is wanted, or the loop stops */
+    Runner *next;          /* parked */
     pthread_t thread;
     pid_t tid;
     enum { RUNNER_NONE, RUNNER_LIVE, RUNNER_FINISHED } state; /* finished: to be joined */
@@ -44,18 +44,18 @@ struct Loop {
     pthread_mutex_t mutex;
     /* Under the mutex: */
     pthread_cond_t given;
-    bool held;              /* the token; also while it is granted, but not yet taken */
+    bool held; /* the token; also while it is granted, but not yet taken */
     uint32_t grants;
     Runner *parked;
     _Atomic(Runner *) leader, follower;
     _Atomic uint32_t waiting; /* for the token */
     _Atomic bool stop;
-    _Atomic uint32_t sleep;   /* the follower's, one of SLEEP_* */
-    _Atomic bool hurry;       /* it is to take the next guest's loop without a second look */
+    _Atomic uint32_t sleep; /* the follower's, one of SLEEP_* */
+    _Atomic bool hurry;     /* it is to take the next guest's loop without a second look */
     /* With the token: */
     bool polling;
     LoopJob *first, **last;
-    LoopJob *running;         /* by the leader */
+    LoopJob *running; /* by the leader */
     uint64_t now;
     uint32_t away;
     int slow_nice;
@@ -126,8 +126,8 @@ static void lend(Runner *r, uint64_t run, uint32_t least)
 
 void runner_enter(Runner *r, bool long_one)
 {
-    const uint64_t run = (atomic_load_explicit(&r->hold, memory_order_relaxed) & ~UINT64_C(3)) +
-                         HOLD_NEXT;
+    const uint64_t run =
+        (atomic_load_explicit(&r->hold, memory_order_relaxed) & ~UINT64_C(3)) + HOLD_NEXT;
     r->lost = false;
     if (long_one) atomic_store(&r->loop->hurry, true);
     lend(r, run, long_one ? SLEEP_TICK : SLEEP_DEEP);
@@ -311,7 +311,8 @@ static bool follow(Loop *l, Runner *r)
         const bool unchanged = (hold | HOLD_MASK) == (before | HOLD_MASK);
         before = hold;
         idle = unchanged && !lends(hold) ? idle + 1 : 0;
-        if ((unchanged || hurry) && lends(hold) && take_over(l, r, leader, hold & ~UINT64_C(3))) return true;
+        if ((unchanged || hurry) && lends(hold) && take_over(l, r, leader, hold & ~UINT64_C(3)))
+            return true;
         if (idle < TUNE_IDLE_TICKS) {
             sleep_a_while(l, SLEEP_TICK, hold, lends(hold) ? &soon : &later);
         } else {
@@ -394,7 +395,8 @@ static bool park(Loop *l, Runner *r)
 static void serve(Loop *l, Runner *r)
 {
     while (!r->slowed && park(l, r) && follow(l, r)) {
-        l->user.turn(l->user.env); /* before the next job, which may be as long as the one that was left */
+        l->user.turn(
+            l->user.env); /* before the next job, which may be as long as the one that was left */
         lead(l, r);
         retire(l, r);
     }

@@ -23,7 +23,8 @@
 enum {
     FOLLOW_MS = 200,
     SWEEP_MS = 10000,
-    LATE_MS = TUNE_LAST_GRACE_NS / 1000000 + 500 /* beyond the grace, for workers to end by themselves */
+    LATE_MS =
+        TUNE_LAST_GRACE_NS / 1000000 + 500 /* beyond the grace, for workers to end by themselves */
 };
 
 uint64_t master_now(void)

@@ -187,8 +187,8 @@ static void print_list(const Master *m, FILE *out)
 
 static void print_status(const Master *m, FILE *out)
 {
-    static const char *const phases[] = {[PHASE_IDLE] = "none", [PHASE_MAKING] = "installing",
-                                         [PHASE_SWITCHING] = "switching over"};
+    static const char *const phases[] = {
+        [PHASE_IDLE] = "none", [PHASE_MAKING] = "installing", [PHASE_SWITCHING] = "switching over"};
     fprintf(out, "master      %d\nlistening   %s\n", (int)getpid(), m->url);
     if (m->status_url) fprintf(out, "status      %s\n", m->status_url);
     fprintf(out, "state       %s\n", state_dir(m->start.state));
@@ -240,8 +240,10 @@ static void ask_logs(Master *m, Client *c, char **words)
 {
     if (!metrics_find(m->metrics, words[1], strlen(words[1]), &c->slot)) {
         refuse(m, c,
-               fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` was ever served: `fnvm gateway list` has those "
-                              "that are", words[1]));
+               fnvm_error_new(FNVM_E_NOT_FOUND,
+                              "no function `%s` was ever served: `fnvm gateway list` has those "
+                              "that are",
+                              words[1]));
         return;
     }
     c->ended = !(words[2] && strcmp(words[2], "follow") == 0);
@@ -266,13 +268,13 @@ bool admin_follows(const Master *m)
 
 typedef struct Ask {
     const char *word;
-    size_t least, most; /* arguments */
+    size_t least, most;                            /* arguments */
     void (*run)(Master *, Client *, char **words); /* NULL behind the last */
 } Ask;
-static const Ask asks[] = {
-    {"deploy", 1, 1, ask_deploy}, {"rollback", 1, 1, ask_rollback}, {"remove", 1, 1, ask_remove},
-    {"drain", 0, 1, ask_drain}, {"reload", 0, 0, ask_reload}, {"list", 0, 0, ask_list},
-    {"status", 0, 0, ask_status}, {"logs", 1, 2, ask_logs}};
+static const Ask asks[] = {{"deploy", 1, 1, ask_deploy}, {"rollback", 1, 1, ask_rollback},
+                           {"remove", 1, 1, ask_remove}, {"drain", 0, 1, ask_drain},
+                           {"reload", 0, 0, ask_reload}, {"list", 0, 0, ask_list},
+                           {"status", 0, 0, ask_status}, {"logs", 1, 2, ask_logs}};
 
 static void take_packet(Master *m, Client *c, char *packet, size_t len)
 {

@@ -18,7 +18,10 @@
 /* Guests have limits of their own on starting up; this is for what else may hang. */
 enum { MAKING_SECONDS = 600, SWITCHING_SECONDS = 30, SAID_BYTES = 8192, MADE_BYTES = 16 << 20 };
 
-typedef struct Head { bool failed; Kept kept; } Head; /* the text follows */
+typedef struct Head {
+    bool failed;
+    Kept kept;
+} Head; /* the text follows */
 
 /* ---- The process ---- */
 
@@ -52,8 +55,8 @@ static void write_error(const Master *m, const Kept *kept, const fnvm_error *err
     const bool deploys = m->now.change.kind == CHANGE_DEPLOY && kept->records;
     char copy[2 * PATH_MAX] = "";
     if (deploys)
-        snprintf(copy, sizeof copy, "%s/deployed/%s/%s", state_dir(m->start.state), kept->record.name,
-                 kept->record.now);
+        snprintf(copy, sizeof copy, "%s/deployed/%s/%s", state_dir(m->start.state),
+                 kept->record.name, kept->record.now);
     const char *joint = "";
     for (; error; error = fnvm_error_cause(error), joint = ": ") {
         write_all(m->made, joint, strlen(joint));

@@ -38,7 +38,8 @@ static void put_line(FILE *out, const RingText *r)
 
 static void put_error(FILE *out, const RingText *r)
 {
-    const char *at = r->text, *end = at + (r->head.len < sizeof r->text ? r->head.len : sizeof r->text);
+    const char *at = r->text,
+               *end = at + (r->head.len < sizeof r->text ? r->head.len : sizeof r->text);
     put_head(out, &r->head);
     fputs("error: ", out);
     while (at < end) {
@@ -91,16 +92,18 @@ void metrics_log_text(const Metrics *m, uint32_t slot, MetricsPlace *from, char 
     FILE *out = open_memstream(text, len);
     if (!out) return;
     const RingHeads *heads = &m->ring_heads[slot];
-    Ring lines = {.read = ring_log, .put = put_line}, errors = {.read = ring_error, .put = put_error};
-    ring_begin(&lines, from->lines, atomic_load_explicit(&heads->log_next, memory_order_acquire), LOG_RECORDS);
-    ring_begin(&errors, from->errors, atomic_load_explicit(&heads->error_next, memory_order_acquire),
-               ERROR_RECORDS);
+    Ring lines = {.read = ring_log, .put = put_line},
+         errors = {.read = ring_error, .put = put_error};
+    ring_begin(&lines, from->lines, atomic_load_explicit(&heads->log_next, memory_order_acquire),
+               LOG_RECORDS);
+    ring_begin(&errors, from->errors,
+               atomic_load_explicit(&heads->error_next, memory_order_acquire), ERROR_RECORDS);
     for (;;) {
         ring_look(&lines, m, slot);
         ring_look(&errors, m, slot);
         if (!lines.there && !errors.there) break;
-        const bool error = errors.there &&
-                           (!lines.there || errors.text.head.time_ms < lines.text.head.time_ms);
+        const bool error =
+            errors.there && (!lines.there || errors.text.head.time_ms < lines.text.head.time_ms);
         ring_put(error ? &errors : &lines, out);
     }
     *from = (MetricsPlace){lines.next, errors.next};

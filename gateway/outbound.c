@@ -11,7 +11,11 @@
 #include "gateway/worker_state.h"
 
 typedef struct Waiter Waiter;
-struct Waiter { Waiter *next; int64_t id; Invocation *invocation; };
+struct Waiter {
+    Waiter *next;
+    int64_t id;
+    Invocation *invocation;
+};
 
 struct Outbound {
     Worker *worker;
@@ -106,7 +110,8 @@ static char *with_trace(const Invocation *i, const void *input, size_t len, size
 {
     static const char name[] = "traceparent: ";
     const size_t trace = strlen(i->traceparent), extra = sizeof name - 1 + trace + 2;
-    if (!trace || has_trace(input, (const char *)input + len) || len > SIZE_MAX - extra) return NULL;
+    if (!trace || has_trace(input, (const char *)input + len) || len > SIZE_MAX - extra)
+        return NULL;
     char *text = malloc(len + extra);
     if (!text) return NULL;
     memcpy(text, name, sizeof name - 1);
@@ -133,8 +138,8 @@ static bool note(Place *p, int64_t id)
     return true;
 }
 
-static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t name_len, const void *input,
-                     size_t len)
+static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t name_len,
+                     const void *input, size_t len)
 {
     Place *p = env;
     const fnvm_task_backend *b = &outbound_of(p)->backend;
@@ -149,8 +154,8 @@ static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t na
     return id;
 }
 
-static bool poll(void *env, fnvm_caller *caller, int64_t id, bool wanted, uint64_t deadline_ns, int *status,
-                 const void **answer, size_t *len, fnvm_error **error)
+static bool poll(void *env, fnvm_caller *caller, int64_t id, bool wanted, uint64_t deadline_ns,
+                 int *status, const void **answer, size_t *len, fnvm_error **error)
 {
     Place *p = env;
     const fnvm_task_backend *b = &outbound_of(p)->backend;

@@ -120,8 +120,7 @@ void output_flush(Invocation *i)
         push(i);
         return;
     }
-    if (head_known(i) && i->out.len > i->head_end && !http_answered(i->request))
-        begin(i, false);
+    if (head_known(i) && i->out.len > i->head_end && !http_answered(i->request)) begin(i, false);
 }
 
 /* ---- The guest writes ---- */
@@ -148,14 +147,16 @@ static size_t gather(Invocation *i, const char *from, size_t size)
     return size;
 }
 
-static fnvm_error *stream(Invocation *i, fnvm_caller *caller, const void *from, size_t size, size_t *done)
+static fnvm_error *stream(Invocation *i, fnvm_caller *caller, const void *from, size_t size,
+                          size_t *done)
 {
     if (i->out_at < i->out.len) push(i);
     if (i->out_at < i->out.len) return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT);
     const bool ignored = has_no_body(i, i->status);
     const uint64_t left = ignored || i->body_bytes > i->length ? 0 : i->length - i->body_bytes;
     const size_t wanted = size < left ? size : (size_t)left;
-    size_t n = wanted ? http_write(i->request, from, wanted) : size; /* beyond its announced length: nowhere */
+    size_t n = wanted ? http_write(i->request, from, wanted)
+                      : size; /* beyond its announced length: nowhere */
     if (n == 0) return fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT);
     if (wanted) {
         i->body_bytes += n;
@@ -165,7 +166,8 @@ static fnvm_error *stream(Invocation *i, fnvm_caller *caller, const void *from, 
     return NULL;
 }
 
-fnvm_error *invocation_write(Invocation *i, fnvm_caller *caller, const void *from, size_t size, size_t *done)
+fnvm_error *invocation_write(Invocation *i, fnvm_caller *caller, const void *from, size_t size,
+                             size_t *done)
 {
     *done = 0;
     if (i->stop || (i->asker == ASKED_BY_HTTP && !i->request))
@@ -174,7 +176,8 @@ fnvm_error *invocation_write(Invocation *i, fnvm_caller *caller, const void *fro
     if (!i->begun) *done = gather(i, from, size);
     if (i->body_bytes > i->function->settings->answer_bytes) return too_much(i);
     if (*done) return NULL;
-    if (!i->begun && i->out.failed) return fnvm_error_new(FNVM_E_MEMORY, "no memory for the answer");
+    if (!i->begun && i->out.failed)
+        return fnvm_error_new(FNVM_E_MEMORY, "no memory for the answer");
     if (!i->begun && head_known(i) && !may_send(i)) return too_much(i);
     if (!i->begun && !begin(i, false)) {
         i->stop = STOP_ANSWER_HEAD;
@@ -211,9 +214,10 @@ static void finish_stream(Invocation *i)
 
 static void bad_answer(Invocation *i, const char *wrong)
 {
-    fnvm_error *error = fnvm_error_new(FNVM_E_MALFORMED, "the function's answer is not valid: %s", wrong);
-    metrics_error(i->worker->start.metrics, i->worker->start.number, i->function->settings->slot, i->call_id,
-                  error);
+    fnvm_error *error =
+        fnvm_error_new(FNVM_E_MALFORMED, "the function's answer is not valid: %s", wrong);
+    metrics_error(i->worker->start.metrics, i->worker->start.number, i->function->settings->slot,
+                  i->call_id, error);
     fnvm_error_free(error);
     invocation_refuse(i, OUTCOME_BAD_ANSWER, 502, "the function's answer is not valid");
 }
@@ -239,6 +243,6 @@ void output_finish(Invocation *i)
         return;
     }
     const size_t most = head.length < len ? (size_t)head.length : len;
-    invocation_answer(i, head.status, head.fields, head.nfields, i->out.at ? i->out.at + i->head_end : "",
-                      no_body ? 0 : most);
+    invocation_answer(i, head.status, head.fields, head.nfields,
+                      i->out.at ? i->out.at + i->head_end : "", no_body ? 0 : most);
 }

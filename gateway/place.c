@@ -16,14 +16,16 @@ static fnvm_error *read_input(void *env, fnvm_caller *caller, void *to, size_t s
     Invocation *i = ((Place *)env)->user;
     Runner *r = i->runner;
     if (size == 0) return NULL; /* whether it would have to wait: it is told when it reads */
-    if (i->function->settings->protocol == PROTOCOL_FAASM) return NULL; /* it has its input already */
+    if (i->function->settings->protocol == PROTOCOL_FAASM)
+        return NULL; /* it has its input already */
     runner_pin(r);
     fnvm_error *error = invocation_read(i, caller, to, size, done);
     runner_unpin(r);
     return error;
 }
 
-static fnvm_error *write_output(void *env, fnvm_caller *caller, const void *from, size_t size, size_t *done)
+static fnvm_error *write_output(void *env, fnvm_caller *caller, const void *from, size_t size,
+                                size_t *done)
 {
     Invocation *i = ((Place *)env)->user;
     Runner *r = i->runner;
@@ -34,7 +36,8 @@ static fnvm_error *write_output(void *env, fnvm_caller *caller, const void *from
     return error;
 }
 
-static fnvm_error *write_log(void *env, fnvm_caller *caller, const void *from, size_t size, size_t *done)
+static fnvm_error *write_log(void *env, fnvm_caller *caller, const void *from, size_t size,
+                             size_t *done)
 {
     (void)caller;
     Invocation *i = ((Place *)env)->user;
@@ -61,8 +64,8 @@ static fnvm_error *at_sleep(void *env, fnvm_caller *caller, uint64_t deadline_ns
 
 /* ---- fnvm:log ---- */
 
-static void log_line(void *env, fnvm_log_level level, const char *text, size_t len, const char *fields,
-                     size_t fields_len)
+static void log_line(void *env, fnvm_log_level level, const char *text, size_t len,
+                     const char *fields, size_t fields_len)
 {
     static const char *const levels[] = {"debug: ", "info: ", "warning: ", "error: "};
     Invocation *i = ((Place *)env)->user;
@@ -111,8 +114,8 @@ static HttpText all_fields(Invocation *i)
 }
 
 /* What it returns has to stay when the request goes while the guest runs. */
-static bool part_of(Invocation *i, fnvm_request_part part, const char *name, size_t name_len, const char **at,
-                    size_t *len)
+static bool part_of(Invocation *i, fnvm_request_part part, const char *name, size_t name_len,
+                    const char **at, size_t *len)
 {
     const Head *h = &i->head;
     const Secret *secret;
@@ -134,8 +137,8 @@ static bool part_of(Invocation *i, fnvm_request_part part, const char *name, siz
     return false;
 }
 
-static bool request_part(void *env, fnvm_request_part part, const char *name, size_t name_len, const char **at,
-                         size_t *len)
+static bool request_part(void *env, fnvm_request_part part, const char *name, size_t name_len,
+                         const char **at, size_t *len)
 {
     Invocation *i = ((Place *)env)->user;
     Runner *r = i->runner;
@@ -184,7 +187,8 @@ static int add_field(Invocation *i, HttpText name, HttpText value)
     return FNVM_SERVICE_OK;
 }
 
-static int request_field(void *env, const char *name, size_t name_len, const char *value, size_t value_len)
+static int request_field(void *env, const char *name, size_t name_len, const char *value,
+                         size_t value_len)
 {
     Invocation *i = ((Place *)env)->user;
     Runner *r = i->runner;
@@ -195,7 +199,8 @@ static int request_field(void *env, const char *name, size_t name_len, const cha
 }
 
 /* In the other protocols the answer is what comes on standard output. */
-static fnvm_error *request_write(void *env, fnvm_caller *caller, const void *from, size_t size, size_t *done)
+static fnvm_error *request_write(void *env, fnvm_caller *caller, const void *from, size_t size,
+                                 size_t *done)
 {
     const Invocation *i = ((Place *)env)->user;
     if (i->function->settings->protocol != PROTOCOL_HANDLER) return NULL;
@@ -222,7 +227,8 @@ static fnvm_error *define_environment(const Opened *o, fnvm_wasi *wasi)
 {
     const Function *f = o->settings;
     fnvm_error *error = NULL;
-    for (size_t i = 0; i < f->nenv && !error; i++) error = fnvm_wasi_env(wasi, f->env[i].name, f->env[i].value);
+    for (size_t i = 0; i < f->nenv && !error; i++)
+        error = fnvm_wasi_env(wasi, f->env[i].name, f->env[i].value);
     for (size_t i = 0; i < o->secrets.n && !error; i++)
         error = fnvm_wasi_env(wasi, o->secrets.at[i].name, o->secrets.at[i].value);
     return error;
@@ -235,7 +241,8 @@ static fnvm_error *define_files(const Opened *o, fnvm_wasi *wasi)
     for (size_t i = 0; i < f->nargs && !error; i++) error = fnvm_wasi_arg(wasi, f->args[i]);
     for (size_t i = 0; i < f->nmounts && !error; i++)
         error = fnvm_wasi_preopen_dir(wasi, f->mounts[i].host, f->mounts[i].guest,
-                                      f->mounts[i].read_only ? FNVM_DIR_READ_ONLY : FNVM_DIR_READ_WRITE);
+                                      f->mounts[i].read_only ? FNVM_DIR_READ_ONLY
+                                                             : FNVM_DIR_READ_WRITE);
     return error;
 }
 
@@ -243,15 +250,19 @@ static fnvm_error *define_outbound(Place *p)
 {
     const Function *f = p->function->settings;
     const fnvm_task_backend backend = outbound_backend(p);
-    return fnvm_services_http(p->services, &backend, (const char *const *)f->http_allow, f->nhttp_allow);
+    return fnvm_services_http(p->services, &backend, (const char *const *)f->http_allow,
+                              f->nhttp_allow);
 }
 
 static fnvm_error *define_services(Place *p)
 {
     const Opened *o = p->function;
     const Function *f = o->settings;
-    const fnvm_request_backend request = {.env = p, .part = request_part, .read = read_input,
-                                          .status = request_status, .field = request_field,
+    const fnvm_request_backend request = {.env = p,
+                                          .part = request_part,
+                                          .read = read_input,
+                                          .status = request_status,
+                                          .field = request_field,
                                           .write = request_write};
     const fnvm_task_backend calls = calls_backend(p);
     fnvm_services_log(p->services, log_line, p);
@@ -302,7 +313,8 @@ fnvm_error *place_prepare(Place *p, Invocation *i)
     case PROTOCOL_HTTP:
         text_clear(&i->scratch);
         http_head_text(&i->head, &i->scratch);
-        if (i->scratch.failed) return fnvm_error_new(FNVM_E_MEMORY, "no memory for the head of a request");
+        if (i->scratch.failed)
+            return fnvm_error_new(FNVM_E_MEMORY, "no memory for the head of a request");
         i->input = i->scratch.at;
         i->input_left = i->scratch.len;
         return NULL;

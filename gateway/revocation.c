@@ -13,7 +13,8 @@ void revocation_begin(Revocation *r, Depot *depot, const char *hex)
     size_t len = 0;
     *r = (Revocation){.depot = NULL};
     if (depot && hex &&
-        sodium_hex2bin(r->measurement.bytes, sizeof r->measurement.bytes, hex, strlen(hex), NULL, &len, NULL) == 0 &&
+        sodium_hex2bin(r->measurement.bytes, sizeof r->measurement.bytes, hex, strlen(hex), NULL,
+                       &len, NULL) == 0 &&
         len == sizeof r->measurement.bytes)
         r->depot = depot;
 }
@@ -28,7 +29,8 @@ static fnvm_error *note(const Revocation *r, const char *image)
 {
     struct stat st;
     uint64_t generation;
-    const Subject subject = {.what = "image", .file = image, .stat = stat(image, &st) == 0 ? &st : NULL};
+    const Subject subject = {
+        .what = "image", .file = image, .stat = stat(image, &st) == 0 ? &st : NULL};
     fnvm_error *error = depot_decide(r->depot, &subject, &generation);
     return error ? error : refusal();
 }
@@ -39,9 +41,11 @@ fnvm_error *revocation_ask(Revocation *r, const char *image, uint64_t now_ns)
     if (now && now == before) return r->revoked ? refusal() : NULL;
     const bool patient = before && (!r->changing_ns || now_ns - r->changing_ns < PATIENCE_NS);
     uint64_t generation;
-    fnvm_error *error = depot_revoked(r->depot, &r->measurement, !patient, &r->revoked, &generation);
+    fnvm_error *error =
+        depot_revoked(r->depot, &r->measurement, !patient, &r->revoked, &generation);
     if (error)
-        return fnvm_error_wrap(fnvm_error_wrap(error, "the depot cannot be asked"), "the function may not run");
+        return fnvm_error_wrap(fnvm_error_wrap(error, "the depot cannot be asked"),
+                               "the function may not run");
     if (!generation) {
         if (!r->changing_ns) r->changing_ns = now_ns;
         return r->revoked ? refusal() : NULL;

@@ -14,23 +14,26 @@ enum { SECRET_BYTES = 1 << 16 };
 static fnvm_error *read_secret(const ConfigPair *from, Secret *out)
 {
     const int fd = open(from->value, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return fnvm_error_new(FNVM_E_IO, "the secret `%s` cannot be read from `%s`: %s",
-                                      from->name, from->value, strerror(errno));
+    if (fd < 0)
+        return fnvm_error_new(FNVM_E_IO, "the secret `%s` cannot be read from `%s`: %s", from->name,
+                              from->value, strerror(errno));
     fnvm_error *error = NULL;
     *out = (Secret){.name = from->name, .value = sodium_malloc(SECRET_BYTES + 1)};
-    if (!out->value) error = fnvm_error_new(FNVM_E_MEMORY, "no memory for the secret `%s`", from->name);
+    if (!out->value)
+        error = fnvm_error_new(FNVM_E_MEMORY, "no memory for the secret `%s`", from->name);
     ssize_t got = 1;
     while (!error && got && out->len <= SECRET_BYTES) {
         got = read(fd, out->value + out->len, SECRET_BYTES + 1 - out->len);
         if (got > 0) out->len += (size_t)got;
         else if (got < 0 && errno == EINTR) got = 1;
-        else if (got < 0) error = fnvm_error_new(FNVM_E_IO, "the secret `%s` cannot be read from `%s`: %s",
-                                                 from->name, from->value, strerror(errno));
+        else if (got < 0)
+            error = fnvm_error_new(FNVM_E_IO, "the secret `%s` cannot be read from `%s`: %s",
+                                   from->name, from->value, strerror(errno));
     }
     close(fd);
     if (!error && out->len > SECRET_BYTES)
-        error = fnvm_error_new(FNVM_E_LIMIT, "the secret `%s` in `%s` is larger than %d bytes", from->name,
-                               from->value, SECRET_BYTES);
+        error = fnvm_error_new(FNVM_E_LIMIT, "the secret `%s` in `%s` is larger than %d bytes",
+                               from->name, from->value, SECRET_BYTES);
     if (error) {
         sodium_free(out->value);
         return error;

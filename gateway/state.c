@@ -132,7 +132,7 @@ void state_close(State *s)
 /* ---- Copying a folder ---- */
 
 typedef struct Copy {
-    const char *from;       /* for messages */
+    const char *from; /* for messages */
     crypto_generichash_state hash;
     uint64_t bytes, files;
     unsigned depth;
@@ -376,9 +376,10 @@ fnvm_error *state_find(const State *s, const char *name, StateRecord *out)
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes - 1);
     fnvm_error *error = NULL;
     if (fd < 0 && errno == ENOENT)
-        error = fnvm_error_new(FNVM_E_NOT_FOUND, "no function `%s` is deployed; what the configuration has is changed there", name);
-    else if (n < 0)
-        error = system_error("cannot read", path);
+        error = fnvm_error_new(
+            FNVM_E_NOT_FOUND,
+            "no function `%s` is deployed; what the configuration has is changed there", name);
+    else if (n < 0) error = system_error("cannot read", path);
     else if (!take_line(&at, out->now) || !take_line(&at, out->before) || !*out->now)
         error = fnvm_error_new(FNVM_E_INVALID,
                                "`%s` is damaged: remove it, and deploy the function again", path);
@@ -448,7 +449,8 @@ static void remove_others(const State *s, const StateRecord *r)
     for (int i = 0; i < n; i++) {
         const char *name = names[i]->d_name;
         char *path = is_id(name) && strcmp(name, r->now) != 0 && strcmp(name, r->before) != 0
-                         ? join(s, r->name, name) : NULL;
+                         ? join(s, r->name, name)
+                         : NULL;
         if (path) remove_tree(path);
         free(path);
         free(names[i]);

@@ -13,7 +13,8 @@ static Opened *still_open(const Table *before, const SharedConfig *config, const
 {
     for (size_t i = 0; before && i < before->nfunctions; i++) {
         Opened *o = before->functions[i];
-        if (o && strcmp(o->settings->name, f->name) == 0) return function_same(o, config, f) ? o : NULL;
+        if (o && strcmp(o->settings->name, f->name) == 0)
+            return function_same(o, config, f) ? o : NULL;
     }
     return NULL;
 }
@@ -25,7 +26,8 @@ static fnvm_error *open_kv(Worker *w, const Config *config)
     char path[4096];
     if (w->kv) return NULL;
     if (config->kv) return kv_redis_open(config->kv, &w->kv);
-    if (!config->state || snprintf(path, sizeof path, "%s/kv", config->state) >= (int)sizeof path) return NULL;
+    if (!config->state || snprintf(path, sizeof path, "%s/kv", config->state) >= (int)sizeof path)
+        return NULL;
     return fnvm_kv_open(path, &w->kv);
 }
 

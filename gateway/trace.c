@@ -40,7 +40,8 @@ static bool hex_not_zero(const char *at, size_t len)
 /* Versions after 00 may have more behind what is known; ff is none. */
 static bool is_valid(HttpText p)
 {
-    if (p.len < TRACE_PARENT_LEN || p.at[2] != '-' || p.at[35] != '-' || p.at[52] != '-') return false;
+    if (p.len < TRACE_PARENT_LEN || p.at[2] != '-' || p.at[35] != '-' || p.at[52] != '-')
+        return false;
     const bool first = p.at[0] == '0' && p.at[1] == '0';
     if (first ? p.len != TRACE_PARENT_LEN : !hex_not_zero(p.at, 2)) return false;
     if (p.at[0] == 'f' && p.at[1] == 'f') return false;
@@ -63,7 +64,8 @@ void trace_next(TraceSource *s, HttpText parent, char out[TRACE_PARENT_LEN + 1])
     put_hex(out + 36, next_number(s));
     out[52] = '-';
     out[53] = '0';
-    out[54] = goes_on ? (char)((parent.at[54] & 1) + '0') : '0'; /* sampled, or not: the only flag */
+    out[54] =
+        goes_on ? (char)((parent.at[54] & 1) + '0') : '0'; /* sampled, or not: the only flag */
     if (goes_on && parent.at[54] >= 'a') out[54] = (char)(((parent.at[54] - 'a' + 10) & 1) + '0');
     out[55] = 0;
 }

@@ -15,7 +15,7 @@
 #include "gateway/control.h"
 #include "gateway/worker_state.h"
 
-#define OF_TIMER(timer, member) ((Worker *)(void *)((char *)(timer) - offsetof(Worker, member)))
+#define OF_TIMER(timer, member) ((Worker *)(void *)((char *)(timer)-offsetof(Worker, member)))
 
 /* ---- What others ask of it ---- */
 
@@ -41,7 +41,8 @@ void worker_note_dirty(Worker *w, Opened *o)
 static void wake_control(const Worker *w)
 {
     const uint64_t one = 1;
-    const ssize_t written = write(w->control_wake, &one, sizeof one); /* full: it is awake already */
+    const ssize_t written =
+        write(w->control_wake, &one, sizeof one); /* full: it is awake already */
     (void)written;
 }
 
@@ -163,7 +164,8 @@ void worker_drain(Worker *w)
     w->draining = true;
     http_drain(w->http);
     close(w->start.listener); /* who comes now is refused at once, rather than at the end */
-    timer_set(&w->timers, &w->grace, loop_clock(w->loop) + w->table->config->config->grace_ms * UINT64_C(1000000));
+    timer_set(&w->timers, &w->grace,
+              loop_clock(w->loop) + w->table->config->config->grace_ms * UINT64_C(1000000));
 }
 
 /* ---- Beginning ---- */
@@ -196,23 +198,32 @@ static void find_port(Worker *w, const Config *config)
 /* Results of asynchronous calls: the directory is shared by all workers, and made by whoever is first. */
 static fnvm_error *open_calls(Worker *w, const Config *config)
 {
-    static const CallsLimits limits = {.keep_ms = TUNE_CALLS_KEEP_MS, .bytes = TUNE_CALLS_BYTES,
-                                       .pending = TUNE_CALLS_PENDING, .results = TUNE_CALLS_RESULTS};
+    static const CallsLimits limits = {.keep_ms = TUNE_CALLS_KEEP_MS,
+                                       .bytes = TUNE_CALLS_BYTES,
+                                       .pending = TUNE_CALLS_PENDING,
+                                       .results = TUNE_CALLS_RESULTS};
     char dir[4096];
-    if (!config->state || snprintf(dir, sizeof dir, "%s/calls", config->state) >= (int)sizeof dir) return NULL;
+    if (!config->state || snprintf(dir, sizeof dir, "%s/calls", config->state) >= (int)sizeof dir)
+        return NULL;
     return calls_open(dir, &limits, &w->calls);
 }
 
 static fnvm_error *open_worker(Worker *w)
 {
     const Config *config = w->table->config->config;
-    const LoopUser user = {.env = w, .timeout_ms = timeout_ms, .turn = turn, .settle = settle, .run = run_job,
-                           .away = leave_job, .wake = wake};
+    const LoopUser user = {.env = w,
+                           .timeout_ms = timeout_ms,
+                           .turn = turn,
+                           .settle = settle,
+                           .run = run_job,
+                           .away = leave_job,
+                           .wake = wake};
     const HttpHandlers handlers = arrivals_handlers(w);
     find_port(w, config);
     w->retry.fire = retry_fires;
     w->grace.fire = grace_fires;
-    fnvm_error *error = timers_reserve(&w->timers, 2) ? NULL : fnvm_error_new(FNVM_E_MEMORY, "no memory");
+    fnvm_error *error =
+        timers_reserve(&w->timers, 2) ? NULL : fnvm_error_new(FNVM_E_MEMORY, "no memory");
     if (!error) error = open_calls(w, config);
     if (!error) error = http_new(w->start.listener, &config->http, &handlers, &w->http);
     LoopUser with_fd = user;
@@ -263,7 +274,8 @@ static int serve(Worker *w)
     pthread_t control;
     const int failed = pthread_create(&control, NULL, control_main, w);
     if (failed) {
-        fprintf(stderr, "fnvm: worker %u: cannot start a thread: %s\n", w->start.number, strerror(failed));
+        fprintf(stderr, "fnvm: worker %u: cannot start a thread: %s\n", w->start.number,
+                strerror(failed));
         return 1;
     }
     loop_run(w->loop);
