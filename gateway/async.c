@@ -60,6 +60,8 @@ static void begin_work(Invocation *i)
         return;
     }
     memcpy(work->call_id, i->call_id, CALL_ID_BYTES);
+    work->held = i->held;
+    i->held = 0;
     accept_call(i);
     invocation_submit(work);
 }
@@ -77,7 +79,9 @@ void async_collect(Invocation *i)
         case HTTP_READ_SOME:
             i->body.len += n;
             i->bytes_in += n;
-            break;
+            if (i->collects || invocation_hold(i, n)) break; /* the former has a place already */
+            refuse(i, OUTCOME_SHED, 503, "too much is kept for asynchronous calls");
+            return;
         case HTTP_READ_END:
             if (i->collects) invocation_collected(i);
             else begin_work(i);

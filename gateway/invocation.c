@@ -93,6 +93,7 @@ static void keep(Invocation *i)
     keep_small(&i->scratch);
     keep_small(&i->told);
     keep_small(&i->body);
+    w->held -= i->held;
     if (w->nkept == TUNE_INVOCATIONS_KEPT) {
         invocation_free(i);
         return;
@@ -113,6 +114,15 @@ static void keep(Invocation *i)
     i->next = w->kept;
     w->kept = i;
     w->nkept++;
+}
+
+bool invocation_hold(Invocation *i, size_t bytes)
+{
+    Worker *w = i->worker;
+    if (bytes > TUNE_HELD_BYTES - w->held) return false;
+    w->held += bytes;
+    i->held += bytes;
+    return true;
 }
 
 void invocation_own_head(Invocation *i)

@@ -74,6 +74,7 @@ struct Invocation {
     size_t input_left;
     Text body;                 /* of those without a request, and what was collected */
     size_t body_at;
+    uint64_t held;             /* of Worker.held */
 
     Text out;                  /* what the guest wrote, head included, as far as it is not sent */
     size_t out_at, out_seen;
@@ -116,6 +117,8 @@ void invocation_away(Invocation *);  /* it runs on without the loop: what it has
 void invocation_wake(Invocation *);  /* what it waited for may be there */
 void invocation_gone(Invocation *, bool cut); /* its HTTP request is */
 void invocation_stop(Invocation *, Stop);     /* it ends now, or as soon as its thread notices */
+/* Has so many bytes more of an asynchronous call count until it ends.  False: too much is kept. */
+bool invocation_hold(Invocation *, size_t bytes);
 void invocation_own_head(Invocation *);       /* its texts stay when the request goes */
 
 /* Answers it without a guest, or instead of one: a short text with the call's id.  An answer that has begun is

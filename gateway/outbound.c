@@ -126,6 +126,17 @@ static char *with_trace(const Invocation *i, const void *input, size_t len, size
 
 static Outbound *outbound_of(const Place *p) { return p->function->worker->outbound; }
 
+/* Whether its function may have one more open. */
+static bool has_share(const Place *p)
+{
+    uint32_t open = 0;
+    runner_pin(p->user->runner);
+    for (const Waiter *w = outbound_of(p)->waiters; w; w = w->next)
+        open += w->invocation->function == p->function;
+    runner_unpin(p->user->runner);
+    return open < TUNE_OUTBOUND_SHARE;
+}
+
 static bool note(Place *p, int64_t id)
 {
     Waiter *w = malloc(sizeof *w);
@@ -144,6 +155,7 @@ static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t na
     Place *p = env;
     const fnvm_task_backend *b = &outbound_of(p)->backend;
     size_t total = len;
+    if (!has_share(p)) return FNVM_SERVICE_LIMIT;
     char *traced = with_trace(p->user, input, len, &total);
     const int64_t id = b->start(b->env, caller, name, name_len, traced ? traced : input, total);
     free(traced);

@@ -25,6 +25,7 @@ struct Worker {
     Invocation *live;         /* a list of all that have not ended */
     Invocation *kept;
     size_t nlive, nkept;
+    uint64_t held;            /* bytes of asynchronous calls' bodies, until these have ended */
     Opened *dirty;            /* functions with instances to reset */
     Opened *waiting;          /* functions with requests that wait for a place */
     Timer retry, grace;
