@@ -143,13 +143,12 @@ static Head request(const HttpField *fields, size_t n)
 static const char *find(const Text *t, const char *name) /* a variable's value, or NULL */
 {
     const char *found = NULL;
-    for (const char *at = t->at; at < t->at + t->len;) {
-        const char *value = at + strlen(at) + 1;
-        if (strcmp(at, name) == 0) {
-            assert_null(found); /* only once */
-            found = value;
-        }
-        at = value + strlen(value) + 1;
+    const size_t len = strlen(name);
+    for (const char *at = t->at; at < t->at + t->len; at += strlen(at) + 1) {
+        assert_non_null(strchr(at, '='));
+        if (strncmp(at, name, len) != 0 || at[len] != '=') continue;
+        assert_null(found); /* only once */
+        found = at + len + 1;
     }
     return found;
 }
