@@ -53,7 +53,7 @@ static size_t pages_in_use(const Metrics *m)
 static void test_slots(void **state)
 {
     Metrics *m = *state;
-    uint32_t a, b, again;
+    uint32_t a, b = 0, again;
     assert_true(metrics_slot(m, "one", &a) && metrics_slot(m, "two", &b) &&
                 metrics_slot(m, "one", &again));
     assert_true(a != b && a == again);
