@@ -138,8 +138,7 @@ void arrivals_route(Invocation *i, bool async)
     http_limit_body(i->request, f->body_bytes);
     invocation_set_deadline(i, i->arrived_ns + f->timeout_ms * 1000000);
     if (async) {
-        i->phase = PHASE_COLLECTING;
-        async_collect(i);
+        async_start(i);
         return;
     }
     i->collects = f->protocol == PROTOCOL_FAASM;

@@ -11,6 +11,7 @@ void arrivals_route(Invocation *, bool async);
 /* builtin.c: paths that begin with "/_/". */
 void builtin_answer(Invocation *);
 /* async.c: reads the body, then answers 202 and has it run without the request. */
+void async_start(Invocation *);   /* a request that asks for it has arrived */
 void async_collect(Invocation *);
 /* GET of /_/calls/ID */
 void async_result(Invocation *, HttpText id);

@@ -66,6 +66,17 @@ static void begin_work(Invocation *i)
     invocation_submit(work);
 }
 
+static const char too_much[] = "too much is kept for asynchronous calls";
+
+void async_start(Invocation *i)
+{
+    i->phase = PHASE_COLLECTING;
+    /* All of it at once where that is known: many that come together would else stop one another half way. */
+    if (i->head.has_length && !invocation_hold(i, i->head.length))
+        refuse(i, OUTCOME_SHED, 503, too_much);
+    else async_collect(i);
+}
+
 void async_collect(Invocation *i)
 {
     enum { PIECE = 16384 };
@@ -79,8 +90,8 @@ void async_collect(Invocation *i)
         case HTTP_READ_SOME:
             i->body.len += n;
             i->bytes_in += n;
-            if (i->collects || invocation_hold(i, n)) break; /* the former has a place already */
-            refuse(i, OUTCOME_SHED, 503, "too much is kept for asynchronous calls");
+            if (i->collects || i->body.len <= i->held || invocation_hold(i, i->body.len - i->held)) break;
+            refuse(i, OUTCOME_SHED, 503, too_much);
             return;
         case HTTP_READ_END:
             if (i->collects) invocation_collected(i);
