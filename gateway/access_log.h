@@ -1,5 +1,6 @@
-/* The access log: a JSON object per request, on a line.  Lines are gathered and written with one write(2) per turn
- * of the loop; those that cannot be written are lost, and the log says how many. */
+/* The access log: a JSON object per request, on a line.  Lines are gathered and written with one
+ * write(2) per turn of the loop; those that cannot be written are lost, and the log says how
+ * many. */
 #ifndef FNVM_GATEWAY_ACCESS_LOG_H
 #define FNVM_GATEWAY_ACCESS_LOG_H
 

@@ -1,6 +1,6 @@
-/* Places are counted over all workers, by metrics.h; who waits for one is in a list of its function, here.  A place
- * that is left in this worker goes to whoever waits first.  That another worker has left one is found out by trying
- * now and then. */
+/* Places are counted over all workers, by metrics.h; who waits for one is in a list of its
+ * function, here.  A place that is left in this worker goes to whoever waits first.  That
+ * another worker has left one is found out by trying now and then. */
 #include "gateway/worker_state.h"
 
 static bool enter_tenant(const Opened *o)

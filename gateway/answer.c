@@ -1,5 +1,5 @@
-/* Two steps, so that nothing is copied: while bytes arrive only the empty line is looked for; when it is
- * there the header is read where it lies. */
+/* Two steps, so that nothing is copied: while bytes arrive only the empty line is looked for;
+ * when it is there the header is read where it lies. */
 #include "gateway/answer.h"
 
 #include <string.h>
@@ -80,7 +80,8 @@ static HttpText trimmed(HttpText text)
     return text;
 }
 
-/* "404", "404 Not Found": a final status, since nothing else of an answer follows an interim one. */
+/* "404", "404 Not Found": a final status, since nothing else of an answer follows an interim
+ * one. */
 static bool read_status(HttpText text, unsigned *status)
 {
     if (text.len < 3 || (text.len > 3 && text.at[3] != ' ')) return false;

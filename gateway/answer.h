@@ -1,5 +1,6 @@
-/* What a program answers on its standard output: a header, an empty line, a body (RFC 3875 section 6), or
- * the same after a status line (RFC 9112 section 4).  Lines end in LF or CR LF.  The bytes are hostile. */
+/* What a program answers on its standard output: a header, an empty line, a body (RFC 3875
+ * section 6), or the same after a status line (RFC 9112 section 4).  Lines end in LF or CR LF.
+ * The bytes are hostile. */
 #ifndef FNVM_GATEWAY_ANSWER_H
 #define FNVM_GATEWAY_ANSWER_H
 
@@ -13,13 +14,13 @@ typedef struct AnswerHead {
     HttpField fields[TUNE_ANSWER_FIELDS];
 } AnswerHead;
 
-/* Where the body begins: behind the empty line.  0: there is none yet.  *seen is how much of the bytes was
- * looked at before, 0 at first. */
+/* Where the body begins: behind the empty line.  0: there is none yet.  *seen is how much of the
+ * bytes was looked at before, 0 at first. */
 size_t answer_head_end(const char *bytes, size_t len, size_t *seen);
 
-/* Reads the `len` bytes that answer_head_end found.  `status_line`: it may begin with "HTTP/1.1 200 OK";
- * without one there must be a Content-Type, Location or Status.  NULL, or what is wrong with it, a text
- * that lives for ever.  The fields point into `bytes`. */
+/* Reads the `len` bytes that answer_head_end found.  `status_line`: it may begin with "HTTP/1.1
+ * 200 OK"; without one there must be a Content-Type, Location or Status.  NULL, or what is wrong
+ * with it, a text that lives for ever.  The fields point into `bytes`. */
 const char *answer_head_parse(const char *bytes, size_t len, bool status_line, AnswerHead *out);
 
 bool field_name_ok(HttpText);  /* a token, RFC 9110 section 5.6.2 */

@@ -1,5 +1,5 @@
-/* A request's head is looked through once: its fields are noted where they lie, and those that concern the gateway
- * (a call's id, a trace, a preference) are picked out. */
+/* A request's head is looked through once: its fields are noted where they lie, and those that
+ * concern the gateway (a call's id, a trace, a preference) are picked out. */
 #include "gateway/arrivals.h"
 
 #include <string.h>

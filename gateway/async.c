@@ -1,12 +1,13 @@
-/* Asynchronous calls.  The request is one invocation, which only reads the body and answers 202; the work is
- * another, which has a copy of what was asked and leaves its answer with the calls' results.  Its id is always a
- * new one: who knows it can read the result. */
+/* Asynchronous calls.  The request is one invocation, which only reads the body and answers 202;
+ * the work is another, which has a copy of what was asked and leaves its answer with the calls'
+ * results.  Its id is always a new one: who knows it can read the result. */
 #include <string.h>
 
 #include "gateway/arrivals.h"
 #include "gateway/worker_state.h"
 
-/* An answer may be its request's end at once, which is not to end it a second time: hence the phase. */
+/* An answer may be its request's end at once, which is not to end it a second time: hence the
+ * phase. */
 static void refuse(Invocation *i, Outcome outcome, unsigned status, const char *why)
 {
     i->phase = PHASE_ENDING;
@@ -71,7 +72,8 @@ static const char too_much[] = "too much is kept for asynchronous calls";
 void async_start(Invocation *i)
 {
     i->phase = PHASE_COLLECTING;
-    /* All of it at once where that is known: many that come together would else stop one another half way. */
+    /* All of it at once where that is known: many that come together would else stop one another
+     * half way. */
     if (i->head.has_length && !invocation_hold(i, i->head.length))
         refuse(i, OUTCOME_SHED, 503, too_much);
     else async_collect(i);

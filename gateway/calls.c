@@ -254,7 +254,8 @@ fnvm_error *calls_begin(Calls *c, const char *id)
     return error;
 }
 
-/* What a result's file begins with; then the fields, each two lengths and two texts, and the body. */
+/* What a result's file begins with; then the fields, each two lengths and two texts, and the
+ * body. */
 typedef struct ResultHead {
     char magic[8];
     uint32_t status, nfields;

@@ -38,8 +38,8 @@ fnvm_error *calls_begin(Calls *, const char *id);
  * After an error the call is lost. */
 fnvm_error *calls_finish(Calls *, const char *id, unsigned status, const HttpField *, size_t nfields,
                          const void *body, size_t len);
-/* An error where `id` is none (see call_id_ok), or a file cannot be read.  After success *out is to be
- * freed. */
+/* An error where `id` is none (see call_id_ok), or a file cannot be read.  After success *out is
+ * to be freed. */
 fnvm_error *calls_find(Calls *, const char *id, CallResult *out);
 void call_result_free(CallResult *);
 void calls_sweep(Calls *); /* now and then, by the master only: what is too old, calls of the dead */

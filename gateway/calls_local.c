@@ -1,5 +1,6 @@
-/* A task is what the caller holds of a call; it has the answer when the callee has ended.  Dropping one that has
- * not ended stops the callee.  How deep calls may nest is bounded, so a cycle ends in FNVM_SERVICE_LIMIT. */
+/* A task is what the caller holds of a call; it has the answer when the callee has ended.
+ * Dropping one that has not ended stops the callee.  How deep calls may nest is bounded, so a
+ * cycle ends in FNVM_SERVICE_LIMIT. */
 #include "gateway/calls_local.h"
 
 #include <stdlib.h>

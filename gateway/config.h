@@ -8,14 +8,13 @@
 
 /* How a function is given a request, and how it answers.
  *
- * CGI: metadata in the environment, the body on standard input; the answer on standard output: fields,
- * an empty line, a body (RFC 3875 section 6).
- * HTTP: the whole request on standard input, head included, as sent on the wire but never chunked; the
- * answer as in CGI, or beginning with a status line.  For programs that were frozen after they had read
- * their environment.
- * HANDLER: the export `fnvm_handle` is called, and uses the imports of fnvm:request.
- * FAASM: the body is the input that `__faasm_read_input` has, whole before the guest begins; the answer's
- * body is what `__faasm_write_output` was given. */
+ * CGI: metadata in the environment, the body on standard input; the answer on standard output:
+ * fields, an empty line, a body (RFC 3875 section 6). HTTP: the whole request on standard input,
+ * head included, as sent on the wire but never chunked; the answer as in CGI, or beginning with
+ * a status line.  For programs that were frozen after they had read their environment. HANDLER:
+ * the export `fnvm_handle` is called, and uses the imports of fnvm:request. FAASM: the body is
+ * the input that `__faasm_read_input` has, whole before the guest begins; the answer's body is
+ * what `__faasm_write_output` was given. */
 typedef enum Protocol { PROTOCOL_CGI, PROTOCOL_HTTP, PROTOCOL_HANDLER, PROTOCOL_FAASM } Protocol;
 
 typedef struct ConfigPair { char *name, *value; } ConfigPair;
@@ -108,8 +107,9 @@ const Route *config_route(const Config *, HttpText method, HttpText host, HttpTe
 /* Whether some route fits but for the method: then it is 405, and not 404. */
 bool config_other_method(const Config *, HttpText host, HttpText path);
 const Function *config_function(const Config *, const char *name, size_t len); /* or NULL */
-/* What is put before each key of a function with kv_prefix, malloc'd: that name and a mark that no
- * name has, so that what is kept under "a" is not among what is kept under "ab".  NULL: no memory. */
+/* What is put before each key of a function with kv_prefix, malloc'd: that name and a mark that
+ * no name has, so that what is kept under "a" is not among what is kept under "ab".  NULL: no
+ * memory. */
 char *config_keys(const Function *);
 
 #endif

@@ -1,5 +1,6 @@
-/* Orders come one at a time and are answered in order.  A new table is opened without the token and swapped in with
- * it; the one before is closed here when its last request has ended, which the loop says through an eventfd. */
+/* Orders come one at a time and are answered in order.  A new table is opened without the token
+ * and swapped in with it; the one before is closed here when its last request has ended, which
+ * the loop says through an eventfd. */
 #include "gateway/control.h"
 
 #include <errno.h>

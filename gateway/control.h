@@ -1,5 +1,5 @@
-/* The worker's side of the socket to its master: orders, and what takes its time: opening functions, closing them.
- * After the first table all of it happens on a thread of its own. */
+/* The worker's side of the socket to its master: orders, and what takes its time: opening
+ * functions, closing them. After the first table all of it happens on a thread of its own. */
 #ifndef FNVM_GATEWAY_CONTROL_H
 #define FNVM_GATEWAY_CONTROL_H
 
@@ -13,7 +13,8 @@ ControlEvent control_first(Worker *, Table **);
 void control_answer(const Worker *, uint64_t generation, const fnvm_error *);
 /* Until the master is gone, or `control_wake` says that the loop has ended. */
 void control_run(Worker *);
-/* Closes tables and functions that are not used any more, and tells the master when none is left. */
+/* Closes tables and functions that are not used any more, and tells the master when none is
+ * left. */
 void control_close_dead(Worker *);
 
 #endif

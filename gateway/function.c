@@ -1,7 +1,9 @@
-/* The library's pool has the stores; what belongs to a store besides (Place) is found by its address.  A pool
- * makes a store within fnvm_pool_take: `fresh` is what was made for it meanwhile.
+/* The library's pool has the stores; what belongs to a store besides (Place) is found by its
+ * address.  A pool makes a store within fnvm_pool_take: `fresh` is what was made for it
+ * meanwhile.
  *
- * Used instances are not reset at once: the answer goes out first, and they are reset while the client reads. */
+ * Used instances are not reset at once: the answer goes out first, and they are reset while the
+ * client reads. */
 #include "gateway/function.h"
 
 #include <errno.h>
@@ -347,7 +349,8 @@ static bool same_library(const ManifestLibrary *a, const ManifestLibrary *b)
     return true;
 }
 
-/* A library whose file has changed is the same: the loader knows it by its name while it is loaded. */
+/* A library whose file has changed is the same: the loader knows it by its name while it is
+ * loaded. */
 static bool same_natives(const Function *a, const Function *b)
 {
     if (a->nnative != b->nnative) return false;

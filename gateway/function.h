@@ -1,6 +1,6 @@
-/* A version of a function, opened in a worker: its engine under its policy, its image, and instances that
- * are kept ready.  Opening and closing take their time and happen on the control thread; all else with
- * the loop's token. */
+/* A version of a function, opened in a worker: its engine under its policy, its image, and
+ * instances that are kept ready.  Opening and closing take their time and happen on the control
+ * thread; all else with the loop's token. */
 #ifndef FNVM_GATEWAY_FUNCTION_H
 #define FNVM_GATEWAY_FUNCTION_H
 
@@ -86,8 +86,8 @@ void shared_config_drop(SharedConfig *);   /* the last one frees it */
 fnvm_error *place_define(Place *, fnvm_linker *);
 /* What one invocation needs of it, and gives up afterwards. */
 fnvm_error *place_prepare(Place *, Invocation *);
-/* PROTOCOL_FAASM: the guest has ended, with this.  Stores what it has left to be stored, so it wants the
- * token lent out. */
+/* PROTOCOL_FAASM: the guest has ended, with this.  Stores what it has left to be stored, so it
+ * wants the token lent out. */
 void place_ended(Place *, const fnvm_error *);
 void place_clear(Place *);
 

@@ -1,6 +1,7 @@
-/* One pass over the fields for each form.  Names of fields that would become the same variable as another's, or
- * that a shell or a library would read as something else, have none: `X_Forwarded_For` is not X-Forwarded-For, and
- * `Proxy` is not the proxy of programs that look at HTTP_PROXY (httpoxy). */
+/* One pass over the fields for each form.  Names of fields that would become the same variable
+ * as another's, or that a shell or a library would read as something else, have none:
+ * `X_Forwarded_For` is not X-Forwarded-For, and `Proxy` is not the proxy of programs that look
+ * at HTTP_PROXY (httpoxy). */
 #include "gateway/head.h"
 
 #include <arpa/inet.h>

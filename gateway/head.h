@@ -19,7 +19,8 @@ typedef struct Head {          /* the texts are somebody else's, and stay while 
     const char *call_id, *traceparent;
 } Head;
 
-/* Copies all texts and fields to memory that stays: false where there is none, and then they are empty. */
+/* Copies all texts and fields to memory that stays: false where there is none, and then they are
+ * empty. */
 bool head_own(Head *, Text *copies, Text *fields);
 void head_set_peer(Head *, const struct sockaddr_storage *);
 /* What of a target is behind so many bytes of the decoded path; with the query. */

@@ -271,7 +271,8 @@ static enum MHD_Result fail_body(HttpRequest *req, unsigned status)
     return MHD_NO;
 }
 
-/* What comes of its body is of no use to anybody: the rest of it gets one wait, not one for every piece. */
+/* What comes of its body is of no use to anybody: the rest of it gets one wait, not one for
+ * every piece. */
 static bool is_refused(const HttpRequest *req) { return req->discarding && req->status >= 400; }
 
 static enum MHD_Result more_body(HttpRequest *req, const char *data, size_t *size)
@@ -500,8 +501,8 @@ static fnvm_error *start(Http *http, int listener)
     const HttpLimits *limits = &http->limits;
     http->listener = fcntl(listener, F_DUPFD_CLOEXEC, 0); /* libmicrohttpd closes it */
     if (http->listener < 0) return fnvm_error_new(FNVM_E_IO, "the listening socket: %m");
-    /* The head, its cookies once more, the list of its fields, the answer's head.  It is cleared for every
-     * request, so it had better be small. */
+    /* The head, its cookies once more, the list of its fields, the answer's head.  It is cleared
+     * for every request, so it had better be small. */
     size_t pool = limits->head_bytes + limits->head_bytes / 2 + SPARE_POOL;
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, access_handler, http,

@@ -30,13 +30,14 @@ typedef struct HttpText { const char *at; size_t len; } HttpText; /* no NUL at t
 typedef struct HttpHandlers {
     void *env;
     void (*arrived)(void *env, HttpRequest *);
-    /* There is more of the body to read, or its end was reached, or http_write can take bytes again: only
-     * after http_read or http_write said so. */
+    /* There is more of the body to read, or its end was reached, or http_write can take bytes
+     * again: only after http_read or http_write said so. */
     void (*ready)(void *env, HttpRequest *);
-    /* The last word about a request: its answer was sent (or `cut`: the connection ended before).  Nothing
-     * of it may be touched afterwards.  It may come at any time, also while an answer is being written: the
-     * client went away, or asked with HEAD and has all it gets.  Of a client that waits it is noticed when
-     * its connection is reset; one that only shut down its sending side still gets its answer. */
+    /* The last word about a request: its answer was sent (or `cut`: the connection ended
+     * before).  Nothing of it may be touched afterwards.  It may come at any time, also while an
+     * answer is being written: the client went away, or asked with HEAD and has all it gets.  Of
+     * a client that waits it is noticed when its connection is reset; one that only shut down
+     * its sending side still gets its answer. */
     void (*gone)(void *env, HttpRequest *, bool cut);
 } HttpHandlers;
 
@@ -59,10 +60,10 @@ int http_timeout_ms(Http *);       /* at most so long until http_run is to be ca
 void http_run(Http *);             /* never blocks */
 /* From any thread: makes http_fd() readable once. */
 void http_wake(Http *);
-/* No connection is accepted any more (they are refused once whoever else has the listener has closed it, too),
- * and every answer from now on says `Connection: close`.
- * Connections that idle are kept until they ask once more or their time is up: nobody's request is
- * lost.  Ends when http_connections() is 0. */
+/* No connection is accepted any more (they are refused once whoever else has the listener has
+ * closed it, too), and every answer from now on says `Connection: close`. Connections that idle
+ * are kept until they ask once more or their time is up: nobody's request is lost.  Ends when
+ * http_connections() is 0. */
 void http_drain(Http *);
 size_t http_connections(const Http *);
 
@@ -79,8 +80,9 @@ bool http_field(const HttpRequest *, size_t i, HttpText *name, HttpText *value);
 HttpText http_find(const HttpRequest *, const char *name); /* the first; at == NULL: none */
 const struct sockaddr_storage *http_peer(const HttpRequest *);
 bool http_body_length(const HttpRequest *, uint64_t *); /* false: chunked, not known before its end */
-/* All of the body has arrived, whether or not it was read.  Nothing of an answer is sent before: http_write takes what
- * fits the buffer, and then no more until the body was read, or the answer was ended. */
+/* All of the body has arrived, whether or not it was read.  Nothing of an answer is sent before:
+ * http_write takes what fits the buffer, and then no more until the body was read, or the answer
+ * was ended. */
 bool http_body_arrived(const HttpRequest *);
 void http_limit_body(HttpRequest *, uint64_t bytes);    /* in `arrived` only; 413 if it is known to be longer */
 
@@ -104,10 +106,11 @@ HttpRead http_read(HttpRequest *, void *out, size_t size, size_t *n);
  * are empty ones. */
 typedef struct HttpField { HttpText name, value; } HttpField;
 
-/* All at once; the bytes are copied.  Length, date and connection fields are added.  False: a field
- * was not well-formed, they have more than 8 KiB, `status` is not of 200 to 599, or it was
- * answered; nothing was sent then.  What is left of the request's body is dropped; if that is much,
- * or of a request that was refused (400 or above) takes longer than body_ms, the connection ends. */
+/* All at once; the bytes are copied.  Length, date and connection fields are added.  False: a
+ * field was not well-formed, they have more than 8 KiB, `status` is not of 200 to 599, or it was
+ * answered; nothing was sent then.  What is left of the request's body is dropped; if that is
+ * much, or of a request that was refused (400 or above) takes longer than body_ms, the
+ * connection ends. */
 bool http_answer(HttpRequest *, unsigned status, const HttpField *, size_t nfields, const void *body,
                  size_t len);
 /* In pieces: `length` UINT64_MAX if it is not known.  The body can still be read.  An answer that

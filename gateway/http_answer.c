@@ -58,8 +58,8 @@ bool http_queue(HttpRequest *req)
     HttpConn *c = req->conn;
     struct MHD_Response *response = req->response;
     req->response = NULL;
-    /* Where chunks end is read generously by libmicrohttpd: what it takes for the next request might not
-     * be one to a proxy. */
+    /* Where chunks end is read generously by libmicrohttpd: what it takes for the next request
+     * might not be one to a proxy. */
     if (c->http->draining || req->chunked) MHD_add_response_header(response, "Connection", "close");
     req->queued = true;
     http_wait(c, WAITING_BODY);

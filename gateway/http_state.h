@@ -43,8 +43,8 @@ struct HttpRequest {
     HttpConn *conn;
     HttpRequest *next;            /* in Http.kept */
     void *env;
-    /* Where the answer is: `response` is made and not yet given to libmicrohttpd, which takes it only
-     * when the whole request was read (`complete`). */
+    /* Where the answer is: `response` is made and not yet given to libmicrohttpd, which takes it
+     * only when the whole request was read (`complete`). */
     struct MHD_Response *response;
     unsigned status;
     bool begun;                   /* libmicrohttpd has called for it once: its head is complete */

@@ -208,8 +208,8 @@ static fnvm_error *take_paths(Order *o)
     return error;
 }
 
-/* What is installed already stays, and is not run: so one that is revoked is in nobody's way.  Any other would have
- * to be approved, which it cannot be. */
+/* What is installed already stays, and is not run: so one that is revoked is in nobody's way.
+ * Any other would have to be approved, which it cannot be. */
 static fnvm_error *keep_revoked(Order *o, const char *version)
 {
     DepotFunction found;

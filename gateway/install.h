@@ -6,8 +6,8 @@
 
 /* Verifies, approves, compiles and freezes what is not installed yet; afterwards every function
  * has a version, an image and, if it has one, the file of its policy, and all paths are
- * absolute.  One that is revoked since it was installed is marked so.  What verifying and freezing have to say goes to standard error.  Stops at the first
- * that fails. */
+ * absolute.  One that is revoked since it was installed is marked so.  What verifying and
+ * freezing have to say goes to standard error.  Stops at the first that fails. */
 fnvm_error *install_functions(ServeGateway *);
 
 #endif

@@ -1,8 +1,9 @@
-/* The states of an invocation, and what ends one.  Whatever the reason, a guest that was started ends in
- * conclude(): its instance is given back, its callees are dropped, its answer is sent or replaced.
+/* The states of an invocation, and what ends one.  Whatever the reason, a guest that was started
+ * ends in conclude(): its instance is given back, its callees are dropped, its answer is sent or
+ * replaced.
  *
- * Structures are kept and used again with their buffers.  Nobody can read what a buffer had: each is written
- * before it is read, up to its length. */
+ * Structures are kept and used again with their buffers.  Nobody can read what a buffer had:
+ * each is written before it is read, up to its length. */
 #include "gateway/invocation.h"
 
 #include <stdio.h>

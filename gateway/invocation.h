@@ -1,8 +1,8 @@
-/* One request in one function, from its arrival to the last byte of its answer.  Everything here wants the
- * loop's token.
+/* One request in one function, from its arrival to the last byte of its answer.  Everything here
+ * wants the loop's token.
  *
- * Two lives that end separately: the guest's (PHASE_ENDED), and that of whoever asked (`request` for HTTP).  When both
- * have ended the invocation is counted, logged and kept for another. */
+ * Two lives that end separately: the guest's (PHASE_ENDED), and that of whoever asked (`request`
+ * for HTTP).  When both have ended the invocation is counted, logged and kept for another. */
 #ifndef FNVM_GATEWAY_INVOCATION_H
 #define FNVM_GATEWAY_INVOCATION_H
 
@@ -103,8 +103,8 @@ Invocation *invocation_new(Worker *);
 void invocation_free(Invocation *); /* one that is kept */
 /* It is of this function from now on; the table and the function are held. */
 void invocation_bind(Invocation *, Table *, uint32_t function);
-/* One without a request: of a call, or asynchronous.  Head and body are copied; its deadline is that of its
- * function, and never after `most_ns`. */
+/* One without a request: of a call, or asynchronous.  Head and body are copied; its deadline is
+ * that of its function, and never after `most_ns`. */
 Invocation *invocation_detached(Worker *, Table *, uint32_t function, const Head *, const void *body,
                                 size_t len, Asker, uint64_t most_ns);
 /* Admits it, queues it, or answers 429 or 503. */
@@ -121,8 +121,8 @@ void invocation_stop(Invocation *, Stop);     /* it ends now, or as soon as its 
 bool invocation_hold(Invocation *, size_t bytes);
 void invocation_own_head(Invocation *);       /* its texts stay when the request goes */
 
-/* Answers it without a guest, or instead of one: a short text with the call's id.  An answer that has begun is
- * broken off.  invocation_end is to follow. */
+/* Answers it without a guest, or instead of one: a short text with the call's id.  An answer
+ * that has begun is broken off.  invocation_end is to follow. */
 void invocation_refuse(Invocation *, Outcome, unsigned status, const char *why);
 /* With fields of its own; the call's id is added. */
 void invocation_answer(Invocation *, unsigned status, const HttpField *, size_t nfields, const void *body,

@@ -1,12 +1,15 @@
-/* Leader and follower.  Each thread has one word, `hold`: whether it holds the token, lends it to the guest
- * that it runs, or has lost it.  Lending and taking back are one atomic operation each and no system call; the
- * follower takes a lent token by the same.  A thread that has lost the token waits for it under the mutex like
- * any other.  The follower ticks while guests run and sleeps while none do.
+/* Leader and follower.  Each thread has one word, `hold`: whether it holds the token, lends it
+ * to the guest that it runs, or has lost it.  Lending and taking back are one atomic operation
+ * each and no system call; the follower takes a lent token by the same.  A thread that has lost
+ * the token waits for it under the mutex like any other.  The follower ticks while guests run
+ * and sleeps while none do.
  *
- * Roles change under the mutex, which is a leaf: nothing is called with it.  There is always a leader.  Where no
- * thread is left to follow, the leader runs no guests: they stay queued until one of the threads comes back.
+ * Roles change under the mutex, which is a leaf: nothing is called with it.  There is always a
+ * leader.  Where no thread is left to follow, the leader runs no guests: they stay queued until
+ * one of the threads comes back.
  *
- * A thread whose guest has lost the loop gets less of the processor than the loop, and ends with its guest. */
+ * A thread whose guest has lost the loop gets less of the processor than the loop, and ends with
+ * its guest. */
 #include "gateway/loop.h"
 
 #include <linux/futex.h>
@@ -288,7 +291,8 @@ static bool take_over(Loop *l, Runner *r, Runner *leader, uint64_t run)
 
 static bool lends(uint64_t hold) { return (hold & HOLD_MASK) == HOLD_LENT; }
 
-/* Until the time is up (NULL: for ever) or it is woken; not at all if something has happened since `before`. */
+/* Until the time is up (NULL: for ever) or it is woken; not at all if something has happened
+ * since `before`. */
 static void sleep_a_while(Loop *l, uint32_t how, uint64_t before, const struct timespec *most)
 {
     atomic_store(&l->sleep, how);
@@ -349,8 +353,9 @@ static void wait_for_events(Loop *l, bool at_all)
     l->polling = false;
 }
 
-/* Comes with the token, and leaves with it: when the loop stops, or another leads.  Who takes the lead over looks at
- * the connections first: however many long guests are ready, others come in between. */
+/* Comes with the token, and leaves with it: when the loop stops, or another leads.  Who takes
+ * the lead over looks at the connections first: however many long guests are ready, others come
+ * in between. */
 static void lead(Loop *l, Runner *r)
 {
     for (;;) {
@@ -364,7 +369,8 @@ static void lead(Loop *l, Runner *r)
     }
 }
 
-/* What a thread does that leads no more, before it gives the token: so that the leader, once woken, finds it. */
+/* What a thread does that leads no more, before it gives the token: so that the leader, once
+ * woken, finds it. */
 static void retire(Loop *l, Runner *r)
 {
     pthread_mutex_lock(&l->mutex);

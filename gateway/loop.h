@@ -1,11 +1,12 @@
 /* The event loop of a worker, and the threads that run guests.
  *
- * The token.  Whoever holds it may touch what belongs to the loop: connections, requests, timers, pools,
- * tables.  Everything in the gateway's worker is called with it, unless it says otherwise.  One thread
- * leads: it holds the token, but while it waits for events.  Jobs (guests) run on the leader's thread between two
- * turns.  Around the guest's own code the leader only lends the token out: runner_enter and runner_leave;
- * another thread, the follower, looks on, and when the guest is too long in there takes token and lead
- * over.  The guest does not notice.  Its thread waits for the token when it needs it again. */
+ * The token.  Whoever holds it may touch what belongs to the loop: connections, requests,
+ * timers, pools, tables.  Everything in the gateway's worker is called with it, unless it says
+ * otherwise.  One thread leads: it holds the token, but while it waits for events.  Jobs
+ * (guests) run on the leader's thread between two turns.  Around the guest's own code the leader
+ * only lends the token out: runner_enter and runner_leave; another thread, the follower, looks
+ * on, and when the guest is too long in there takes token and lead over.  The guest does not
+ * notice.  Its thread waits for the token when it needs it again. */
 #ifndef FNVM_GATEWAY_LOOP_H
 #define FNVM_GATEWAY_LOOP_H
 
@@ -32,7 +33,8 @@ typedef struct LoopUser {    /* all but wake are called with the token */
 } LoopUser;
 
 fnvm_error *loop_new(const LoopUser *, Loop **out);
-/* The calling thread leads first.  Returns after loop_stop, when no other thread of the loop is left. */
+/* The calling thread leads first.  Returns after loop_stop, when no other thread of the loop is
+ * left. */
 void loop_run(Loop *);
 void loop_free(Loop *);      /* not while it runs */
 void loop_stop(Loop *);      /* no job may be running or queued */
@@ -53,8 +55,8 @@ void loop_give(Loop *);              /* and lets the leader look at what has cha
 void runner_enter(Runner *, bool long_one);
 /* True: the loop goes on elsewhere. */
 bool runner_leave(Runner *);
-/* Within host functions, between runner_enter and runner_leave: takes hold of the token again for a moment.
- * Not nested; nothing that waits in between. */
+/* Within host functions, between runner_enter and runner_leave: takes hold of the token again
+ * for a moment. Not nested; nothing that waits in between. */
 void runner_pin(Runner *);
 void runner_unpin(Runner *);
 

@@ -107,9 +107,9 @@ void metrics_json_function(const Metrics *, uint32_t slot, char **text, size_t *
  * *from; *from is then the next one.  A line that is still being written while later ones are
  * complete is left out. */
 void metrics_logs(const Metrics *, uint32_t slot, uint64_t *from, char **text, size_t *len);
-/* Lines and errors as text for people, in the order of their times: "2026-01-31T12:00:00.123Z CALLID text", with control
- * characters escaped; of an error "error: " is before the text, and what else there is of it on lines that
- * are indented. */
+/* Lines and errors as text for people, in the order of their times: "2026-01-31T12:00:00.123Z
+ * CALLID text", with control characters escaped; of an error "error: " is before the text, and
+ * what else there is of it on lines that are indented. */
 typedef struct MetricsPlace { uint64_t lines, errors; } MetricsPlace; /* zero: from the oldest on */
 void metrics_log_text(const Metrics *, uint32_t slot, MetricsPlace *from, char **text, size_t *len);
 

@@ -1,5 +1,5 @@
-/* A function's last lines of log and errors for a terminal.  Their text is the guest's, so nothing in it
- * may drive one. */
+/* A function's last lines of log and errors for a terminal.  Their text is the guest's, so
+ * nothing in it may drive one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -100,7 +100,8 @@ static bool held_by_others(const Metrics *m, unsigned worker, size_t place, uint
     for (unsigned i = 0; i < METRICS_WORKERS; i++) {
         const Held *h = &m->parts[i].held[place];
         if (i == worker || !holds(m, i)) continue;
-        /* In this order: then `held` has all that ended, and what begun counts beyond that shows. */
+        /* In this order: then `held` has all that ended, and what begun counts beyond that
+         * shows. */
         const uint32_t ended = atomic_load_explicit(&h->ended, memory_order_acquire);
         *sum += atomic_load_explicit(&h->held, memory_order_acquire);
         if (atomic_load_explicit(&h->begun, memory_order_relaxed) != ended) return false;

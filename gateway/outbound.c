@@ -1,6 +1,6 @@
-/* Who waits for what is noted when a request is begun, with the token; so the thread that does the requests can
- * wake them whenever one ends, also in the moment before the guest is left waiting.  The token is never asked for
- * within the backend below, which has a lock of its own. */
+/* Who waits for what is noted when a request is begun, with the token; so the thread that does
+ * the requests can wake them whenever one ends, also in the moment before the guest is left
+ * waiting.  The token is never asked for within the backend below, which has a lock of its own. */
 #include "gateway/outbound.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* fnvm:http for the functions of a worker: http_outbound.h, with guests that wait without a thread and the trace
- * of their request passed on. */
+/* fnvm:http for the functions of a worker: http_outbound.h, with guests that wait without a
+ * thread and the trace of their request passed on. */
 #ifndef FNVM_GATEWAY_OUTBOUND_H
 #define FNVM_GATEWAY_OUTBOUND_H
 

@@ -1,6 +1,7 @@
-/* What a guest writes gathers in one buffer: the header to begin with, and as much of the body as fits.  A
- * guest that ends before it is full is answered with one call, and its length is known.  Else, or when the guest
- * waits or has run on without the loop, the answer begins, and the buffer is what the connection has not taken. */
+/* What a guest writes gathers in one buffer: the header to begin with, and as much of the body
+ * as fits.  A guest that ends before it is full is answered with one call, and its length is
+ * known.  Else, or when the guest waits or has run on without the loop, the answer begins, and
+ * the buffer is what the connection has not taken. */
 #include <string.h>
 
 #include "gateway/answer.h"
@@ -13,8 +14,9 @@ static bool head_known(const Invocation *i)
     return i->head_end != 0 || protocol(i) == PROTOCOL_HANDLER || protocol(i) == PROTOCOL_FAASM;
 }
 
-/* An answer to a request that has not arrived as a whole cannot be sent yet.  Its guest might read the rest only
- * when it has written, so its answer waits here, however long (up to `answer`). */
+/* An answer to a request that has not arrived as a whole cannot be sent yet.  Its guest might
+ * read the rest only when it has written, so its answer waits here, however long (up to
+ * `answer`). */
 static bool may_send(const Invocation *i)
 {
     return i->asker == ASKED_BY_HTTP && i->request && http_body_arrived(i->request);
@@ -90,8 +92,8 @@ static void push(Invocation *i)
     i->out_at = 0;
 }
 
-/* False: the header is no header, which is said when the guest has ended.  `whole`: it has, so that the length of
- * an answer to HEAD is known. */
+/* False: the header is no header, which is said when the guest has ended.  `whole`: it has, so
+ * that the length of an answer to HEAD is known. */
 static bool begin(Invocation *i, bool whole)
 {
     AnswerHead head;

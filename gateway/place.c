@@ -1,6 +1,6 @@
-/* What an instance is given: WASI over streams, the host interfaces, and the functions behind them.  These come
- * from the guest's thread, which has lent the token out: each takes hold of it first (pin), and nothing in
- * between waits. */
+/* What an instance is given: WASI over streams, the host interfaces, and the functions behind
+ * them.  These come from the guest's thread, which has lent the token out: each takes hold of it
+ * first (pin), and nothing in between waits. */
 #include <stdlib.h>
 #include <string.h>
 

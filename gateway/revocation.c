@@ -1,6 +1,6 @@
-/* While a change is written, some milliseconds, what was decided before it holds: the loop does not wait for another
- * process.  One that died in the midst is found out by how long it takes; then the depot is waited for, and
- * recovers. */
+/* While a change is written, some milliseconds, what was decided before it holds: the loop does
+ * not wait for another process.  One that died in the midst is found out by how long it takes;
+ * then the depot is waited for, and recovers. */
 #include "gateway/revocation.h"
 
 #include <sodium.h>

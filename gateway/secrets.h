@@ -1,5 +1,5 @@
-/* Secrets of a function: files that were read when it was opened.  They lie in locked memory that no core dump
- * has, read-only, and are zeroed when the function is closed. */
+/* Secrets of a function: files that were read when it was opened.  They lie in locked memory
+ * that no core dump has, read-only, and are zeroed when the function is closed. */
 #ifndef FNVM_GATEWAY_SECRETS_H
 #define FNVM_GATEWAY_SECRETS_H
 

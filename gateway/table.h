@@ -1,5 +1,5 @@
-/* What a worker serves at a time: a configuration with its functions open.  Made by the control thread, swapped
- * in with the token; the one before stays until its last request has ended. */
+/* What a worker serves at a time: a configuration with its functions open.  Made by the control
+ * thread, swapped in with the token; the one before stays until its last request has ended. */
 #ifndef FNVM_GATEWAY_TABLE_H
 #define FNVM_GATEWAY_TABLE_H
 

@@ -1,4 +1,5 @@
-/* Bytes that grow.  What was to be added after an allocation failed is left out, and `failed` says so. */
+/* Bytes that grow.  What was to be added after an allocation failed is left out, and `failed`
+ * says so. */
 #ifndef FNVM_GATEWAY_TEXT_H
 #define FNVM_GATEWAY_TEXT_H
 

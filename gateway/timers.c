@@ -1,4 +1,5 @@
-/* A binary heap.  Most timers are deadlines that are set in order and cleared early: both are a step or two. */
+/* A binary heap.  Most timers are deadlines that are set in order and cleared early: both are a
+ * step or two. */
 #include "gateway/timers.h"
 
 #include <stdlib.h>

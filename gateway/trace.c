@@ -1,4 +1,5 @@
-/* Identifiers come from a generator of 128 bits of state (xoroshiro128+), seeded once per worker. */
+/* Identifiers come from a generator of 128 bits of state (xoroshiro128+), seeded once per
+ * worker. */
 #include "gateway/trace.h"
 
 #include <string.h>

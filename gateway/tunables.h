@@ -3,27 +3,31 @@
 #define FNVM_GATEWAY_TUNABLES_H
 
 enum {
-    /* A guest that the follower sees at two looks in a row has its loop taken away: others wait 1 to 4 ms for
-     * it.  Handing over costs some 20 us, so what is shorter stays inline.  A look costs up to 40 us on a virtual
-     * machine, so those at nothing are fewer. */
+    /* A guest that the follower sees at two looks in a row has its loop taken away: others wait
+     * 1 to 4 ms for it.  Handing over costs some 20 us, so what is shorter stays inline.  A look
+     * costs up to 40 us on a virtual machine, so those at nothing are fewer. */
     TUNE_TICK_NS = 1000000,
     TUNE_FIRST_TICK_NS = 3000000,
-    /* Runs of a function that took so long, after which it is expected to: then the loop goes on at once. */
+    /* Runs of a function that took so long, after which it is expected to: then the loop goes on
+     * at once. */
     TUNE_LONG_RUNS = 2,
     TUNE_LONG_RUNS_MOST = 4,
-    /* What is added to `nice` for a guest that takes long: beside it the loop gets three quarters of a processor, so that
-     * others are answered within milliseconds however many compute. */
+    /* What is added to `nice` for a guest that takes long: beside it the loop gets three
+     * quarters of a processor, so that others are answered within milliseconds however many
+     * compute. */
     TUNE_SLOW_NICE = 5,
-    /* Ticks without anything to watch after which the follower sleeps until it is woken: waking it is a
-     * system call that a busy loop never makes. */
+    /* Ticks without anything to watch after which the follower sleeps until it is woken: waking
+     * it is a system call that a busy loop never makes. */
     TUNE_IDLE_TICKS = 20,
     /* Guests run so long between two looks at the connections, if many are ready. */
     TUNE_TURN_NS = 1000000,
-    /* Threads of a worker, the loop's and the follower included: guests that take long at the same time.  Others
-     * wait until one has ended.  Far more than processors, since a guest may sit in a system call. */
+    /* Threads of a worker, the loop's and the follower included: guests that take long at the
+     * same time.  Others wait until one has ended.  Far more than processors, since a guest may
+     * sit in a system call. */
     TUNE_THREADS = 256,
     TUNE_THREAD_STACK = 1 << 20, /* what is not touched is only addresses */
-    /* An answer that fits is sent at once and with its length; what is longer goes out as it is written. */
+    /* An answer that fits is sent at once and with its length; what is longer goes out as it is
+     * written. */
     TUNE_ANSWER_FIRST = 4096,     /* a new invocation's buffer */
     TUNE_ANSWER_BYTES = 32768,    /* what it grows to; an answer's header has to fit in it */
     TUNE_ANSWER_FIELDS = 100,
@@ -36,8 +40,8 @@ enum {
     TUNE_LOG_BATCH = 1 << 16,     /* of access log lines that wait for the end of the turn */
     TUNE_CALL_DEPTH = 16,         /* functions that call functions: bounds cycles, too */
     TUNE_CALLS_OPEN = 256,        /* calls of one invocation that have not been dropped */
-    /* Requests to other servers that one function has open in a worker, of the 256 of all: a server that is slow holds
-     * up those who ask it, and nobody else. */
+    /* Requests to other servers that one function has open in a worker, of the 256 of all: a
+     * server that is slow holds up those who ask it, and nobody else. */
     TUNE_OUTBOUND_SHARE = 64,
     /* Results of asynchronous calls, over all workers. */
     TUNE_CALLS_KEEP_MS = 3600000, /* an hour to fetch them */

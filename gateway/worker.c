@@ -1,5 +1,6 @@
-/* Puts the worker together: the first table, the server, the loop, the control thread; and takes it apart again in the
- * other order.  A turn of the loop is: the server's events, timers, instances to be reset. */
+/* Puts the worker together: the first table, the server, the loop, the control thread; and takes
+ * it apart again in the other order.  A turn of the loop is: the server's events, timers,
+ * instances to be reset. */
 #include "gateway/worker.h"
 
 #include <errno.h>
@@ -170,7 +171,8 @@ void worker_drain(Worker *w)
 
 /* ---- Beginning ---- */
 
-/* The master decides when a worker ends: what a terminal sends to all of them is not for the workers. */
+/* The master decides when a worker ends: what a terminal sends to all of them is not for the
+ * workers. */
 static void set_signals(void)
 {
     signal(SIGINT, SIG_IGN);
@@ -195,7 +197,8 @@ static void find_port(Worker *w, const Config *config)
     w->server.port = text_of(w->port);
 }
 
-/* Results of asynchronous calls: the directory is shared by all workers, and made by whoever is first. */
+/* Results of asynchronous calls: the directory is shared by all workers, and made by whoever is
+ * first. */
 static fnvm_error *open_calls(Worker *w, const Config *config)
 {
     static const CallsLimits limits = {.keep_ms = TUNE_CALLS_KEEP_MS,

@@ -1,10 +1,11 @@
-/* A worker: a process that answers requests.  It is forked by the master, which has one thread and no
- * engine; it ends when it is told to, or when the master is gone.
+/* A worker: a process that answers requests.  It is forked by the master, which has one thread
+ * and no engine; it ends when it is told to, or when the master is gone.
  *
- * The event loop runs on one thread at a time.  So do guests, between two turns of the loop: most end
- * before the next turn.  When one does not end within a few milliseconds, another thread takes the loop over, and
- * the guest's own thread goes on with it and comes back for other work when it has ended (loop.h).  A guest that
- * waits (for its body, a client that reads slowly, a call, a timer) is suspended and has no thread. */
+ * The event loop runs on one thread at a time.  So do guests, between two turns of the loop:
+ * most end before the next turn.  When one does not end within a few milliseconds, another
+ * thread takes the loop over, and the guest's own thread goes on with it and comes back for
+ * other work when it has ended (loop.h).  A guest that waits (for its body, a client that reads
+ * slowly, a call, a timer) is suspended and has no thread. */
 #ifndef FNVM_GATEWAY_WORKER_H
 #define FNVM_GATEWAY_WORKER_H
 

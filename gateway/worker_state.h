@@ -1,5 +1,5 @@
-/* What a worker has; for the worker's own files.  All of it wants the loop's token, but for what is the control
- * thread's. */
+/* What a worker has; for the worker's own files.  All of it wants the loop's token, but for what
+ * is the control thread's. */
 #ifndef FNVM_GATEWAY_WORKER_STATE_H
 #define FNVM_GATEWAY_WORKER_STATE_H
 

@@ -55,9 +55,9 @@ fnvm_error *depot_lock_standing(Depot *d)
     return fnvm_error_new(FNVM_E_IO, "the depot `%s` does not stop changing", d->dir);
 }
 
-/* A mapping that can only be read may be made writable if its file was opened for that.  So the page that
- * is watched is mapped anew, by a descriptor that cannot be written; if the file is another by then, its
- * generation is, too. */
+/* A mapping that can only be read may be made writable if its file was opened for that.  So the
+ * page that is watched is mapped anew, by a descriptor that cannot be written; if the file is
+ * another by then, its generation is, too. */
 fnvm_error *depot_give_up(Depot *d)
 {
     int fd = openat(d->fd, "standing", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -105,8 +105,8 @@ typedef struct Verdict {      /* entries are d->standing's: with the mutex held 
     char reason[200];             /* if it is refused */
 } Verdict;
 
-/* Where signatures are required, whoever can write the standing file is not believed: what it says was
- * signed is verified for what has been measured. */
+/* Where signatures are required, whoever can write the standing file is not believed: what it
+ * says was signed is verified for what has been measured. */
 static bool is_signed_for(const StandingEntry *e, const uint8_t *measurement)
 {
     Approval a = {.is_signed = true};
@@ -163,8 +163,8 @@ static void judge_entries(const Depot *d, const Subject *s, const StandingEntry 
                  "it is approved, but not signed by a key that is trusted");
 }
 
-/* False: it is no file of an installed version, so its measurement decides, and is not given.  Modules
- * that must be signed are always measured, since the signature is of that. */
+/* False: it is no file of an installed version, so its measurement decides, and is not given.
+ * Modules that must be signed are always measured, since the signature is of that. */
 static bool judge(const Depot *d, const Subject *s, const Measurement *measurement, Verdict *v)
 {
     *v = (Verdict){.entry = NULL};
