@@ -77,7 +77,6 @@ HttpText http_query(const HttpRequest *);  /* without the `?`; as it was sent */
 HttpText http_host(const HttpRequest *);   /* without a port, in lower case; "" in HTTP/1.0 without one */
 /* The header's fields in order; false after the last.  Several of the same name are several. */
 bool http_field(const HttpRequest *, size_t i, HttpText *name, HttpText *value);
-HttpText http_find(const HttpRequest *, const char *name); /* the first; at == NULL: none */
 const struct sockaddr_storage *http_peer(const HttpRequest *);
 bool http_body_length(const HttpRequest *, uint64_t *); /* false: chunked, not known before its end */
 /* All of the body has arrived, whether or not it was read.  Nothing of an answer is sent before:

@@ -22,17 +22,6 @@ bool http_field(const HttpRequest *req, size_t i, HttpText *name, HttpText *valu
     return true;
 }
 
-HttpText http_find(const HttpRequest *req, const char *name)
-{
-    size_t len = strlen(name);
-    for (uint32_t i = 0; i < req->nfields; i++) {
-        const HeadField *f = &req->fields[i];
-        if (f->name_len == len && strncasecmp(f->name, name, len) == 0)
-            return (HttpText){f->value, f->value_len};
-    }
-    return (HttpText){0};
-}
-
 /* libmicrohttpd keeps as many bytes as the address has. */
 const struct sockaddr_storage *http_peer(const HttpRequest *req)
 {

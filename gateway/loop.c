@@ -60,7 +60,6 @@ struct Loop {
     LoopJob *first, **last;
     LoopJob *running; /* by the leader */
     uint64_t now;
-    uint32_t away;
     int slow_nice;
     Runner runners[TUNE_THREADS]; /* the first is who called loop_run */
 };
@@ -149,7 +148,6 @@ bool runner_leave(Runner *r)
     if (take_back(r)) return false;
     token_take(r->loop);
     r->lost = true;
-    r->loop->away--;
     return true;
 }
 
@@ -200,7 +198,6 @@ static LoopJob *take_job(Loop *l)
 }
 
 uint64_t loop_now(const Loop *l) { return l->now; }
-uint32_t loop_away(const Loop *l) { return l->away; }
 
 uint64_t loop_clock(Loop *l)
 {
@@ -281,7 +278,6 @@ static bool take_over(Loop *l, Runner *r, Runner *leader, uint64_t run)
         leader->slowed = setpriority(PRIO_PROCESS, (id_t)leader->tid, l->slow_nice) == 0;
         atomic_store(&l->follower, NULL);
         atomic_store(&l->hurry, false);
-        l->away++;
         loop_clock(l);
         l->user.away(l->user.env, l->running);
         return true;

@@ -43,7 +43,6 @@ uint64_t loop_now(const Loop *);     /* of CLOCK_MONOTONIC, as of this turn or t
 uint64_t loop_clock(Loop *);         /* looks at the clock */
 void loop_add(Loop *, LoopJob *);    /* will be run; nothing happens if it is queued already */
 void loop_remove(Loop *, LoopJob *); /* will not, if it is queued */
-uint32_t loop_away(const Loop *);    /* guests that run without the token now */
 
 /* For threads that are none of the loop's: the control thread. */
 void loop_take(Loop *);

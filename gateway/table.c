@@ -27,7 +27,8 @@ static fnvm_error *open_kv(Worker *w, const Config *config)
     if (w->kv) return NULL;
     if (config->kv) return kv_redis_open(config->kv, &w->kv);
     if (!config->state || snprintf(path, sizeof path, "%s/kv", config->state) >= (int)sizeof path)
-        return NULL;
+        return fnvm_error_new(FNVM_E_USAGE, "there is no directory for keys and values, or its name is "
+                              "too long: `state`");
     return fnvm_kv_open(path, &w->kv);
 }
 

@@ -183,11 +183,10 @@ static void set_signals(void)
     signal(SIGUSR2, SIG_IGN);
 }
 
-static void find_port(Worker *w, const Config *config)
+static void find_port(Worker *w)
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
-    (void)config;
     w->server.port = (HttpText){"", 0};
     if (getsockname(w->start.listener, (struct sockaddr *)&address, &size) != 0) return;
     Head head;
@@ -222,7 +221,7 @@ static fnvm_error *open_worker(Worker *w)
                            .away = leave_job,
                            .wake = wake};
     const HttpHandlers handlers = arrivals_handlers(w);
-    find_port(w, config);
+    find_port(w);
     w->retry.fire = retry_fires;
     w->grace.fire = grace_fires;
     fnvm_error *error =

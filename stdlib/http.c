@@ -218,20 +218,13 @@ static fnvm_error *field(fnvm_caller *caller, void *env, fnvm_slot *slots)
 static fnvm_error *await(fnvm_caller *caller, void *env, fnvm_slot *slots)
 {
     ServiceCall call = service_enter(caller, env);
-    Tasks *tasks = &call.services->requests;
-    Task *task = tasks_find(tasks, slots[0].i32);
-    if (!task) return service_answer(slots, FNVM_SERVICE_INVALID);
-    int status;
-    fnvm_error *error = tasks_await(&call, tasks, task, (int64_t)slots[1].i64, &status);
-    return error ? error : service_answer(slots, status);
+    return tasks_await_slots(&call, &call.services->requests, slots);
 }
 
 static fnvm_error *await_all(fnvm_caller *caller, void *env, fnvm_slot *slots)
 {
     ServiceCall call = service_enter(caller, env);
-    int status;
-    fnvm_error *error = tasks_await_all(&call, &call.services->requests, slots, &status);
-    return error ? error : service_answer(slots, status);
+    return tasks_await_all_slots(&call, &call.services->requests, slots);
 }
 
 static fnvm_error *drop(fnvm_caller *caller, void *env, fnvm_slot *slots)

@@ -175,7 +175,9 @@ Task *tasks_find(Tasks *, uint32_t handle); /* NULL: no such task */
  * FNVM_SERVICE_TIMEOUT. An error is to be returned as it is; the call is made again later where
  * it is FNVM_E_SUSPENDED. */
 fnvm_error *tasks_await(ServiceCall *, Tasks *, Task *, int64_t timeout_ms, int *status);
-fnvm_error *tasks_await_all(ServiceCall *, Tasks *, const fnvm_slot *slots, int *status);
+/* The functions `await` and `await_all` of both modules. */
+fnvm_error *tasks_await_slots(ServiceCall *, Tasks *, fnvm_slot *slots);
+fnvm_error *tasks_await_all_slots(ServiceCall *, Tasks *, fnvm_slot *slots);
 /* The task if it has ended well; else *status says why not. */
 Task *tasks_answer(Tasks *, uint32_t handle, int *status);
 int tasks_drop(Tasks *, uint32_t handle);

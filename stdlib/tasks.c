@@ -104,7 +104,7 @@ fnvm_error *tasks_await(ServiceCall *call, Tasks *tasks, Task *task, int64_t tim
 
 /* slots: address of handles, how many, timeout in milliseconds (i64), address of as many
  * statuses. */
-fnvm_error *tasks_await_all(ServiceCall *call, Tasks *tasks, const fnvm_slot *slots, int *status)
+static fnvm_error *await_all(ServiceCall *call, Tasks *tasks, const fnvm_slot *slots, int *status)
 {
     const uint32_t n = slots[1].i32;
     const int64_t timeout_ms = (int64_t)slots[2].i64;
@@ -139,6 +139,22 @@ fnvm_error *tasks_await_all(ServiceCall *call, Tasks *tasks, const fnvm_slot *sl
     }
     if (!error && n) memcpy(statuses_at, statuses, n * sizeof *statuses);
     return error;
+}
+
+fnvm_error *tasks_await_all_slots(ServiceCall *call, Tasks *tasks, fnvm_slot *slots)
+{
+    int status;
+    fnvm_error *error = await_all(call, tasks, slots, &status);
+    return error ? error : service_answer(slots, status);
+}
+
+fnvm_error *tasks_await_slots(ServiceCall *call, Tasks *tasks, fnvm_slot *slots)
+{
+    Task *task = tasks_find(tasks, slots[0].i32);
+    if (!task) return service_answer(slots, FNVM_SERVICE_INVALID);
+    int status;
+    fnvm_error *error = tasks_await(call, tasks, task, (int64_t)slots[1].i64, &status);
+    return error ? error : service_answer(slots, status);
 }
 
 Task *tasks_answer(Tasks *tasks, uint32_t handle, int *status)
