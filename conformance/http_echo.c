@@ -271,6 +271,11 @@ int main(int argc, char **argv)
                          .idle_ms = argc > rest ? 60000 : 2000};
     HttpHandlers handlers = {NULL, arrived, ready, gone};
     struct sigaction action = {.sa_handler = on_signal};
+    sigset_t ours, usual; /* which come only while it waits, so that none is waited past */
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &ours, &usual);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
     signal(SIGPIPE, SIG_DFL); /* nothing may depend on it */
@@ -290,7 +295,7 @@ int main(int argc, char **argv)
         if (draining && http_connections(http) == 0) break;
         int due = work_due(), timeout = http_timeout_ms(http);
         if (due >= 0 && (timeout < 0 || due < timeout)) timeout = due;
-        epoll_wait(outer, &event, 1, timeout);
+        epoll_pwait(outer, &event, 1, timeout, &usual);
     }
     http_free(http);
     close(outer);
