@@ -3,12 +3,13 @@
  *
  *   worker_drive TABLE.yaml...
  *
- * It serves the first table and prints the port.  Then it reads commands, one per line, and prints a line for each:
+ * It prints the port and serves the first table.  Then it reads commands, one per line.  What it says of each, and of
+ * the first table, ends with a line that is `.`:
  *   serve        the next table: "ok", or "failed: " and why
  *   drained      waits until nothing of an older table is left: "drained"
  *   drain        tells the worker to end and waits for that: "ended STATUS"
- *   numbers      the metrics as JSON, on one line
- *   logs NAME    a function's lines of log, likewise
+ *   work NAME    how many of a function's requests are at work and how many wait: "2 at work, 0 wait"
+ *   logs NAME    a function's lines of log, as JSON
  *   hang         closes the socket to the worker, as if the master had died: "ended STATUS"
  * The access log goes to the file named by ACCESS_LOG. */
 #include <arpa/inet.h>
@@ -148,12 +149,21 @@ static void print_logs(const char *name)
     free(text);
 }
 
-static void print_numbers(void)
+static int number(const char *json, const char *key)
 {
-    char *text;
+    const char *at = strstr(json, key);
+    at = at ? strchr(at, ':') : NULL;
+    return at ? atoi(at + 1) : -1;
+}
+
+static void print_work(const char *name)
+{
+    uint32_t slot;
     size_t len;
-    metrics_json(metrics, &text, &len);
-    puts(text ? text : "none");
+    char *text = NULL;
+    if (metrics_find(metrics, name, strlen(name), &slot)) metrics_json_function(metrics, slot, &text, &len);
+    if (text) printf("%d at work, %d wait\n", number(text, "\"in_flight\""), number(text, "\"queued\""));
+    else puts("none");
     free(text);
 }
 
@@ -163,13 +173,14 @@ static bool obey(char *line)
     line[strcspn(line, "\n")] = 0;
     if (strcmp(line, "serve") == 0) serve();
     else if (strcmp(line, "drained") == 0) wait_drained();
-    else if (strcmp(line, "numbers") == 0) print_numbers();
+    else if (strncmp(line, "work ", 5) == 0) print_work(line + 5);
     else if (strncmp(line, "logs ", 5) == 0) print_logs(line + 5);
     else if (strcmp(line, "drain") == 0) send_order(WORKER_DRAIN, -1);
     else if (strcmp(line, "hang") == 0) close(control);
     else printf("what is `%s`?\n", line);
     const bool ends = strcmp(line, "drain") == 0 || strcmp(line, "hang") == 0;
     if (ends) wait_end();
+    puts(".");
     fflush(stdout);
     return !ends;
 }
@@ -198,6 +209,7 @@ int main(int argc, char **argv)
     control = pair[0];
     metrics_worker_born(metrics, 0, worker);
     serve();
+    puts(".");
     fflush(stdout);
     char line[256];
     while (fgets(line, sizeof line, stdin) && obey(line)) {}

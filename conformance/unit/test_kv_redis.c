@@ -16,6 +16,8 @@
 #include "gateway/kv_redis.h"
 #include "stdlib/services.h"
 
+enum { MOST_TRIES = 6000 }; /* ten milliseconds apart, for a server to start */
+
 typedef struct Server {
     char dir[32], path[64], address[96];
     pid_t pid;
@@ -48,16 +50,18 @@ static fnvm_kv *start(Server *s)
     snprintf(s->path, sizeof s->path, "%s/s", s->dir);
     snprintf(s->address, sizeof s->address, "redis+unix:%s", s->path);
     spawn(s);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < MOST_TRIES; i++) {
         fnvm_kv *kv;
         int status;
         fnvm_error *error = kv_redis_open(s->address, &kv);
         if (!error) return kv;
         assert_int_equal(fnvm_error_code(error), FNVM_E_IO);
         fnvm_error_free(error);
-        if (waitpid(s->pid, &status, WNOHANG) == s->pid) break;
+        if (waitpid(s->pid, &status, WNOHANG) == s->pid) return NULL;
         usleep(10000);
     }
+    stop(s);
+    fail_msg("%s does not answer", s->address);
     return NULL;
 }
 
@@ -204,7 +208,7 @@ static void a_server_that_goes_and_comes(void **state)
     assert_int_equal(b->set(b->env, KEY("k"), "v", 1), FNVM_SERVICE_UNAVAILABLE);
     spawn(&s);
     int status = FNVM_SERVICE_UNAVAILABLE;
-    for (int i = 0; i < 500 && status; i++, usleep(10000))
+    for (int i = 0; i < MOST_TRIES && status; i++, usleep(10000))
         status = b->set(b->env, KEY("k"), "v", 1);
     assert_int_equal(status, 0);
     end(&s, kv);

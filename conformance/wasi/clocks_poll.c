@@ -65,7 +65,7 @@ static void sleeping(void)
         uint64_t slept = now(__WASI_CLOCKID_MONOTONIC) - start;
         CHECK(events == 1 && out[0].userdata == 100 && out[0].error == 0);
         CHECK(out[0].type == __WASI_EVENTTYPE_CLOCK);
-        CHECK(slept >= timeout - MS && slept < 2000ull * MS);
+        CHECK(slept >= timeout - MS && slept < 20000ull * MS);
     }
     /* In the past, and zero: at once.  Two clocks: the first that is due, alone. */
     clock_sub(0, __WASI_CLOCKID_MONOTONIC, 1, __WASI_SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME);
