@@ -107,6 +107,21 @@ static const ResetSubject reset_subjects[] = {
      "   (call $down (i32.sub (local.get 0) (i32.const 1)) (local.get 1))))))"
      " (func $tail (export \"tail\") (param i32) (return_call $tail (local.get 0)))"
      " (func (export \"setup\") (drop (call $down (i32.const 20) (i64.const -1)))))"},
+    {"types of its own",
+     "(module (rec (type $f (func (param (ref null $f)) (result i32))) (type $other (func)))"
+     " (type $open (sub (func (param i64)))) (type $below (sub $open (func (param i64))))"
+     " (import \"env\" \"f\" (func $f (type $f))) (import \"env\" \"below\" (func $g (type $below)))"
+     " (table $t 8 funcref) (elem (table $t) (i32.const 0) func $f $g $own)"
+     " (global $kept (mut (ref null $open)) (ref.func $g))"
+     " (func $own (type $f) (i32.const 7))"
+     " (func (export \"setup\") (table.set $t (i32.const 4) (ref.func $f)))"
+     " (func (export \"call\") (param i32) (result i32)"
+     "  (call_indirect $t (type $f) (ref.null $f) (local.get 0)))"
+     " (func (export \"open\") (param i32) (call_indirect $t (type $open) (i64.const 1)"
+     "  (local.get 0)))"
+     " (func (export \"keep\") (param i32)"
+     "  (global.set $kept (ref.cast (ref $below) (table.get $t (local.get 0)))))"
+     " (func (export \"kept\") (call_ref $open (i64.const 2) (global.get $kept))))"},
     {"suspended",
      "(module (import \"host\" \"freeze\" (func $freeze (result i32))) (memory 1)"
      " (type $n (struct (field $v (mut i32)))) (global $g (mut i32) (i32.const 0)) (tag $t)"

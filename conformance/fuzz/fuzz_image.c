@@ -110,6 +110,7 @@ static fnvm_error *world_open(World *w, fnvm_engine_kind kind)
     if (!error) error = fnvm_store_new(w->engine, &w->store);
     if (!error) fnvm_store_set_fuel(w->store, FUEL);
     if (!error) error = fnvm_linker_new(w->store, &w->linker);
+    if (!error) fnvm_linker_unknown_imports_trap(w->linker, true);
     if (!error)
         error = fnvm_linker_define_func(w->linker, "host", "freeze", "-> i32", host_freeze, w);
     if (!error) error = fnvm_linker_define_func(w->linker, "host", "back", "->", host_back, w);

@@ -9,55 +9,19 @@
 #include <string.h>
 
 #include "vm/heap.h"
+#include "vm/image/hosts.h"
 #include "vm/image/objects.h"
 #include "vm/image/restore.h"
 #include "vm/image/suspended.h"
 #include "vm/image/working_set.h"
 #include "vm/tunables.h"
 
-static fnvm_error *bad(const char *what)
-{
-    return fnvm_error_new(FNVM_E_MALFORMED, "%s: it is damaged or was tampered with; take it again",
-                          what);
-}
-
 static bool within(uint64_t first, uint64_t n, uint64_t count)
 {
     return first <= count && n <= count - first;
 }
 
-static bool text_within(const Image *image, ImageText t)
-{
-    return within(t.start, t.len, image_count(image, IMAGE_STRINGS));
-}
-
 /* ---- Numbers ---- */
-
-static bool is_portable_type(uint32_t t)
-{
-    if (!type_is_ref(t)) return t <= TYPE_V128;
-    return type_heap(t) >= HEAP_ABSTRACT && type_heap(t) <= HEAP_NOEXN;
-}
-
-static fnvm_error *check_hosts(const Image *image)
-{
-    const ImageHost *hosts = image_part(image, IMAGE_HOSTS);
-    const uint32_t *types = image_part(image, IMAGE_TYPES);
-    if (image_count(image, IMAGE_HOSTS) > LIMIT_IMPORTS) return bad("it has too many host functions");
-    for (uint64_t i = 0; i < image_count(image, IMAGE_HOSTS); i++) {
-        const ImageHost *h = &hosts[i];
-        if (!text_within(image, h->module) || !text_within(image, h->name) ||
-            h->nparams > LIMIT_PARAMS || h->nresults > LIMIT_RESULTS ||
-            h->flags & ~(uint32_t)(IMAGE_HOST_USED | IMAGE_HOST_TRAPS) ||
-            !within(h->first_type, h->nparams + (uint64_t)h->nresults,
-                    image_count(image, IMAGE_TYPES)))
-            return bad("a host function of it is none");
-        for (uint32_t k = 0; k < h->nparams + h->nresults; k++)
-            if (!is_portable_type(types[h->first_type + k]))
-                return bad("a host function of it has a type that is none");
-    }
-    return NULL;
-}
 
 static bool stretches_fit(const Image *image, const ImageInstance *e)
 {
@@ -84,7 +48,7 @@ static fnvm_error *check_instance_numbers(const Image *image, const ImageInstanc
 {
     if (e->module >= image_count(image, IMAGE_MODULES) ||
         e->flags & ~(uint32_t)(IMAGE_ELEM_REFS_READY | IMAGE_LATER_LINKS | IMAGE_FAILED))
-        return bad("an instance of it is none");
+        return image_damaged("an instance of it is none");
     const Module *m = image->modules[e->module];
     if (!within(e->first_stretch, e->nstretches, image_count(image, IMAGE_STRETCHES)) ||
         !within(e->first_memory, m->nmemories - m->n_imported_memories,
@@ -93,8 +57,9 @@ static fnvm_error *check_instance_numbers(const Image *image, const ImageInstanc
                 image_count(image, IMAGE_TABLES)) ||
         !within(e->first_link, links_of(m), image_count(image, IMAGE_LINKS)) ||
         !within(e->first_func, m->n_imported_funcs, image_count(image, IMAGE_FUNCS)))
-        return bad("an instance has parts that are not there");
-    return stretches_fit(image, e) ? NULL : bad("pages of an instance lie where they cannot");
+        return image_damaged("an instance has parts that are not there");
+    return stretches_fit(image, e) ? NULL
+                                   : image_damaged("pages of an instance lie where they cannot");
 }
 
 static fnvm_error *check_numbers(const Image *image)
@@ -104,24 +69,25 @@ static fnvm_error *check_numbers(const Image *image)
     const ImageInstance *instances = image_part(image, IMAGE_INSTANCES);
     if (n == 0 || n > LIMIT_IMPORTS || h->main == 0 || h->main > n || h->call.owner > n ||
         h->call.caller > n || h->call.wake > FNVM_WAKE_REPEAT || h->counts_fuel > 1 || h->unused ||
-        !text_within(image, h->start))
-        return bad("its head says what cannot be");
-    fnvm_error *error = check_hosts(image);
+        !image_has_text(image, h->start))
+        return image_damaged("its head says what cannot be");
+    fnvm_error *error = hosts_check(image);
     for (uint64_t i = 0; i < n && !error; i++)
         error = check_instance_numbers(image, &instances[i]);
     const ImageProvider *p = image_part(image, IMAGE_PROVIDERS);
     for (uint64_t i = 0; i < image_count(image, IMAGE_PROVIDERS) && !error; i++)
-        if (!text_within(image, p[i].name) || p[i].instance == 0 || p[i].instance > n)
-            error = bad("a name of it stands for no instance");
+        if (!image_has_text(image, p[i].name) || p[i].instance == 0 || p[i].instance > n)
+            error = image_damaged("a name of it stands for no instance");
     const ImageRun *w = image_part(image, IMAGE_WRITTEN);
     for (uint64_t i = 0; i < image_count(image, IMAGE_WRITTEN) && !error; i++)
         if (w[i].instance == 0 || w[i].instance > n || w[i].at % IMAGE_PAGE ||
             !within(w[i].at, (uint64_t)w[i].count * IMAGE_PAGE,
                     instances[w[i].instance - 1].region_size))
-            error = bad("its list of pages has some that are not there");
+            error = image_damaged("its list of pages has some that are not there");
     const char *draws = image_part(image, IMAGE_DRAWS);
     const uint64_t ndraws = image_count(image, IMAGE_DRAWS);
-    if (!error && ndraws && draws[ndraws - 1]) error = bad("its list of draws has no end");
+    if (!error && ndraws && draws[ndraws - 1])
+        error = image_damaged("its list of draws has no end");
     if (!error) error = working_set_check(&image->file);
     return error;
 }
@@ -188,7 +154,7 @@ static fnvm_error *map_instance(Image *image, Store *s, uint32_t id)
     inst->elem_refs_ready = (e->flags & IMAGE_ELEM_REFS_READY) != 0;
     inst->failed = (e->flags & IMAGE_FAILED) != 0;
     if (!context_fits(inst, region_stack_size(&image->limits)) || !states_fit(image, inst, e))
-        return bad("sizes or flags of an instance are not what its module has");
+        return image_damaged("sizes or flags of an instance are not what its module has");
     return NULL;
 }
 
@@ -230,13 +196,14 @@ static fnvm_error *link_instance(const Image *image, Store *s, Instance *inst)
         if (import->kind == FNVM_EXTERN_FUNC) {
             x.of[0] = funcs[import->index];
             if (!x.of[0] && e->flags & IMAGE_LATER_LINKS) continue;
-            if (!func_exists(s, x.of[0])) return bad("an import is linked to no function");
+            if (!func_exists(s, x.of[0]))
+                return image_damaged("an import is linked to no function");
         } else {
             const ImageLink l = links[link];
             fnvm_externkind kind = (fnvm_externkind)import->kind;
             if (l.instance == 0 || l.instance >= inst->id ||
                 !owns(s->instances[l.instance]->module, kind, l.index))
-                return bad("an import is linked to nothing");
+                return image_damaged("an import is linked to nothing");
             x = restore_link(image, s, e, link++, kind);
         }
         error = import_check(s, m, import, x);
@@ -264,13 +231,13 @@ static fnvm_error *check_values(Store *s, const Instance *inst)
     for (uint32_t i = m->n_imported_globals; i < m->nglobals; i++)
         if (!value_fits(s, inst, m->globals[i].type.type,
                         &inst->globals[2 * (size_t)(i - m->n_imported_globals)]))
-            return bad("a global has a value that its type does not");
+            return image_damaged("a global has a value that its type does not");
     for (uint32_t i = m->n_imported_tables; i < m->ntables; i++) {
         const TableRef *t = &inst->tables[i];
         for (uint64_t k = 0; k < t->state->size; k++) {
             const Slot element = {.i64 = t->elems[k]};
             if (!value_fits(s, inst, m->tables[i].type.elem, &element))
-                return bad("a table has an element that its type does not");
+                return image_damaged("a table has an element that its type does not");
         }
     }
     return NULL;
@@ -284,7 +251,7 @@ static fnvm_error *check_call(const Image *image, Store *s)
     const Instance *owner = call->owner ? s->instances[call->owner] : NULL;
     StackRef *refs = NULL;
     uint32_t nrefs = 0;
-    if (n > UINT32_MAX || (!owner && n)) return bad("it has frames of no call");
+    if (n > UINT32_MAX || (!owner && n)) return image_damaged("it has frames of no call");
     fnvm_error *error = owner ? stack_check(s, call, frames, (uint32_t)n) : NULL;
     if (!error && owner) error = stack_refs(s, call, frames, (uint32_t)n, &refs, &nrefs);
     if (!error) error = objects_check(s, owner, refs, nrefs, image_part(image, IMAGE_OBJECTS),
@@ -314,7 +281,7 @@ fnvm_error *image_check(Image *image)
     fnvm_error *error = check_numbers(image);
     if (!error) error = fnvm_store_new(image->engine, &s);
     if (!error) error = fnvm_linker_new(s, &l);
-    if (!error) error = restore_hosts(image, l, true);
+    if (!error) error = hosts_restore(image, l, true);
     if (!error) error = check_contents(image, s);
     fnvm_linker_free(l);
     fnvm_store_free(s);

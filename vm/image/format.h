@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum {
-    IMAGE_FORMAT = 1,
+    IMAGE_FORMAT = 2,
     IMAGE_PAGE = 4096,
     IMAGE_CHUNK = 1 << 20,    /* bytes of pages that are hashed together */
     IMAGE_HASH_BYTES = 32     /* BLAKE2b */
@@ -62,12 +62,16 @@ typedef struct ImageMemory { uint64_t size; } ImageMemory;   /* bytes; also in t
 typedef struct ImageTable { uint64_t size; } ImageTable;     /* elements; also in the context */
 typedef struct ImageLink { uint32_t instance, index; } ImageLink; /* in the owner's index space */
 
-/* A function of the host, by what restoring must provide.  Function references count on the order. */
+/* A function of the host, by what restoring must provide.  Function references count on the order.
+ * Its type is plain, that is parameters and results and nothing else; or one of a module's own, with
+ * a recursion group or supertypes, and then there are no numbers but those of module and type. */
 typedef struct ImageHost {
     ImageText module, name;   /* as the linker defines it */
-    uint32_t first_type;      /* its parameters, then its results, in the part TYPES */
+    uint32_t first_type;      /* of a plain type: parameters, then results, in the part TYPES */
     uint32_t nparams, nresults;
     uint32_t flags;           /* IMAGE_HOST_* */
+    uint32_t type_module;     /* plus 1: the type is one of this module; 0: it is plain */
+    uint32_t type_index;      /* among the module's types */
 } ImageHost;
 enum {
     IMAGE_HOST_USED = 1,      /* some instance imports it: it must be there */

@@ -16,6 +16,7 @@
 #include "jit/code_file.h"
 #include "jit/return_points.h"
 #include "loader/source.h"
+#include "vm/image/hosts.h"
 #include "vm/image/image.h"
 #include "vm/image/objects.h"
 #include "vm/image/pages.h"
@@ -30,105 +31,12 @@ typedef struct Freezer {
     StackCapture stack;
     ObjectsFrozen objects;
     uint64_t next_root;       /* in objects.roots: those before were patched */
-    LinkerName *names;        /* of host functions; module NULL: it has none */
     Module **modules; uint32_t nmodules;
     ImageModule *entries;     /* of the modules */
     fnvm_error *error;        /* of callbacks */
 } Freezer;
 
-/* ---- Host functions ---- */
-
-static void note_name(void *env, FuncRef ref, LinkerName name)
-{
-    Freezer *z = env;
-    z->names[funcref_func(ref)] = name;
-}
-
-static void find_names(Freezer *z)
-{
-    linker_each_func(z->f->linker, note_name, z);
-}
-
-static void mark_used(const Store *s, bool *used)
-{
-    for (uint32_t i = 1; i < s->ninstances; i++) {
-        const Instance *inst = s->instances[i];
-        for (uint32_t k = 0; k < inst->module->n_imported_funcs; k++) {
-            FuncRef ref = inst->imported_funcs[k];
-            if (ref && funcref_instance(ref) == 0) used[funcref_func(ref)] = true;
-        }
-    }
-}
-
-/* Type ids belong to this engine: only a type that is just its parameters and results, and these
- * without ids, can be named in a file. */
-static fnvm_error *is_portable(const Freezer *z, const Type *t, bool *is)
-{
-    *is = false;
-    for (uint32_t i = 0; i < t->nparams + t->nresults; i++) {
-        ValType v = i < t->nparams ? t->params[i] : t->results[i - t->nparams];
-        if (type_is_ref(v) && heap_is_defined(type_heap(v))) return NULL;
-    }
-    const TypeDef plain = {.comp = COMP_FUNC, .is_final = true, .super = TYPE_ID_NONE,
-                           .nparams = t->nparams, .nresults = t->nresults, .params = t->params,
-                           .results = t->results};
-    TypeId id;
-    fnvm_error *error = types_define(&z->store->engine->types, &plain, 1, &id);
-    *is = !error && id == t->id;
-    return error;
-}
-
-static fnvm_error *cannot_name(const HostFunc *h, uint32_t i, const char *why)
-{
-    return fnvm_error_new(FNVM_E_UNSUPPORTED, "host function %u%s%s cannot be in an image: %s", i,
-                          h->name ? ", " : "", h->name ? h->name : "", why);
-}
-
-static fnvm_error *write_host(Freezer *z, uint32_t i, bool used)
-{
-    const HostFunc *h = &z->store->host_funcs[i];
-    const Type *t = types_get(&z->store->engine->types, h->type);
-    const LinkerName *n = &z->names[i];
-    ImageHost out = {.nparams = t->nparams, .nresults = t->nresults};
-    if (used) out.flags |= IMAGE_HOST_USED;
-    if (linker_host_traps(h) || !n->module) out.flags |= IMAGE_HOST_TRAPS;
-    if (used && !n->module && !linker_host_traps(h))
-        return cannot_name(h, i, "the linker does not define it; fnvm_linker_define_func does");
-    bool portable;
-    fnvm_error *error = is_portable(z, t, &portable);
-    if (error) return error;
-    if (!portable && used) return cannot_name(h, i, "its type is one of a module's own");
-    if (!portable) { /* it keeps its number, and traps */
-        out.nparams = out.nresults = 0;
-        out.flags |= IMAGE_HOST_TRAPS;
-    }
-    uint64_t first = 0;
-    error = image_writer_part(z->w, IMAGE_TYPES, t->params, out.nparams, &first);
-    out.first_type = (uint32_t)first;
-    if (!error) error = image_writer_part(z->w, IMAGE_TYPES, t->results, out.nresults, NULL);
-    const char *name = n->module ? n->name : h->name ? h->name : "";
-    size_t len = n->module ? n->name_len : strlen(name);
-    if (!error) error = image_writer_text(z->w, n->module ? n->module : "", n->module_len,
-                                          &out.module);
-    if (!error) error = image_writer_text(z->w, name, len, &out.name);
-    if (!error) error = image_writer_part(z->w, IMAGE_HOSTS, &out, 1, NULL);
-    return error;
-}
-
-static fnvm_error *write_hosts(Freezer *z)
-{
-    const uint32_t n = z->store->nhost_funcs;
-    bool *used = calloc(n + (size_t)1, sizeof *used);
-    z->names = calloc(n + (size_t)1, sizeof *z->names);
-    fnvm_error *error = used && z->names ? NULL : error_no_memory();
-    if (!error) {
-        find_names(z);
-        mark_used(z->store, used);
-    }
-    for (uint32_t i = 0; i < n && !error; i++) error = write_host(z, i, used[i]);
-    free(used);
-    return error;
-}
+/* ---- Modules ---- */
 
 static void write_provider(void *env, const char *name, size_t len, const Instance *inst)
 {
@@ -138,8 +46,6 @@ static void write_provider(void *env, const char *name, size_t len, const Instan
     z->error = image_writer_text(z->w, name, len, &p.name);
     if (!z->error) z->error = image_writer_part(z->w, IMAGE_PROVIDERS, &p, 1, NULL);
 }
-
-/* ---- Modules ---- */
 
 /* A module that is a file as it stands there is found again by its path; what was text, came from
  * memory, or was made by the host goes into the image. */
@@ -240,7 +146,7 @@ static uint32_t module_number(const Freezer *z, const Module *m)
 }
 
 /* The main instance's module comes first, so that its files have the plain names. */
-static fnvm_error *write_modules(Freezer *z)
+static fnvm_error *number_modules(Freezer *z)
 {
     const Store *s = z->store;
     z->modules = calloc(s->ninstances, sizeof(Module *));
@@ -250,6 +156,11 @@ static fnvm_error *write_modules(Freezer *z)
     for (uint32_t i = 1; i < s->ninstances; i++)
         if (module_number(z, s->instances[i]->module) == z->nmodules)
             z->modules[z->nmodules++] = s->instances[i]->module;
+    return NULL;
+}
+
+static fnvm_error *write_modules(Freezer *z)
+{
     fnvm_error *error = NULL;
     for (uint32_t i = 0; i < z->nmodules && !error; i++) error = write_module(z, i);
     return error;
@@ -447,7 +358,8 @@ static fnvm_error *freeze(Freezer *z)
     const Instance *owner = stack->call.owner ? s->instances[stack->call.owner] : NULL;
     error = objects_freeze(s, owner, stack->refs, stack->nrefs, &z->objects);
     if (!error) error = image_writer_open(z->f->path, &z->w);
-    if (!error) error = write_hosts(z);
+    if (!error) error = number_modules(z);
+    if (!error) error = hosts_write(s, z->f->linker, z->modules, z->nmodules, z->w);
     if (!error) error = write_modules(z);
     for (uint32_t i = 1; i < s->ninstances && !error; i++)
         error = write_instance(z, s->instances[i]);
@@ -470,7 +382,6 @@ fnvm_error *store_freeze(Store *store, const Freeze *f)
     image_writer_abandon(z.w);
     stack_capture_free(&z.stack);
     objects_frozen_free(&z.objects);
-    free(z.names);
     free(z.modules);
     free(z.entries);
     return error ? fnvm_error_wrap(error, "cannot freeze to `%s`", f->path) : NULL;

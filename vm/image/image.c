@@ -40,6 +40,12 @@ void image_measure_engine(ImageHash *out)
     crypto_generichash_final(&s, out->bytes, sizeof out->bytes);
 }
 
+fnvm_error *image_damaged(const char *what)
+{
+    return fnvm_error_new(FNVM_E_MALFORMED, "%s: it is damaged or was tampered with; take it again",
+                          what);
+}
+
 static bool hash_equal(const ImageHash *a, const ImageHash *b)
 {
     return memcmp(a, b, sizeof *a) == 0;
@@ -226,12 +232,6 @@ static fnvm_error *open_module(const Opening *o, uint32_t i)
     return error;
 }
 
-static bool text_fits(const Image *image, ImageText t)
-{
-    const uint64_t size = image_count(image, IMAGE_STRINGS);
-    return t.start <= size && t.len <= size - t.start;
-}
-
 static fnvm_error *open_modules(const Opening *o)
 {
     Image *image = o->image;
@@ -240,7 +240,7 @@ static fnvm_error *open_modules(const Opening *o)
         return fnvm_error_new(FNVM_E_MALFORMED, "it has no modules, or more than instances");
     for (uint32_t i = 0; i < n; i++) {
         const ImageModule *m = module_entry(image, i);
-        if (!text_fits(image, m->path) || !text_fits(image, m->code) ||
+        if (!image_has_text(image, m->path) || !image_has_text(image, m->code) ||
             memchr((const char *)image_part(image, IMAGE_STRINGS) + m->code.start, '/', m->code.len))
             return fnvm_error_new(FNVM_E_MALFORMED, "the name of a module's file is none");
     }
@@ -284,7 +284,7 @@ static fnvm_error *check_engine(const Image *image)
 static fnvm_error *copy_start(Image *image)
 {
     const ImageText start = image->file.head->start;
-    if (!text_fits(image, start))
+    if (!image_has_text(image, start))
         return fnvm_error_new(FNVM_E_MALFORMED, "its head says what cannot be");
     const char *strings = image_part(image, IMAGE_STRINGS);
     image->start = start.len ? strndup(strings + start.start, start.len) : strdup("_start");

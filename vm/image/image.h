@@ -31,6 +31,16 @@ static inline uint64_t image_count(const Image *image, ImagePartKind kind)
     return image->file.head->parts[kind].count;
 }
 
+/* Whether a text lies among the image's. */
+static inline bool image_has_text(const Image *image, ImageText t)
+{
+    const uint64_t size = image_count(image, IMAGE_STRINGS);
+    return t.start <= size && t.len <= size - t.start;
+}
+
+/* FNVM_E_MALFORMED: `what` is wrong, and what to do. */
+fnvm_error *image_damaged(const char *what);
+
 /* For region_reset; below zero where the kernel cannot be asked. */
 int image_pagemap(Image *);
 

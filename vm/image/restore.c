@@ -13,46 +13,8 @@
 #include "vm/coredump.h"
 #include "vm/heap.h"
 #include "vm/limits.h"
+#include "vm/image/hosts.h"
 #include "vm/image/objects.h"
-#include "vm/tunables.h"
-
-/* ---- Host functions ---- */
-
-static LinkerName host_name(const Image *image, const ImageHost *h)
-{
-    const char *strings = image_part(image, IMAGE_STRINGS);
-    return (LinkerName){strings + h->module.start, strings + h->name.start, h->module.len,
-                        h->name.len};
-}
-
-static fnvm_error *host_type(Image *image, const ImageHost *h, TypeId *out)
-{
-    ValType types[LIMIT_PARAMS + LIMIT_RESULTS];
-    memcpy(types, (const uint32_t *)image_part(image, IMAGE_TYPES) + h->first_type,
-           (h->nparams + (size_t)h->nresults) * sizeof *types);
-    const TypeDef def = {.comp = COMP_FUNC, .is_final = true, .super = TYPE_ID_NONE,
-                         .nparams = h->nparams, .nresults = h->nresults, .params = types,
-                         .results = types + h->nparams};
-    return types_define(&image->engine->types, &def, 1, out);
-}
-
-/* `all_trap`: functions that do nothing stand in for them, which is enough to look at an image. */
-fnvm_error *restore_hosts(Image *image, fnvm_linker *l, bool all_trap)
-{
-    const ImageHost *hosts = image_part(image, IMAGE_HOSTS);
-    const uint32_t n = (uint32_t)image_count(image, IMAGE_HOSTS);
-    LinkerHost *want = calloc(n + (size_t)1, sizeof *want);
-    fnvm_error *error = want ? NULL : error_no_memory();
-    for (uint32_t i = 0; i < n && !error; i++) {
-        want[i].name = host_name(image, &hosts[i]);
-        want[i].must_exist = (hosts[i].flags & IMAGE_HOST_USED) != 0;
-        want[i].traps = all_trap || (hosts[i].flags & IMAGE_HOST_TRAPS) != 0;
-        error = host_type(image, &hosts[i], &want[i].type);
-    }
-    if (!error) error = linker_arrange_hosts(l, want, n);
-    free(want);
-    return error;
-}
 
 /* ---- Instances ---- */
 
@@ -163,7 +125,7 @@ fnvm_error *image_restore(Image *image, fnvm_linker *l, Instance **main)
                               limit);
     }
     fnvm_error *error = gate_image_again(&image->gate, image->engine);
-    if (!error) error = restore_hosts(image, l, false);
+    if (!error) error = hosts_restore(image, l, false);
     if (error) return error;
     s->image = fnvm_image_retain(image);
     for (uint32_t id = 1; id <= image_count(image, IMAGE_INSTANCES) && !error; id++)

@@ -4,10 +4,6 @@
 
 #include "vm/image/image.h"
 
-/* Brings the linker's host functions into the image's order.  `all_trap`: whatever they are defined
- * as, functions that trap take their places. */
-fnvm_error *restore_hosts(Image *, fnvm_linker *, bool all_trap);
-
 /* Where the region of an instance comes from. */
 RegionSource restore_source(const Image *, uint32_t id);
 
