@@ -37,8 +37,7 @@ WERROR ?= -Werror
 # No contraction of a*b+c: wasm rounds after every operation.
 FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisibility=hidden \
          -ffp-contract=off -fno-math-errno -MMD -MP -Iinclude -I.
-# The code cache knows by its build id which engine made a file.
-LIBS := -lgc -lsodium -lyaml -lsqlite3 -lffi -lpthread -lm -Wl,--build-id
+LIBS := -lgc -lsodium -lyaml -lsqlite3 -lffi -lpthread -lm
 # Of the program that serves, or loads libraries for guests; it is linked dynamically.
 FULL_LIBS := -lmicrohttpd -lcurl -lhiredis
 
@@ -106,7 +105,10 @@ GUEST_HEADERS := $(wildcard stdlib/include/fnvm/*.h)
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
 # The programs have no use for the library's second interface.
-PROGRAM_OBJ := $(filter-out $(OBJ)/vm/c_api/%,$(LIB_OBJ))
+ENGINE_OBJ := $(sort $(filter-out $(OBJ)/vm/c_api/%,$(LIB_OBJ)))
+ID_OBJ := $(OBJ)/library_id.o
+LIB_OBJ += $(ID_OBJ)
+PROGRAM_OBJ := $(ENGINE_OBJ) $(ID_OBJ)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(OBJ)/%.o)
 FULL_OBJ := $(FULL_SRC:%.c=$(OBJ)/%.o) $(GATEWAY_ASM:%.S=$(OBJ)/%.o)
 GENERATE_OBJ := $(GENERATE_SRC:%.c=$(OBJ)/%.o)
@@ -148,6 +150,16 @@ $(OBJ)/%.o: %.S
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
 $(OBJ)/gateway/page.o: gateway/page.html
+
+# Machine code on disk is used by those who have the very objects of who wrote it: jit/library_id.h.
+$(OBJ)/library_id.c: $(ENGINE_OBJ)
+	$(Q)set -e; id=$$(cd $(OBJ) && sha256sum $(ENGINE_OBJ:$(OBJ)/%=%) | sha256sum); id=$${id%% *}; \
+	    test $${#id} = 64; { echo '#include "jit/library_id.h"'; \
+	    echo "const uint8_t library_id[] = {$$(echo $$id | sed 's/../0x&,/g')};"; } > $@
+
+$(ID_OBJ): $(OBJ)/library_id.c
+	$(SAY) CC $<
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
 # The first two merge the interpreter's many dispatch jumps back into a few; the third packs its
 # registers pc and sp into a vector and out again; its registers are named, see

@@ -70,7 +70,7 @@ void cache_load(Module *m)
     if (!cache) return;
     uint8_t engine[CACHE_KEY_BYTES], key[CACHE_KEY_BYTES];
     char name[CACHE_NAME_BYTES];
-    if (!cache_measure_engine(engine)) return;
+    cache_measure_engine(engine);
     cache_measure_module(m, engine, key);
     cache_name(key, name);
     struct stat st;
@@ -113,7 +113,7 @@ void cache_save(const Module *m)
     if (size <= image.adopted) return;
     CacheHead head = {.format = CACHE_FORMAT, .image_size = size};
     memcpy(head.magic, CACHE_MAGIC, sizeof head.magic);
-    if (!cache_measure_engine(head.engine)) return;
+    cache_measure_engine(head.engine);
     cache_measure_module(m, head.engine, head.key);
     head.nfuncs = cache_measure_bodies(m, image.bytes, size, head.bodies);
     head.image_sum = sum(image.bytes, size);

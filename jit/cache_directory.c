@@ -81,10 +81,6 @@ fnvm_error *cache_open(const char *directory, bool create, CodeCache **out)
     if (!cache) return error_no_memory();
     fnvm_error *error = open_directory(directory, create, &cache->fd);
     if (!error) error = check_directory(cache->fd, directory);
-    uint8_t build[BUILD_ID_BYTES];
-    if (!error && !cache_build_id(build))
-        error = fnvm_error_new(FNVM_E_UNSUPPORTED, "no code cache without a build id; link fnvm "
-                               "with --build-id");
     if (error) {
         cache_close(cache);
         return error;
@@ -216,7 +212,7 @@ fnvm_error *cache_each(const CodeCache *cache, void (*fn)(void *env, const Cache
 {
     Listing l;
     uint8_t engine[CACHE_KEY_BYTES];
-    if (!cache_measure_engine(engine)) memset(engine, 0, sizeof engine);
+    cache_measure_engine(engine);
     if (!list_files(cache, &l)) return listing_error(&l);
     for (size_t i = 0; i < l.n; i++) {
         CacheHead head;

@@ -4,7 +4,7 @@
  *   image   blobs, exactly as they lie in the segment (jit/segment.h)
  *
  * The key measures what code of this module may depend on wherever it is: the engine to its last
- * byte (its build id), the processor's features, the configuration, where each section of the
+ * byte (jit/library_id.h), the processor's features, the configuration, where each section of the
  * module lies, and the contents of all but three kinds: code, data and custom sections.  On the
  * contents of data and custom sections no code depends.  On those of the code section each function
  * depends with its own body only, so the bodies of the functions in the image are measured too,
@@ -48,14 +48,8 @@ struct CodeCache { int fd; };        /* of the directory */
 
 /* ---- Measuring: cache_key.c ---- */
 
-/* Which build of the engine this is: the build id of the file that it was linked into, cut to this
- * size, zeros behind; false where there is none. */
-enum { BUILD_ID_BYTES = 32 };
-bool cache_build_id(uint8_t out[BUILD_ID_BYTES]);
-
-/* What the engine is, and the machine; false where the program was linked without a build id, or
- * nothing can be measured.  It comes before any other measuring. */
-bool cache_measure_engine(uint8_t out[CACHE_KEY_BYTES]);
+/* What the engine is, and the machine. */
+void cache_measure_engine(uint8_t out[CACHE_KEY_BYTES]);
 void cache_measure_module(const Module *, const uint8_t engine[CACHE_KEY_BYTES],
                           uint8_t out[CACHE_KEY_BYTES]);
 /* The functions in an image, and how many they are: 0 if they are none, or not the module's. */

@@ -1,12 +1,12 @@
 /* What compiled code depends on, as BLAKE2b of it.  Numbers are hashed as eight bytes, and before
  * each run of bytes its length, so that different inputs are different bytes. */
-#include <link.h>
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "jit/cache_file.h"
 #include "jit/compile.h"
+#include "jit/library_id.h"
 #include "verifier/policy/check.h"
 
 typedef crypto_generichash_state Measure;
@@ -34,75 +34,17 @@ static void measure_end(Measure *s, uint8_t out[CACHE_KEY_BYTES])
 
 /* ---- The engine ---- */
 
-typedef struct BuildId { const uint8_t *bytes; size_t size; } BuildId;
-
-/* The build id among the notes of one segment of a linked file. */
-static BuildId find_note(const uint8_t *at, size_t size, size_t align)
+void cache_measure_engine(uint8_t out[CACHE_KEY_BYTES])
 {
-    while (size >= sizeof(ElfW(Nhdr))) {
-        ElfW(Nhdr) note;
-        memcpy(&note, at, sizeof note);
-        size_t name = (sizeof note + note.n_namesz + align - 1) & ~(align - 1);
-        size_t all = (name + note.n_descsz + align - 1) & ~(align - 1);
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof ELF_NOTE_GNU &&
-            memcmp(at + sizeof note, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0)
-            return (BuildId){at + name, note.n_descsz};
-        if (all >= size) break;
-        at += all;
-        size -= all;
-    }
-    return (BuildId){NULL, 0};
-}
-
-/* Whether the linked file is the one that this code is in: the program, or the library. */
-static bool is_our_file(const struct dl_phdr_info *info)
-{
-    const uintptr_t here = (uintptr_t)cache_measure_engine;
-    for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        if (p->p_type == PT_LOAD && here - (info->dlpi_addr + p->p_vaddr) < p->p_memsz) return true;
-    }
-    return false;
-}
-
-static int find_build_id(struct dl_phdr_info *info, size_t size, void *env)
-{
-    (void)size;
-    BuildId *id = env;
-    if (!is_our_file(info)) return 0;
-    for (ElfW(Half) i = 0; i < info->dlpi_phnum && !id->bytes; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        if (p->p_type != PT_NOTE) continue;
-        const uint8_t *notes = (const uint8_t *)(info->dlpi_addr + p->p_vaddr);
-        *id = find_note(notes, p->p_memsz, p->p_align == 8 ? 8 : 4);
-    }
-    return 1;
-}
-
-bool cache_build_id(uint8_t out[BUILD_ID_BYTES])
-{
-    BuildId id = {NULL, 0};
-    dl_iterate_phdr(find_build_id, &id);
-    if (!id.bytes) return false;
-    memset(out, 0, BUILD_ID_BYTES);
-    memcpy(out, id.bytes, id.size < BUILD_ID_BYTES ? id.size : BUILD_ID_BYTES);
-    return true;
-}
-
-bool cache_measure_engine(uint8_t out[CACHE_KEY_BYTES])
-{
-    uint8_t build[BUILD_ID_BYTES];
-    if (!cache_build_id(build)) return false;
     Measure s;
     measure_start(&s);
     measure_bytes(&s, CACHE_MAGIC, sizeof CACHE_MAGIC);
     measure_number(&s, CACHE_FORMAT);
     measure_bytes(&s, FNVM_VERSION, sizeof FNVM_VERSION);
-    measure_bytes(&s, build, sizeof build);
+    measure_bytes(&s, library_id, LIBRARY_ID_BYTES);
     measure_number(&s, compiler_cpu_features());
     measure_number(&s, (uint64_t)sysconf(_SC_PAGESIZE)); /* code reaches the entries over pages */
     measure_end(&s, out);
-    return true;
 }
 
 /* ---- Modules ---- */

@@ -14,6 +14,7 @@
 
 #include "jit/code_file_format.h"
 #include "jit/compile.h"
+#include "jit/library_id.h"
 #include "jit/points.h"
 #include "jit/segment.h"
 #include "loader/module_index.h"
@@ -134,9 +135,8 @@ static bool parts_fit(const CodeHead *h, uint64_t size)
 
 static fnvm_error *check_engine(const CodeHead *h)
 {
-    uint8_t build[BUILD_ID_BYTES];
-    if (h->format == CODE_FORMAT && cache_build_id(build) &&
-        memcmp(h->build, build, sizeof build) == 0 && h->page == (uint32_t)sysconf(_SC_PAGESIZE))
+    if (h->format == CODE_FORMAT && memcmp(h->library, library_id, sizeof h->library) == 0 &&
+        h->page == (uint32_t)sysconf(_SC_PAGESIZE))
         return NULL;
     return fnvm_error_new(FNVM_E_INVALID, "it was made by another engine (%.*s, this is another "
                           "build or version %s)", CODE_VERSION_BYTES, h->version, FNVM_VERSION);

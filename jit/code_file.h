@@ -1,7 +1,7 @@
 /* Code segments as files: a module's machine code, and the module itself as the loader left it, for
  * processes that start from an image.
  *
- *   head     4096 bytes: what it is, what it belongs to (module, engine to its build id, processor
+ *   head     4096 bytes: what it is, what it belongs to (module, the library's build, processor
  *            features, configuration), where the parts are, hashes, signature
  *   index    the decoded module's arrays, as they are in memory: offsets only, but for type ids
  *   table    function and place of each blob, ascending by place
@@ -28,8 +28,8 @@ typedef struct CodeReturn {
     uint32_t slots;           /* as ReturnPoint.slots */
 } CodeReturn;
 
-/* Writes what the module's segment has now, and `returns`, ascending by func and pc; nothing, with success, where there is no segment or no
- * code, or the program has no build id.  *written says. */
+/* Writes what the module's segment has now, and `returns`, ascending by func and pc; nothing, with
+ * success, where there is no segment or no code.  *written says. */
 fnvm_error *code_file_write(const Module *, const ImageHash *module, const char *path,
                             const CodeReturn *returns, uint32_t nreturns, const ImageSeal *,
                             bool *written);

@@ -12,7 +12,7 @@
 #ifndef FNVM_JIT_CODE_FILE_FORMAT_H
 #define FNVM_JIT_CODE_FILE_FORMAT_H
 
-#include "jit/cache_file.h"
+#include "jit/library_id.h"
 #include "verifier/policy/check.h"
 #include "vm/image/format.h"
 
@@ -24,7 +24,7 @@ typedef struct CodeHead {
     uint32_t format;
     uint32_t page;            /* bytes: code reaches the entries over pages */
     char version[CODE_VERSION_BYTES]; /* of the engine, for people; zeros behind */
-    uint8_t build[BUILD_ID_BYTES];
+    uint8_t library[LIBRARY_ID_BYTES];
     uint64_t processor;       /* compiler_cpu_features: what the code may need */
     uint32_t features;        /* of the configuration */
     uint32_t fuel;            /* likewise: 1: it is counted */

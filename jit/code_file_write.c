@@ -9,6 +9,7 @@
 #include "jit/code_file.h"
 #include "jit/code_file_format.h"
 #include "jit/compile.h"
+#include "jit/library_id.h"
 #include "jit/segment.h"
 #include "loader/module_index.h"
 
@@ -93,7 +94,7 @@ static void hash_contents(const Part parts[PARTS], ImageHash *out)
 }
 
 /* All of the head but what set_places sets. */
-static bool describe(const Module *m, const ImageHash *module, uint32_t nblobs, CodeHead *h)
+static void describe(const Module *m, const ImageHash *module, uint32_t nblobs, CodeHead *h)
 {
     *h = (CodeHead){.format = CODE_FORMAT,
                     .page = (uint32_t)sysconf(_SC_PAGESIZE),
@@ -106,8 +107,8 @@ static bool describe(const Module *m, const ImageHash *module, uint32_t nblobs, 
                     .code_start = segment_code_start(m)};
     memcpy(h->magic, CODE_MAGIC, sizeof h->magic);
     policy_digest(m->engine->config.policy, h->policy);
+    memcpy(h->library, library_id, sizeof h->library);
     strncpy(h->version, FNVM_VERSION, sizeof h->version - 1);
-    return cache_build_id(h->build);
 }
 
 static fnvm_error *seal_head(CodeHead *h, const ImageSeal *seal)
@@ -154,7 +155,8 @@ static fnvm_error *write_functions(const Module *m, const ImageHash *module, con
                                    bool *written)
 {
     CodeHead head;
-    if (f->n == 0 || sodium_init() < 0 || !describe(m, module, f->n, &head)) return NULL;
+    if (f->n == 0 || sodium_init() < 0) return NULL;
+    describe(m, module, f->n, &head);
     uint8_t *index;
     size_t index_size;
     fnvm_error *error = module_index_write(m, &index, &index_size);

@@ -595,7 +595,7 @@ static void other_engines_and_processors_are_refused(void **state)
     uint8_t *bytes = get_file(w->file, &size);
     CodeHead *h = (CodeHead *)(void *)bytes;
     const CodeHead good = *h;
-    h->build[0] ^= 1;
+    h->library[0] ^= 1;
     sign_again(w, bytes, size);
     put_file(w->file, bytes, size);
     expect_refused(w, engine, &trust, FNVM_E_INVALID, "another engine");
