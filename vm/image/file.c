@@ -72,7 +72,7 @@ static fnvm_error *check_head(const char *name, const uint8_t *page, uint64_t si
         return fnvm_error_new(FNVM_E_INVALID, "image `%s`: made by another version of fnvm (format "
                               "%" PRIu32 ", this one reads %d); take the image again", name,
                               head->format, IMAGE_FORMAT);
-    if (!sodium_is_zero(page + sizeof *head, IMAGE_PAGE - sizeof *head))
+    if (!image_is_zero(page + sizeof *head, IMAGE_PAGE - sizeof *head))
         return damaged(name, "there is something behind its head");
     fnvm_error *error = check_sizes(name, head, size);
     return error ? error : check_parts(name, head);

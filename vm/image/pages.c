@@ -36,11 +36,6 @@ static bool add_run(Runs *r, uint64_t from, uint64_t to)
     return true;
 }
 
-static bool is_zero(const uint8_t *page)
-{
-    return page[0] == 0 && memcmp(page, page + 1, IMAGE_PAGE - 1) == 0;
-}
-
 static uint64_t page_up(uint64_t n) { return (n + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1); }
 
 typedef struct Search { const PageSource *s; Runs *runs; } Search;
@@ -58,7 +53,7 @@ static bool search_pages(void *env, uintptr_t from, uintptr_t to)
             page = s->region + (skip_to - IMAGE_PAGE);
             continue;
         }
-        if (!is_zero(page) && !add_run(search->runs, at, at + IMAGE_PAGE)) return false;
+        if (!image_is_zero(page, IMAGE_PAGE) && !add_run(search->runs, at, at + IMAGE_PAGE)) return false;
     }
     return true;
 }

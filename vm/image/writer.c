@@ -98,16 +98,11 @@ fnvm_error *image_writer_open(const char *path, ImageWriter **out)
     return NULL;
 }
 
-static bool is_zero(const uint8_t *page)
-{
-    return page[0] == 0 && memcmp(page, page + 1, IMAGE_PAGE - 1) == 0;
-}
-
 /* Bytes from `at` on in pages that are all zero, or all not. */
 static size_t run_length(const uint8_t *at, size_t left, bool zero)
 {
     size_t n = IMAGE_PAGE;
-    while (n < left && is_zero(at + n) == zero) n += IMAGE_PAGE;
+    while (n < left && image_is_zero(at + n, IMAGE_PAGE) == zero) n += IMAGE_PAGE;
     return n;
 }
 
@@ -133,7 +128,7 @@ fnvm_error *image_writer_pages(ImageWriter *w, const void *bytes, size_t size, u
     const uint8_t *at = bytes;
     fnvm_error *error = NULL;
     for (size_t left = size, n; left > 0 && !error; at += n, left -= n) {
-        bool zero = is_zero(at);
+        bool zero = image_is_zero(at, IMAGE_PAGE);
         n = run_length(at, left, zero);
         error = append_run(w, zero ? NULL : at, n);
     }
