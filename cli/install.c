@@ -10,7 +10,6 @@
 #include "cli/commands.h"
 #include "cli/depot.h"
 #include "cli/errors.h"
-#include "cli/full.h"
 #include "cli/install.h"
 #include "cli/keys.h"
 #include "verifier/approval/installed.h"
@@ -185,12 +184,9 @@ static fnvm_error *prepare(void *env, const char *module, const char *image)
     return install_prepare(o->depot, o->policy, NULL, module, image);
 }
 
-/* `argv` is that of main without its first. */
-static int install(Order *o, int argc, char **argv)
+static int install(Order *o)
 {
     int status = read_order(o);
-    /* It will run in the full program, whose compiled code is no other's. */
-    if (status < 0 && o->manifest && o->manifest->nnative) status = full_exec(argc + 1, argv - 1);
     if (status < 0) status = depot_choose(o->depot_dir, !o->update, &o->depot);
     if (status >= 0) return status;
     fnvm_error *error = print_manifest(o);
@@ -214,7 +210,7 @@ int command_install(int argc, char **argv)
                                        "--version"};
     Order o = {0};
     int status = parse(&o, &shape, argc, argv);
-    return end(&o, status < 0 ? install(&o, argc, argv) : status);
+    return end(&o, status < 0 ? install(&o) : status);
 }
 
 int command_update(int argc, char **argv)
@@ -224,7 +220,7 @@ int command_update(int argc, char **argv)
                                        "function.yaml or a module with --version"};
     Order o = {.update = true};
     int status = parse(&o, &shape, argc, argv);
-    return end(&o, status < 0 ? install(&o, argc, argv) : status);
+    return end(&o, status < 0 ? install(&o) : status);
 }
 
 /* ---- Uninstalling ---- */

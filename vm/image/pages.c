@@ -53,7 +53,8 @@ static bool search_pages(void *env, uintptr_t from, uintptr_t to)
             page = s->region + (skip_to - IMAGE_PAGE);
             continue;
         }
-        if (!image_is_zero(page, IMAGE_PAGE) && !add_run(search->runs, at, at + IMAGE_PAGE)) return false;
+        if (!image_is_zero(page, IMAGE_PAGE) && !add_run(search->runs, at, at + IMAGE_PAGE))
+            return false;
     }
     return true;
 }
