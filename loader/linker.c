@@ -143,11 +143,26 @@ fnvm_error *fnvm_linker_define(fnvm_linker *l, const char *module, size_t module
     return NULL;
 }
 
+static size_t put_text(char out[NAME_TEXT], size_t at, Text t)
+{
+    const size_t n = t.len < NAME_TEXT - 1 - at ? t.len : NAME_TEXT - 1 - at;
+    memcpy(out + at, t.at, n);
+    return at + n;
+}
+
+/* "module.name", cut to size.  Every store has that of all its host functions, so not by printf. */
+static void join_names(char out[NAME_TEXT], Text module, Text name)
+{
+    size_t at = put_text(out, 0, module);
+    at = put_text(out, at, (Text){".", 1});
+    out[put_text(out, at, name)] = '\0';
+}
+
 static fnvm_error *define_func(fnvm_linker *l, Text module, Text name, const LinkerFunc *f)
 {
     TypeId id;
     char full[NAME_TEXT];
-    snprintf(full, sizeof full, "%.*s.%.*s", (int)module.len, module.at, (int)name.len, name.at);
+    join_names(full, module, name);
     fnvm_error *error = types_parse_func(&l->store->engine->types, f->type, &id);
     if (error) return fnvm_error_wrap(error, "the type of host function %s", full);
     FuncRef ref;
@@ -747,8 +762,7 @@ static fnvm_error *find_host(fnvm_linker *l, const LinkerHost *h, UnknownImports
     if (h->must_exist && !h->traps)
         return add_missing(l, &missing->unknown, h, d ? " (there is one of another type)" : "");
     char name[NAME_TEXT];
-    snprintf(name, sizeof name, "%.*s.%.*s", (int)n->module_len, n->module, (int)n->name_len,
-             n->name);
+    join_names(name, (Text){n->module, n->module_len}, (Text){n->name, n->name_len});
     FuncRef ref;
     error = add_trapping(l->store, h->type, name, &ref);
     if (!error) *index = funcref_func(ref);
