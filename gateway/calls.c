@@ -111,7 +111,8 @@ static fnvm_error *open_numbers(Calls *c)
     if (fd < 0) return failed("open `numbers`");
     fnvm_error *error = NULL;
     void *at = MAP_FAILED;
-    if (posix_fallocate(fd, 0, sizeof *c->numbers) == 0)
+    errno = posix_fallocate(fd, 0, sizeof *c->numbers);
+    if (errno == 0)
         at = mmap(NULL, sizeof *c->numbers, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED) error = failed("map `numbers`");
     else c->numbers = at;

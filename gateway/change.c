@@ -69,7 +69,8 @@ static fnvm_error *read_directory(const char *path, ServeGateway *g)
     if (access(manifest, F_OK) != 0) {
         fnvm_error *error = serve_add_folder(g, path);
         if (error || g->nfunctions) return error;
-        return fnvm_error_new(FNVM_E_NOT_FOUND, "no folder in `%s` has a function.yaml", path);
+        return fnvm_error_new(FNVM_E_NOT_FOUND,
+                              "neither `%s` nor a folder in it has a function.yaml", path);
     }
     fnvm_error *error = serve_add_manifest(g, manifest);
     return error ? error : serve_alone(g);
@@ -84,6 +85,8 @@ static fnvm_error *read_file(const char *path, ServeGateway **g)
         if (error) return error;
         if (!manifest) return serve_load(path, g);
     }
+    if (access(path, F_OK) != 0)
+        return fnvm_error_new(FNVM_E_NOT_FOUND, "there is no file or directory `%s`", path);
     error = serve_new(g);
     if (error) return error;
     if (is_directory(path)) return read_directory(path, *g);

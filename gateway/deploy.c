@@ -2,6 +2,7 @@
  * printed. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,10 +48,14 @@ static int connect_admin(Ask *a, int *out)
         return -1;
     }
     const int number = errno;
+    struct stat st;
     if (fd >= 0) close(fd);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return error_usage(a->command, "`%s` is a directory: the socket of a gateway with this "
+                           "--state is `%s/admin`", path, path);
     const bool nobody = number == ENOENT || number == ECONNREFUSED;
     error_report(NULL, "cannot reach the gateway at `%s`: %s", path,
-                 nobody ? "nobody listens there; is it running, and with this --admin or --state?"
+                 nobody ? "nobody listens there; is it running, and is this its admin socket?"
                         : strerrordesc_np(number));
     return nobody ? STATUS_NOT_FOUND : STATUS_FAILED;
 }
@@ -120,7 +125,14 @@ static int take_folder(char *path)
     static const char manifest[] = "/function.yaml";
     struct stat st;
     const size_t len = strlen(path), n = strlen(manifest);
-    if (stat(path, &st) != 0 || S_ISDIR(st.st_mode)) return -1;
+    if (stat(path, &st) != 0) return -1;
+    if (S_ISDIR(st.st_mode)) {
+        char file[PATH_MAX + sizeof manifest];
+        snprintf(file, sizeof file, "%s%s", path, manifest);
+        if (access(file, F_OK) == 0) return -1;
+        return error_usage("deploy", "`%s` has no function.yaml, which says the function's name, "
+                           "version and module", path);
+    }
     if (len > n && strcmp(path + len - n, manifest) == 0) {
         path[len - n] = '\0';
         return -1;

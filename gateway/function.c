@@ -81,6 +81,15 @@ static const char *start_name(const Opened *o)
     return o->settings->protocol == PROTOCOL_HANDLER ? "fnvm_handle" : fnvm_image_start(o->image);
 }
 
+static fnvm_error *no_start(const Opened *o, fnvm_instance *main, const char *name)
+{
+    fnvm_extern handle;
+    const bool handler = o->settings->protocol != PROTOCOL_HANDLER &&
+                         fnvm_instance_export(main, "fnvm_handle", 11, &handle);
+    return fnvm_error_new(FNVM_E_NOT_FOUND, "it has no function `%s` among its exports%s", name,
+                          handler ? ", but `fnvm_handle`: it wants `protocol: handler`" : "");
+}
+
 static fnvm_error *find_exports(Opened *o, Place *p, fnvm_instance *main)
 {
     p->has_memory =
@@ -89,7 +98,7 @@ static fnvm_error *find_exports(Opened *o, Place *p, fnvm_instance *main)
     const char *name = start_name(o);
     if (!fnvm_instance_export(main, name, strlen(name), &p->start) ||
         p->start.kind != FNVM_EXTERN_FUNC)
-        return fnvm_error_new(FNVM_E_NOT_FOUND, "it has no function `%s` among its exports", name);
+        return no_start(o, main, name);
     fnvm_valtype result;
     const size_t nparams = fnvm_func_params(p->store, p->start, NULL, 0);
     p->nresults = fnvm_func_results(p->store, p->start, &result, 1);

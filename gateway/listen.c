@@ -24,6 +24,11 @@ static fnvm_error *listen_error(const char *address)
     if (number == EADDRINUSE)
         return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: somebody else does already",
                               address);
+    if (number == EACCES && address[0] != '/')
+        return fnvm_error_new(FNVM_E_IO,
+                              "cannot listen on %s: %s; ports below 1024 are for root, or whom a "
+                              "service manager gives the socket or CAP_NET_BIND_SERVICE",
+                              address, strerrordesc_np(number));
     return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: %s", address, strerrordesc_np(number));
 }
 

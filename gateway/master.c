@@ -96,7 +96,7 @@ static void take_signal(Master *m)
     while (read(m->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD) reap(m);
         else if (info.ssi_signo == SIGHUP) reload(m);
-        else if (m->ending) workers_kill(m); /* the second time it is meant */
+        else if (m->ending) workers_kill(m, "a second signal came");
         else begin_end(m);
     }
 }
@@ -186,8 +186,9 @@ static void close_all(Master *m)
 
 /* ---- The loop ---- */
 
-static void announce(const Master *m)
+static void announce(Master *m)
 {
+    m->announced = true;
     FILE *out = m->start.out;
     const Config *c = m->table->config;
     fprintf(out, "listening on %s\n", m->url);
@@ -244,7 +245,6 @@ static void turn(Master *m)
 
 static void run(Master *m)
 {
-    bool announced = false;
     reload(m); /* the first table */
     while (!m->ending || workers_any(m)) {
         turn(m);
@@ -252,9 +252,10 @@ static void run(Master *m)
         admin_tick(m);
         sweep_calls(m);
         if (m->ending) begin_end(m); /* whoever asked for it */
-        if (m->ending && master_now() >= m->end_ns) workers_kill(m);
+        if (m->ending && master_now() >= m->end_ns)
+            workers_kill(m, "they had not ended after the `grace` of the configuration");
         workers_spawn(m);
-        if (m->table && !announced) announce(m), announced = true;
+        if (m->table && !m->announced) announce(m);
     }
 }
 

@@ -114,6 +114,17 @@ static fnvm_error *start_making(Master *m)
 
 static void start_next(Master *m);
 
+/* For whoever reads the gateway's own log, whoever has asked.  The first table tells of itself. */
+static void log_change(const Master *m, int status, const char *said, const char *message)
+{
+    static const char *const asked[] = {[CHANGE_RELOAD] = "reload", [CHANGE_DEPLOY] = "deploy",
+                                        [CHANGE_ROLLBACK] = "rollback",
+                                        [CHANGE_REMOVE] = "remove", [CHANGE_DRAIN] = "drain"};
+    fputs(said, stderr);
+    if (status == STATUS_OK) master_say("%s", message);
+    else master_say("%s failed: %s", asked[m->now.change.kind], message);
+}
+
 /* `said` goes before the message, on lines of its own. */
 static void end_change(Master *m, int status, const char *said, const char *message)
 {
@@ -124,8 +135,8 @@ static void end_change(Master *m, int status, const char *said, const char *mess
     if (asprintf(&text, "%s%s%s\n", said, status == STATUS_OK ? "" : "Error: ", message) < 0)
         text = NULL;
     if (client) admin_answer(m, client, status, text ? text : "Error: the host is out of memory\n");
+    if (m->announced) log_change(m, status, said, message);
     else if (status != STATUS_OK && text) fputs(text, stderr);
-    else if (m->table && *said) fputs(said, stderr);
     if (status != STATUS_OK && !m->table) { /* nothing can be served */
         m->ending = true;
         m->exit_status = status;
@@ -134,7 +145,8 @@ static void end_change(Master *m, int status, const char *said, const char *mess
     start_next(m);
 }
 
-static void fail(Master *m, const char *said, fnvm_error *error)
+/* Nothing has changed, unless `said` says otherwise. */
+static void fail(Master *m, const char *said, fnvm_error *error, bool unchanged)
 {
     char *text = NULL;
     size_t len = 0;
@@ -144,6 +156,7 @@ static void fail(Master *m, const char *said, fnvm_error *error)
         fputs(joint, out);
         fputs(fnvm_error_message(e), out);
     }
+    if (out && unchanged && m->table) fputs("; what was served before is served on", out);
     const bool written = out && fclose(out) == 0;
     end_change(m, STATUS_FAILED, said, written ? text : "the host is out of memory");
     fnvm_error_free(error);
@@ -156,7 +169,7 @@ static void start_next(Master *m)
         m->now = m->queue[0];
         memmove(m->queue, m->queue + 1, --m->queued * sizeof *m->queue);
         fnvm_error *error = start_making(m);
-        if (error) fail(m, "", error);
+        if (error) fail(m, "", error, true);
     }
 }
 
@@ -249,7 +262,7 @@ bool changes_gone(Master *m, pid_t pid, int status)
     fnvm_error *error = take_table(m, status);
     close_made(m);
     if (error) {
-        fail(m, said ? said : "", error);
+        fail(m, said ? said : "", error, true);
     } else {
         if (said && *said) fputs(said, stderr);
         m->phase = PHASE_SWITCHING;
@@ -274,7 +287,8 @@ static void keep(Master *m)
     table_use(m, next);
     m->drained = m->kept.drained;
     if (error)
-        fail(m, "The new version is served, but after the next start it will not be:\n", error);
+        fail(m, "The new version is served, but after the next start it will not be:\n", error,
+             false);
     else end_change(m, STATUS_OK, "", m->kept.said);
 }
 
@@ -290,9 +304,7 @@ void changes_refused(Master *m, const char *why)
     m->phase = PHASE_IDLE;
     if (m->table) workers_serve(m, m->table); /* those that have switched over go back */
     table_free(refused);
-    fail(m, "",
-         fnvm_error_new(FNVM_E_INVALID, "%s%s", why,
-                        m->table ? "; what was served before is served on" : ""));
+    fail(m, "", fnvm_error_new(FNVM_E_INVALID, "%s", why), true);
 }
 
 void changes_tick(Master *m)

@@ -69,7 +69,9 @@ typedef struct Master {
 
     Client clients[MASTER_CLIENTS];
     uint64_t client_ids;
+    bool announced;             /* that the first table is served */
     bool ending; uint64_t end_ns; /* draining; when those that are left are killed */
+    bool killed;                /* they are, since it took too long or somebody could not wait */
     int exit_status;
 } Master;
 
@@ -103,7 +105,7 @@ void workers_readable(Master *, unsigned worker);
 /* A process has ended; false: it is none of these. */
 bool workers_gone(Master *, pid_t, int status);
 void workers_drain(Master *);
-void workers_kill(Master *);
+void workers_kill(Master *, const char *why); /* says so, once */
 bool workers_any(const Master *);
 /* When the next is to be forked; UINT64_MAX: none is missing. */
 uint64_t workers_next_ns(const Master *);

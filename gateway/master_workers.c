@@ -273,7 +273,7 @@ bool workers_gone(Master *m, pid_t pid, int status)
         char what[32], why[128];
         snprintf(what, sizeof what, "worker %u", i);
         workers_readable(m, i); /* its last words */
-        if (!m->ending || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        if (!m->killed && (!m->ending || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
             say_end(what, pid, status);
         const bool at_work = m->phase == PHASE_SWITCHING && p->serving < m->next->generation;
         forget(p);
@@ -300,8 +300,10 @@ void workers_drain(Master *m)
     }
 }
 
-void workers_kill(Master *m)
+void workers_kill(Master *m, const char *why)
 {
+    if (!m->killed && workers_any(m)) master_say("requests at work are broken off: %s", why);
+    m->killed = true;
     for (unsigned i = 0; i < m->nworkers; i++)
         if (m->workers[i].pid) kill(m->workers[i].pid, SIGKILL);
 }

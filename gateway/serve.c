@@ -29,18 +29,43 @@ static int set_workers(Serve *s, const char *text)
     return -1;
 }
 
+static int set_address(const char **to, const char *option, const char *text)
+{
+    *to = text;
+    if (serve_address_ok(text)) return -1;
+    return error_usage("serve", "%s: expected an address: 127.0.0.1:8080, [::1]:8080 or unix:PATH, "
+                       "found `%s`", option, text);
+}
+
+/* What other servers call things. */
+static int unknown_option(int found, char *text)
+{
+    static const struct {
+        const char *theirs, *ours;
+    } foreign[] = {{"--port", "--listen 127.0.0.1:PORT"}, {"-p", "--listen 127.0.0.1:PORT"},
+                   {"--addr", "--listen ADDRESS"},        {"--bind", "--listen ADDRESS"},
+                   {"--host", "--listen ADDRESS"},        {"--config", "fnvm serve FILE.yaml"},
+                   {"-c", "fnvm serve FILE.yaml"},        {"--metrics", "--status ADDRESS"}};
+    if (found == '?') text[strcspn(text, "=")] = '\0';
+    for (size_t i = 0; found == '?' && i < sizeof foreign / sizeof *foreign; i++)
+        if (strcmp(text, foreign[i].theirs) == 0)
+            return error_usage("serve", "there is no option `%s`; did you mean `%s`?", text,
+                               foreign[i].ours);
+    return error_option("serve", found, text);
+}
+
 static int set_option(Serve *s, int option, char **argv)
 {
     switch (option) {
-    case 'l': s->source.listen = optarg; return -1;
-    case 's': s->source.status = optarg; return -1;
+    case 'l': return set_address(&s->source.listen, "--listen", optarg);
+    case 's': return set_address(&s->source.status, "--status", optarg);
     case 'a': s->source.admin = optarg; return -1;
     case 'S': s->source.state = optarg; return -1;
     case 'd': s->source.depot = optarg; return -1;
     case 'w': return set_workers(s, optarg);
     case 'c': s->check = true; return -1;
     case 'h': return help_print("serve");
-    default: return error_option("serve", option, argv[optind - 1]);
+    default: return unknown_option(option, argv[optind - 1]);
     }
 }
 
@@ -69,24 +94,56 @@ static int parse(Serve *s, int argc, char **argv)
 /* ---- Serving ---- */
 
 /* What would be found when it is installed, but is quickly seen. */
+static fnvm_error *check_file(const ServeFunction *f, const char *what, const char *file)
+{
+    if (access(file, R_OK) == 0) return NULL;
+    return fnvm_error_new(FNVM_E_NOT_FOUND,
+                          "%s:%u: the function `%s`: there is no %s `%s` that can be read", f->file,
+                          f->line, f->name, what, file);
+}
+
 static fnvm_error *check_files(const Config *c)
 {
-    for (size_t i = 0; i < c->nfunctions; i++) {
+    fnvm_error *error = NULL;
+    for (size_t i = 0; i < c->nfunctions && !error; i++) {
         const ServeFunction *f = &c->source->functions[i];
-        const char *file = f->module ? f->module : f->image;
-        if (access(file, R_OK) != 0)
-            return fnvm_error_new(
-                FNVM_E_NOT_FOUND,
-                "%s:%u: the function `%s`: there is no file `%s` that can be read", f->file,
-                f->line, f->name, file);
+        const Function *made = &c->functions[i];
+        error = check_file(f, "file", f->module ? f->module : f->image);
+        for (size_t k = 0; k < made->nsecrets && !error; k++)
+            error = check_file(f, "secret", made->secrets[k].value);
+        for (size_t k = 0; k < made->nmounts && !error; k++)
+            error = check_file(f, "directory", made->mounts[k].host);
     }
-    return NULL;
+    return error;
+}
+
+/* Whether modules are some at all; their functions are verified when they are installed. */
+static fnvm_error *check_modules(const Config *c)
+{
+    fnvm_engine *engine = NULL;
+    fnvm_config config;
+    fnvm_config_default(&config);
+    config.engine = FNVM_ENGINE_INTERPRETER;
+    fnvm_error *error = fnvm_engine_new(&config, &engine);
+    for (size_t i = 0; i < c->nfunctions && !error; i++) {
+        const ServeFunction *f = &c->source->functions[i];
+        fnvm_module *module = NULL;
+        if (!f->module) continue;
+        error = fnvm_module_load(engine, f->module, &module);
+        if (error)
+            error = fnvm_error_wrap(error, "%s:%u: the function `%s`: `%s`", f->file, f->line,
+                                    f->name, f->module);
+        fnvm_module_release(module);
+    }
+    fnvm_engine_free(engine);
+    return error;
 }
 
 static int read_source(Serve *s)
 {
     fnvm_error *error = source_read(&s->source, &s->config);
     if (!error) error = check_files(s->config);
+    if (!error && s->check) error = check_modules(s->config);
     if (error) return error_report(error, "cannot serve `%s`", s->source.file);
     if (!s->check) return -1;
     printf("%s: good, with %zu function%s and %zu route%s\n", s->source.file, s->config->nfunctions,

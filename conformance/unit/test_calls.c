@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -336,14 +337,40 @@ static void test_asking_meanwhile(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* No room on the disk, or for the user: the system's word for it is in the message. */
+static void test_no_room(void **state)
+{
+    const World *w = *state;
+    char dir[80];
+    snprintf(dir, sizeof dir, "%s/full", w->dir);
+    struct rlimit usual;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, usual.rlim_max}), 0);
+    Calls *c = NULL;
+    fnvm_error *error = calls_open(dir, &roomy, &c);
+    setrlimit(RLIMIT_FSIZE, &usual);
+    signal(SIGXFSZ, handler);
+    assert_non_null(error);
+    assert_non_null(strstr(fnvm_error_message(fnvm_error_cause(error)), "File too large"));
+    fnvm_error_free(error);
+    char path[100];
+    static const char *const left[] = {"numbers", "owners", ""};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, left[i]);
+        remove(path);
+    }
+}
+
 #define WITH_CALLS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids), WITH_CALLS(test_hostile_ids), WITH_CALLS(test_result),
-        WITH_CALLS(test_damaged),   WITH_CALLS(test_limits),      WITH_CALLS(test_sweep),
-        WITH_CALLS(test_lost),      WITH_CALLS(test_fork),        WITH_CALLS(test_asking_meanwhile),
+        cmocka_unit_test(test_ids), WITH_CALLS(test_no_room), WITH_CALLS(test_hostile_ids),
+        WITH_CALLS(test_result),    WITH_CALLS(test_damaged), WITH_CALLS(test_limits),
+        WITH_CALLS(test_sweep),     WITH_CALLS(test_lost),    WITH_CALLS(test_fork),
+        WITH_CALLS(test_asking_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

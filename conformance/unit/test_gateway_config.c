@@ -208,6 +208,85 @@ static void refuses(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refused(rows[i].yaml, rows[i].expected);
 }
 
+/* What processes tell each other is no business of who misspells a key. */
+static void names_no_internal_keys(void **state)
+{
+    (void)state;
+    Config *c = NULL;
+    const char *yaml = "functions: [{module: a.wasm, qqq: 1}]\n";
+    fnvm_error *error = config_parse("g.yaml", yaml, strlen(yaml), &c);
+    assert_non_null(error);
+    assert_non_null(strstr(fnvm_error_message(error), "http, kv, start_time"));
+    assert_null(strstr(fnvm_error_message(error), "slot"));
+    assert_null(strstr(fnvm_error_message(error), "measurement"));
+    fnvm_error_free(error);
+}
+
+/* ---- The manual's defaults ---- */
+
+/* All numbers and choices that a configuration of one function comes to. */
+static size_t print_numbers(const Config *c, char *to, size_t size)
+{
+    const HttpLimits *l = &c->http;
+    const Function *f = &c->functions[0];
+    return (size_t)snprintf(
+        to, size, "%s %u %ld %s| %u %u %ld %ld %ld %ld %ld %ld| %d %s %ld %ld %ld %ld %ld %u %u %u %ld %s "
+                  "%zu %zu %zu %zu %zu",
+        c->listen, c->workers, (long)c->grace_ms, c->kv ? c->kv : "file", l->connections,
+        l->connections_per_address, (long)l->head_bytes, (long)l->body_bytes, (long)l->buffer_bytes,
+        (long)l->head_ms, (long)l->body_ms, (long)l->idle_ms, f->protocol, f->tenant,
+        (long)f->timeout_ms, (long)f->body_bytes, (long)f->answer_bytes, (long)f->log_bytes,
+        (long)f->memory_bytes, f->concurrency, f->queue, f->ready,
+        (long)c->source->functions[0].settings.start_time, f->kv_prefix ? f->kv_prefix : "none",
+        f->nsecrets, f->ncalls, f->nhttp_allow, f->nenv, c->ntenants);
+}
+
+/* A row of docs/gateway.md, as YAML that says what it calls the default; false if it is none. */
+static bool row_as_yaml(char *line, char *yaml, size_t size)
+{
+    static const char *const words[] = {"", "none", "temporary", "STATE/admin", "STATE/depot",
+                                        "the manifest's", "/NAME and below"};
+    static const char *const top[] = {"listen", "workers", "grace", "kv", "tenants", "limits"};
+    char key[64], value[64] = "";
+    if (sscanf(line, "| `%63[a-z_.]` | %63[^|]", key, value) < 1) return false;
+    for (char *end = value + strlen(value); end > value && end[-1] == ' ';) *--end = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0) return false;
+    if (strcmp(key, "functions") == 0) return false;
+    char *below = strchr(key, '.');
+    bool outer = below != NULL;
+    for (size_t i = 0; i < sizeof top / sizeof *top; i++) outer = outer || strcmp(key, top[i]) == 0;
+    if (strcmp(key, "kv") == 0 && strcmp(value, "false") == 0) outer = false;
+    if (below) *below++ = '\0';
+    const char *start = "functions: [{module: a.wasm";
+    if (below) snprintf(yaml, size, "%s: {%s: %s}\n%s}]\n", key, below, value, start);
+    else if (outer) snprintf(yaml, size, "%s: %s\n%s}]\n", key, value, start);
+    else snprintf(yaml, size, "%s, %s: %s}]\n", start, key, value);
+    return true;
+}
+
+static void the_manual_has_the_defaults(void **state)
+{
+    (void)state;
+    FILE *page = fopen("docs/gateway.md", "r");
+    if (!page) skip(); /* not started in the project's folder */
+    char line[1024], yaml[256], usual[1024], said[1024];
+    Config *c = parsed("functions: [{module: a.wasm}]\n");
+    print_numbers(c, usual, sizeof usual);
+    config_free(c);
+    unsigned rows = 0;
+    while (fgets(line, sizeof line, page)) {
+        if (!row_as_yaml(line, yaml, sizeof yaml)) continue;
+        rows++;
+        c = parsed(yaml);
+        print_numbers(c, said, sizeof said);
+        config_free(c);
+        if (strcmp(said, usual) != 0) fail_msg("docs/gateway.md: %s%s\n%s", line, said, usual);
+    }
+    fclose(page);
+    assert_true(rows >= 25);
+}
+
 /* ---- Printing ---- */
 
 static void prints_what_it_reads(void **state)
@@ -406,6 +485,8 @@ int main(void)
                                        cmocka_unit_test(gateway_overrides_the_manifest),
                                        cmocka_unit_test(takes_a_folder_of_functions),
                                        cmocka_unit_test(refuses),
+                                       cmocka_unit_test(names_no_internal_keys),
+                                       cmocka_unit_test(the_manual_has_the_defaults),
                                        cmocka_unit_test(prints_what_it_reads),
                                        cmocka_unit_test(prints_as_many_as_it_reads),
                                        cmocka_unit_test(prints_texts_as_texts),

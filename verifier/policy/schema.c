@@ -206,7 +206,8 @@ static void print_map(Json *j, const Shape *shape, const void *defaults, bool nu
     json_raw(j, "type", null ? "[\"object\", \"null\"]" : "\"object\"");
     json_next(j, "properties");
     json_open(j, '{');
-    for (const Key *key = shape->keys; key->name; key++) print_key(j, key, defaults);
+    for (const Key *key = shape->keys; key->name; key++)
+        if (!key->internal) print_key(j, key, defaults);
     json_close(j, '}');
     json_raw(j, "additionalProperties", "false");
     bool any = false;

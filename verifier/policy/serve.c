@@ -204,13 +204,13 @@ static const Key function_keys[] = {
     {"native", &manifest_native_shape, "functions of libraries that it is given", .field = IN(native),
      .count = IN(nnative), .any = IN(any_native), .fallback = "[]"},
     {"slot", &slot_shape, "its place in the metrics; workers are told, nobody else needs it",
-     .field = IN(slot)},
-    {"tenant_slot", &slot_shape, "likewise, its tenant's", .field = IN(tenant_slot)},
+     .field = IN(slot), .internal = true},
+    {"tenant_slot", &slot_shape, "likewise, its tenant's", .field = IN(tenant_slot), .internal = true},
 #define FIELD_OF(member) FIELD(ServeFunction, settings.member)
 #include "verifier/policy/serve_keys.def"
 #undef FIELD_OF
     {"measurement", &measurement_shape, "what the depot knows its module by; workers are told, nobody "
-     "else needs it", .field = IN(measurement), .fallback = "none"},
+     "else needs it", .field = IN(measurement), .internal = true},
     {.name = NULL}};
 const Shape serve_function_shape = {.kind = SHAPE_MAP, .keys = function_keys,
                                     .expected = "a map of folder or module, name and more"};

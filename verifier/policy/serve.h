@@ -80,6 +80,8 @@ typedef struct ServeGateway {
  * expected.  serve_parse is for what was printed (yamldoc_parse_printed). */
 fnvm_error *serve_parse(const char *name, const char *yaml, size_t len, ServeGateway **out);
 fnvm_error *serve_load(const char *path, ServeGateway **out);
+/* HOST:PORT, as far as one can see that without asking the system, or unix:PATH. */
+bool serve_address_ok(const char *text);
 /* Every default, and no function. */
 void serve_gateway_init(ServeGateway *);
 fnvm_error *serve_new(ServeGateway **out);

@@ -232,7 +232,7 @@ static const Shape connections_shape = {.kind = SHAPE_COUNT, .least = 1, .most =
 static const Shape per_address_shape = {.kind = SHAPE_COUNT, .most = 1000000,
                                         .expected = "a number up to 1000000"};
 
-static bool is_address(const char *text)
+bool serve_address_ok(const char *text)
 {
     if (strncmp(text, "unix:", 5) == 0) return text[5] != '\0';
     const char *colon = strrchr(text, ':');
@@ -240,7 +240,7 @@ static bool is_address(const char *text)
     return strspn(colon + 1, "0123456789") == strlen(colon + 1) && atoi(colon + 1) < 65536;
 }
 static const Shape address_shape = {.kind = SHAPE_TEXT,
-                                    .ok = is_address,
+                                    .ok = serve_address_ok,
                                     .pattern = "^(unix:.|.+:[0-9]{1,5}$)",
                                     .expected =
                                         "an address: 127.0.0.1:8080, \"[::1]:8080\" or unix:PATH"};
@@ -317,7 +317,7 @@ static const Key gateway_keys[] = {
     {"functions", &functions_shape, "what is served: a list, or a directory with a folder for each",
      .fallback = "[]"},
     {"generation", &number_shape, "counts tables; workers are told, nobody else needs it",
-     .field = AT(generation)},
+     .field = AT(generation), .internal = true},
     {.name = NULL}};
 const Shape serve_gateway_shape = {.kind = SHAPE_MAP, .keys = gateway_keys,
                                    .expected = "a gateway: a map of listen, functions and more"};

@@ -69,7 +69,11 @@ fnvm_error *shape_error(const Reading *r, const YamlNode *node, const char *expe
                          shown(node), node->text, (size_t)shown(node) < node->len ? "..." : "");
 }
 
-static const char *next_key(const void *keys, size_t i) { return ((const Key *)keys)[i].name; }
+static const char *next_key(const void *keys, size_t i)
+{
+    const Key *key = (const Key *)keys + i;
+    return key->internal ? "" : key->name;
+}
 static const char *next_word(const void *words, size_t i) { return ((const Word *)words)[i].text; }
 
 static fnvm_error *unknown_key(const Reading *r, const YamlNode *key, const Shape *shape)
@@ -78,7 +82,7 @@ static fnvm_error *unknown_key(const Reading *r, const YamlNode *key, const Shap
     size_t len = 0;
     print_path(r, ": ", path, sizeof path);
     for (const Key *k = shape->keys; k->name; k++)
-        append(known, sizeof known, &len, "%s%s", k > shape->keys ? ", " : "", k->name);
+        if (!k->internal) append(known, sizeof known, &len, "%s%s", len ? ", " : "", k->name);
     const char *close = closest_word(key->text, next_key, shape->keys);
     if (close)
         return yamldoc_error(r->yaml, key, "%sthere is no key `%.*s`; did you mean `%s`?"

@@ -41,6 +41,7 @@ typedef struct Key {           /* of a map */
     size_t line;               /* uint32_t: where the key stands */
     size_t any;                /* bool that becomes false */
     bool needed;
+    bool internal;             /* what processes tell each other: neither in messages nor in the schema */
     const char *fallback;      /* the default as YAML, or in words; NULL: what the field has */
     const char *example;       /* where the default is no value; may be NULL for numbers */
 } Key;
