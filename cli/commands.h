@@ -44,6 +44,9 @@ int module_open(fnvm_engine *, const char *file, const char *what, fnvm_module *
  * usual place below HOME; malloc'd, NULL: none.  `by_name`: one of the first two named it. */
 char *cache_directory(const char *option, bool *by_name);
 
+/* A folder's function.yaml, malloc'd; NULL: it is no folder, or has none. */
+char *folder_manifest(const char *path);
+
 /* Whether a file begins as images do; false for "-", and for what cannot be read. */
 bool file_is_image(const char *file);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -20,6 +21,18 @@ bool file_is_image(const char *file)
                     memcmp(magic, IMAGE_MAGIC, sizeof magic) == 0;
     close(fd);
     return is_image;
+}
+
+char *folder_manifest(const char *path)
+{
+    struct stat st;
+    char *file = NULL;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return NULL;
+    const char *slash = path[strlen(path) - 1] == '/' ? "" : "/";
+    if (asprintf(&file, "%s%sfunction.yaml", path, slash) < 0) return NULL;
+    if (access(file, F_OK) == 0) return file;
+    free(file);
+    return NULL;
 }
 
 static fnvm_error *stream_read(FILE *in, char **bytes, size_t *len)

@@ -22,6 +22,7 @@ typedef struct Order {         /* what is to be installed */
     Depot *depot;
     Manifest *manifest;        /* NULL: FILE is a module */
     fnvm_policy *policy;
+    char *folder;              /* the function.yaml of a FILE that is a folder, or NULL */
     char *yaml; size_t yaml_len;     /* of the policy */
     char *text; size_t text_len;     /* of the manifest, as it is installed */
     unsigned char key[KEY_SECRET_BYTES];
@@ -83,6 +84,7 @@ static int end(Order *o, int status)
     fnvm_depot_close(o->depot);
     manifest_free(o->manifest);
     fnvm_policy_release(o->policy);
+    free(o->folder);
     free(o->yaml);
     free(o->text);
     sodium_memzero(o->key, sizeof o->key);
@@ -110,8 +112,8 @@ static int settle_names(Order *o)
     if (m) o->name = m->name;
     if (m && !o->version) o->version = m->version;
     if (!o->name)
-        return error_usage(o->command, "`%s` is no manifest (.yaml), so the function needs a name: "
-                           "--name NAME", o->file);
+        return error_usage(o->command, "`%s` is no manifest (.yaml) and no folder with a function.yaml, "
+                           "so the function needs a name: --name NAME", o->file);
     if (!o->version)
         return error_usage(o->command, "which version of `%s` is it? %s--version V", o->name,
                            m ? "`version: V` in the manifest, or " : "");
@@ -162,6 +164,8 @@ static fnvm_error *print_manifest(Order *o)
 
 static int read_order(Order *o)
 {
+    o->folder = folder_manifest(o->file);
+    if (o->folder) o->file = o->folder;
     fnvm_error *error = is_yaml(o->file) ? manifest_load(o->file, &o->manifest) : NULL;
     if (error) return error_report(error, "failed to read the manifest `%s`", o->file);
     int status = settle_names(o);

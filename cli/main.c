@@ -1,4 +1,5 @@
 /* The fnvm command: picks a command by its name; without one it is `run`. */
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +53,8 @@ static const Command commands[] = {
      "  -S KEY[=VALUE],...         WASI: inherit-env, tcplisten, ...           (-S help)\n"
      "  -D KEY[=VALUE],...         debugging: coredump, compiled, gdb          (-D help)\n"
      "\n"
-     "FILE may be a manifest, function.yaml, which says the module, its policy and what it is given.\n"
+     "FILE may be a manifest, function.yaml, which says the module, its policy and what it is given,\n"
+     "or a folder that has one.\n"
      "FILE may be an image that `fnvm snapshot` wrote: it goes on from where it was frozen, with\n"
      "the arguments, variables and directories given now.  For images only:\n"
      "\n"
@@ -219,7 +221,7 @@ static const Command commands[] = {
     {"install", command_install, "install a function, so that it is approved and ready to start",
      "fnvm install [options] FILE\n"
      "\n"
-     "FILE is a manifest, function.yaml, or a module.  It is verified under its policy, copied\n"
+     "FILE is a manifest, function.yaml, its folder, or a module.  It is verified under its policy, copied\n"
      "into the depot and compiled; where the manifest asks for it, an image is taken.  Then it is\n"
      "approved and installed, at once or not at all.\n"
      "\n"
@@ -231,7 +233,7 @@ static const Command commands[] = {
      "                    ~/.local/share/fnvm/depot\n"
      "\n"
      "Example:\n"
-     "  fnvm install thumbnail/function.yaml && fnvm run thumbnail\n"},
+     "  fnvm install thumbnail/function.yaml && fnvm run --approved thumbnail\n"},
     {"update", command_update, "replace an installed function by a new version",
      "fnvm update [options] NAME FILE\n"
      "\n"
@@ -383,11 +385,11 @@ static int unknown_command(const char *word)
     const char *close = closest_word(word, command_name, NULL);
     fprintf(stderr, "Error: there is no command and no file `%s`", word);
     if (close) fprintf(stderr, "; did you mean `fnvm %s`?", close);
-    fputc('\n', stderr);
+    fputs("\nTry `fnvm help`.\n", stderr);
     return STATUS_NOT_FOUND;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* one system call per line, not per character */
     /* Tables that begin as zeros come as pages that do not exist yet, not as cleared memory: a large
@@ -408,4 +410,15 @@ int main(int argc, char **argv)
     if (word[0] != '-' && !strpbrk(word, "./") && access(word, F_OK) != 0)
         return unknown_command(word);
     return command_run(argc, argv);
+}
+
+/* Output that was cut off is no success, whoever wrote it. */
+int main(int argc, char **argv)
+{
+    const int status = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    const int number = errno;
+    if (status != STATUS_OK) return status; /* it has been told */
+    return error_report(NULL, "cannot write to standard output%s%s", number ? ": " : "",
+                        number ? strerrordesc_np(number) : "");
 }

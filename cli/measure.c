@@ -141,6 +141,5 @@ int command_measure(int argc, char **argv)
         if (worst == STATUS_OK) worst = status;
     }
     if (measuring.as_json) json_close(&measuring.json, ']');
-    if (fflush(stdout) != 0) return error_report(NULL, "cannot write to standard output");
     return worst;
 }

@@ -316,7 +316,8 @@ static const struct {
                        {"coredump-on-trap", "-D coredump=FILE"},
                        {"wasm-features", "-W FEATURE=y|n"},
                        {"reactor", "--invoke"},
-                       {"mount", "--dir HOST::GUEST"}};
+                       {"mount", "--dir HOST::GUEST"},
+                       {"version", "fnvm version"}};
 
 static const char *long_option_name(const void *table, size_t i)
 {
@@ -325,8 +326,12 @@ static const char *long_option_name(const void *table, size_t i)
 
 static int unknown_option(const Options *options, const struct option *all, char *text)
 {
-    if (strncmp(text, "--", 2) != 0)
-        return error_usage(options->command, "there is no option `-%c`", optopt);
+    if (strncmp(text, "--", 2) != 0) {
+        const char *meant = optopt == 'e' ? "; did you mean `--env NAME=VALUE`?"
+                            : optopt == 'v' ? "; did you mean `--dir HOST::GUEST`, or `fnvm version`?"
+                                            : "";
+        return error_usage(options->command, "there is no option `-%c`%s", optopt, meant);
+    }
     char *name = text + 2;
     name[strcspn(name, "=")] = '\0';
     for (size_t i = 0; i < sizeof foreign_options / sizeof *foreign_options; i++)

@@ -135,6 +135,7 @@ int command_policy(int argc, char **argv)
         return error_option("policy", option, argv[optind - 1]);
     }
     if (optind >= argc) return error_usage("policy", "check, explain, schema or defaults?");
+    if (optind + 1 < argc && strcmp(argv[optind + 1], "--help") == 0) return help_print("policy");
     for (const Word *word = words; word->name; word++)
         if (strcmp(argv[optind], word->name) == 0)
             return word->run(argc - optind - 1, argv + optind + 1);

@@ -343,6 +343,7 @@ void session_free(Session *s)
     if (s->is_installed) depot_release(s->depot, &s->function);
     fnvm_depot_close(s->depot);
     free(s->timeout_of);
+    free(s->folder);
     free(s->args);
     free(s->depot_cache);
     free(s->cache);

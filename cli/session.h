@@ -21,6 +21,7 @@ typedef struct Session { /* before target_resolve zero but `options` and `words`
     DepotFunction function; /* if is_installed */
     bool is_installed;
     char *depot_cache;      /* options.cache, if is_installed */
+    char *folder;           /* the function.yaml of a FILE that is a folder, or NULL */
     Manifest *manifest;     /* or NULL */
     Manifest *natives_of;   /* --natives, or NULL */
     char **args;            /* options.args, where a manifest has some */

@@ -119,6 +119,15 @@ static int check_options(const Snapshot *p)
     return -1;
 }
 
+/* `fnvm snapshot app.wasm -o app.fnvmi` is what other tools take: here the guest gets -o. */
+static void warn_of_late_option(const Options *o)
+{
+    const char *first = o->nargs > 0 ? o->args[0] : "";
+    if (strcmp(first, "-o") == 0 || strncmp(first, "--output", 8) == 0)
+        fprintf(stderr, "Warning: `%s` comes after FILE, so it is the guest's: options of `fnvm snapshot` "
+                "come before FILE\n", first);
+}
+
 static int parse(Snapshot *p, int argc, char **argv)
 {
     static const struct option names[] = {
@@ -134,7 +143,9 @@ static int parse(Snapshot *p, int argc, char **argv)
         {NULL, 0, NULL, 0}};
     OwnOptions own = {names, "o:f:r:q", set_option, p};
     int status = options_parse(&p->session.options, &own, argc, argv);
-    return status < 0 ? check_options(p) : status;
+    if (status >= 0) return status;
+    warn_of_late_option(&p->session.options);
+    return check_options(p);
 }
 
 /* app.wasm becomes app.fnvmi, beside it. */

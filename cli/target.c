@@ -1,9 +1,10 @@
-/* The file's name tells: .yaml or .yml is a manifest, a word without a slash is with --approved an
+/* The file's name tells: .yaml or .yml is a manifest, a folder stands for its function.yaml, a word without a slash is with --approved an
  * installed function first.  A policy comes from the manifest, from --policy, or from the approval. */
 #include "cli/target.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/constrain.h"
@@ -81,6 +82,14 @@ static int take_manifest(Session *s, const char *path)
     return status < 0 ? add_args(s, m) : status;
 }
 
+/* FILE, if it is one or a folder that has one. */
+static int take_if_manifest(Session *s)
+{
+    s->folder = folder_manifest(s->options.file);
+    if (s->folder) return take_manifest(s, s->folder);
+    return is_manifest(s->options.file) ? take_manifest(s, s->options.file) : -1;
+}
+
 /* ---- Installed functions ---- */
 
 /* NAME's files are known by their identity, so nothing of them is hashed or read here. */
@@ -134,6 +143,15 @@ static int approved_policy(Session *s)
     return error ? error_report(error, "the policy that `%s` is approved under", s->options.file) : -1;
 }
 
+/* A name that may have been a function's. */
+static int no_function(const char *file)
+{
+    if (strpbrk(file, "./") || strcmp(file, "-") == 0 || access(file, F_OK) == 0) return -1;
+    error_report(NULL, "no function `%s` is installed, and there is no such file: `fnvm installed` "
+                 "lists the functions", file);
+    return STATUS_NOT_FOUND;
+}
+
 static int take_approved(Session *s)
 {
     int status = depot_choose(s->options.depot, false, &s->depot);
@@ -141,8 +159,8 @@ static int take_approved(Session *s)
     s->options.config.approvals = s->depot;
     bool found = false;
     if (!strchr(s->options.file, '/')) status = take_installed(s, &found);
-    if (status < 0 && !found && is_manifest(s->options.file))
-        status = take_manifest(s, s->options.file);
+    if (status < 0 && !found) status = take_if_manifest(s);
+    if (status < 0 && !found) status = no_function(s->options.file);
     return status < 0 ? approved_policy(s) : status;
 }
 
@@ -180,7 +198,7 @@ int target_resolve(Session *s)
     Options *o = &s->options;
     int status = -1;
     if (o->approved) status = take_approved(s);
-    else if (is_manifest(o->file)) status = take_manifest(s, o->file);
+    else status = take_if_manifest(s);
     if (status >= 0) return status;
     if (o->policy) {
         fnvm_error *error = fnvm_policy_load(o->policy, &s->policy);

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -18,6 +19,9 @@ static int write_bytes(const char *path, const uint8_t *bytes, size_t len)
     int reason = errno;
     if (!to_stdout && fclose(out) != 0) written = false;
     if (written) return STATUS_OK;
+    if (to_stdout) return error_report(NULL, "cannot write to standard output: %s", strerror(reason));
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path); /* half a module is none */
     return error_report(NULL, "cannot write `%s`: %s", path, strerror(reason));
 }
 

@@ -26,24 +26,44 @@ static const struct SectionKind {
 
 const char *section_name(uint8_t id) { return kinds[id].name; }
 
+/* What people give in a module's place. */
+static const char *other_kind(const uint8_t *b, uint32_t len)
+{
+    static const struct {
+        const char *magic, *what;
+    } known[] = {{"fnvmimg", ": an image of fnvm's, which is run, inspected or restored"},
+                 {"fnvmseg", ": the code that belongs to an image of fnvm's"},
+                 {"\177ELF", ": a program for a machine (ELF); compile it for wasm32-wasi"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const size_t n = strlen(known[i].magic);
+        if (len >= n && memcmp(b, known[i].magic, n) == 0) return known[i].what;
+    }
+    return "";
+}
+
+static void no_magic(Reader *r)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *b = r->bytes;
+    char found[16] = "";
+    for (uint32_t i = 0; i < r->end && i < 4; i++)
+        memcpy(found + 3 * i, (char[]){' ', digits[b[i] >> 4], digits[b[i] & 15], 0}, 4);
+    reader_fail(r, FNVM_E_MALFORMED, 0,
+                "magic header not detected: not a WebAssembly module: expected the bytes "
+                "00 61 73 6d or text starting with `(`; found%s%s",
+                found, other_kind(b, r->end));
+}
+
 void section_read_header(Reader *r)
 {
     static const uint8_t magic[4] = {0x00, 'a', 's', 'm'};
     const uint8_t *b = r->bytes;
-    uint32_t len = r->end, have = len < 4 ? len : 4;
+    const uint32_t len = r->end, have = len < 4 ? len : 4;
     if (len == 0) {
         reader_fail(r, FNVM_E_MALFORMED, 0,
                     "unexpected end: not a WebAssembly module: there are no bytes");
     } else if (memcmp(b, magic, have) != 0) {
-        char found[16] = "";
-        for (uint32_t i = 0; i < have; i++) {
-            static const char digits[] = "0123456789abcdef";
-            memcpy(found + 3 * i, (char[]){' ', digits[b[i] >> 4], digits[b[i] & 15], 0}, 4);
-        }
-        reader_fail(r, FNVM_E_MALFORMED, 0,
-                    "magic header not detected: not a WebAssembly module: expected the bytes "
-                    "00 61 73 6d or text starting with `(`; found%s",
-                    found);
+        no_magic(r);
     } else if (len < 8) {
         reader_fail(r, FNVM_E_MALFORMED, len,
                     "unexpected end: the module is cut off in its 8-byte header");

@@ -99,9 +99,11 @@ static fnvm_error *open_directory(Depot *d, const char *dir, bool create)
     fnvm_error *error = create ? make_directories(dir) : NULL;
     if (error) return error;
     d->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->fd < 0)
-        return errno == ENOENT ? fnvm_error_new(FNVM_E_NOT_FOUND, "there is no depot `%s`", dir)
-                               : system_error("open", dir);
+    if (d->fd < 0 && errno == ENOENT)
+        return fnvm_error_new(FNVM_E_NOT_FOUND,
+                              "there is no depot `%s`: the first `fnvm approve` or `fnvm install` "
+                              "makes it", dir);
+    if (d->fd < 0) return system_error("open", dir);
     error = check_owner(d, dir);
     if (!error) error = check_contents(d, dir, create);
     if (error) return error;

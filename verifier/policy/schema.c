@@ -375,7 +375,7 @@ void policy_defaults_print(FILE *out)
 {
     Policy policy;
     policy_init(&policy);
-    fputs("# A policy that says what counts without one.  Lines that are commented out are examples.\n",
+    fputs("# Every key of a policy, at what counts where it is left out.  Lines that are commented out are examples.\n",
           out);
     for (const Key *key = policy_shape.keys; key->name; key++) {
         if (key->shape->kind != SHAPE_MAP) {

@@ -399,6 +399,10 @@ static fnvm_error *read_bounded(int fd, const char *path, char **out, size_t *le
         if (cap > YAML_BYTES_MAX) return too_large(path, YAML_BYTES_MAX);
         return fnvm_error_new(FNVM_E_IO, "%s: it grew while it was read", path);
     }
+    if (n >= 4 && memcmp(text, "\0asm", 4) == 0) {
+        free(text);
+        return fnvm_error_new(FNVM_E_MALFORMED, "%s: a WebAssembly module, where YAML is wanted", path);
+    }
     text[n] = '\0';
     *len = n;
     *out = (exact = realloc(text, n + 1)) ? exact : text;

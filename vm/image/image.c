@@ -208,8 +208,8 @@ static fnvm_error *module_missing(const Opening *o, uint32_t i, const char *path
     char hex[2 * IMAGE_HASH_BYTES + 1];
     sodium_bin2hex(hex, sizeof hex, want->hash.bytes, sizeof want->hash.bytes);
     return fnvm_error_new(FNVM_E_INVALID, "its module `%s` is not there or is another: wanted are "
-                          "the %" PRIu64 " bytes with the BLAKE2b hash %s; say where they are now, "
-                          "or take the image again", path, want->size, hex);
+                          "the %" PRIu64 " bytes with the BLAKE2b hash %s; say where they are now "
+                          "(--module, fnvm_image_options), or take the image again", path, want->size, hex);
 }
 
 static fnvm_error *open_module(const Opening *o, uint32_t i)
