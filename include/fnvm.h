@@ -250,7 +250,8 @@ FNVM_API fnvm_error *fnvm_depot_require_signature(fnvm_depot *, const unsigned c
 
 /* ---- Types ----------------------------------------------------------------------------------- */
 
-/* A value type: numbers and v128 are constants, references come from modules. */
+/* A value type: numbers, v128 and abstract references are constants.  References to types that
+ * modules define come from functions, and are valid as long as the function's store or module is. */
 typedef uint32_t fnvm_valtype;
 
 typedef enum fnvm_kind {

@@ -167,6 +167,7 @@ static fnvm_error *define_func(fnvm_linker *l, Text module, Text name, const Lin
     if (error) return fnvm_error_wrap(error, "the type of host function %s", full);
     FuncRef ref;
     error = store_add_host_func(l->store, id, f->fn, f->env, full, &ref);
+    types_release(&l->store->engine->types, id);
     if (error) return error;
     return fnvm_linker_define(l, module.at, module.len, name.at, name.len,
                               (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});

@@ -65,12 +65,12 @@ struct fnvm_module {
     const uint8_t *index; /* arrays that lie here are not the module's to free: module_index.h */
     size_t index_size;
     uint8_t origin;       /* ModuleOrigin */
-    ValType host_value;   /* the reference type of what vm/host_made.c made it for, or 0 */
+    ValType host_value;   /* the reference type of what vm/host_made.c made it for, held; or 0 */
     Gate gate;            /* whether it is approved */
     struct PolicyCheck *check; /* of its sections, under the engine's policy; owned; or NULL */
 
     /* Index spaces: imports first.  n_imported_* says where the module's own begin. */
-    TypeId *types; uint32_t ntypes;
+    TypeId *types; uint32_t ntypes; /* held, a group after the other */
     TypeId *funcs; uint32_t nfuncs, n_imported_funcs;
     Table *tables; uint32_t ntables, n_imported_tables;
     MemoryType *memories; uint32_t nmemories, n_imported_memories;

@@ -90,10 +90,18 @@ static void run_pointer(ffi_cif *cif, void *to, void **args, void *env)
 
 /* ---- Making one ---- */
 
+static bool same_types(const Type *a, const Type *b)
+{
+    return a->nparams == b->nparams && a->nresults == b->nresults &&
+           memcmp(a->params, b->params, a->nparams * sizeof *a->params) == 0 &&
+           memcmp(a->results, b->results, a->nresults * sizeof *a->results) == 0;
+}
+
 static fnvm_error *check_type(fnvm_pointer *p, const char *signature)
 {
+    TypeRegistry *types = &p->store->engine->types;
     const Type *type = store_func_type(p->store, p->func);
-    TypeId id = TYPE_ID_NONE;
+    TypeId id;
     char is[256];
     if (!type) return fnvm_error_new(FNVM_E_USAGE, "not a function of this store");
     if (!native_signature_is_plain(&p->signature))
@@ -102,14 +110,12 @@ static fnvm_error *check_type(fnvm_pointer *p, const char *signature)
             "the signature `%.200s`: a guest's function as a pointer takes numbers "
             "and bool alone, and returns one or nothing",
             signature);
-    fnvm_error *error = types_parse_func(&p->store->engine->types, p->signature.type, &id);
+    fnvm_error *error = types_parse_func(types, p->signature.type, &id);
     if (error) return error;
-    const Type *wanted = types_get(&p->store->engine->types, id);
-    if (type->nparams == wanted->nparams && type->nresults == wanted->nresults &&
-        memcmp(type->params, wanted->params, type->nparams * sizeof *type->params) == 0 &&
-        memcmp(type->results, wanted->results, type->nresults * sizeof *type->results) == 0)
-        return NULL;
-    types_print_func(&p->store->engine->types, type->id, is, sizeof is);
+    const bool same = same_types(type, types_get(types, id));
+    types_release(types, id);
+    if (same) return NULL;
+    types_print_func(types, type->id, is, sizeof is);
     return fnvm_error_new(
         FNVM_E_USAGE,
         "the signature `%.200s` is that of a guest's function `%s`, and this one is "

@@ -92,7 +92,9 @@ fnvm_error *fnvm_func_new(fnvm_store *s, const char *type, fnvm_host_fn fn, void
     TypeId id;
     FuncRef ref;
     fnvm_error *error = types_parse_func(&s->engine->types, type, &id);
-    if (!error) error = store_add_host_func(s, id, fn, env, NULL, &ref);
+    if (error) return error;
+    error = store_add_host_func(s, id, fn, env, NULL, &ref);
+    types_release(&s->engine->types, id);
     if (!error) *out = (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}};
     return error;
 }

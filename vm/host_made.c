@@ -65,7 +65,15 @@ fnvm_error *fnvm_memory_new(fnvm_store *s, uint64_t min_pages, uint64_t max_page
 }
 
 /* The binary form cannot name the engine's type ids, so reference types are spelled funcref there
- * and set in the module before anyone else knows of it. */
+ * and set in the module before anyone else knows of it.  `type` is where it stands there. */
+static fnvm_error *set_host_value(Module *m, ValType value, ValType *type)
+{
+    if (!types_hold_valtype(&m->engine->types, value))
+        return fnvm_error_new(FNVM_E_USAGE, "the type is of a module that was released");
+    *type = m->host_value = value;
+    return NULL;
+}
+
 enum { BINARY_FUNCREF = 0x70, BINARY_FUNC = 0x70, BINARY_REF_NULL = 0xD0, BINARY_END = 0x0B };
 
 fnvm_error *fnvm_table_new(fnvm_store *s, fnvm_valtype elem, uint64_t min, uint64_t max,
@@ -80,8 +88,10 @@ fnvm_error *fnvm_table_new(fnvm_store *s, fnvm_valtype elem, uint64_t min, uint6
     Module *m;
     fnvm_error *error = make_module(s, SECTION_TABLE, &item, &m);
     if (error) return error;
-    m->tables[0].type.elem = m->host_value = elem;
-    return make_instance(s, m, FNVM_EXTERN_TABLE, out);
+    error = set_host_value(m, elem, &m->tables[0].type.elem);
+    if (!error) return make_instance(s, m, FNVM_EXTERN_TABLE, out);
+    fnvm_module_release(m);
+    return error;
 }
 
 /* A constant zero of the type. */
@@ -106,17 +116,18 @@ fnvm_error *fnvm_global_new(fnvm_store *s, fnvm_valtype type, bool is_mutable,
         return fnvm_error_new(FNVM_E_USAGE, "not a value type");
     }
     Slot slots[2] = {{0}, {0}};
-    fnvm_error *error = store_value_to_slots(s, value, type, slots);
-    if (error) return error;
     Bytes item = {.len = 0};
     put(&item, type_is_ref(type) ? BINARY_FUNCREF : number_types[type]);
     put(&item, is_mutable);
     put_zero(&item, type);
     Module *m;
-    error = make_module(s, SECTION_GLOBAL, &item, &m);
+    fnvm_error *error = make_module(s, SECTION_GLOBAL, &item, &m);
     if (error) return error;
-    if (type_is_ref(type)) {
-        m->globals[0].type.type = m->host_value = type;
+    if (type_is_ref(type)) error = set_host_value(m, type, &m->globals[0].type.type);
+    if (!error) error = store_value_to_slots(s, value, type, slots);
+    if (error) {
+        fnvm_module_release(m);
+        return error;
     }
     error = make_instance(s, m, FNVM_EXTERN_GLOBAL, out);
     if (error) return error;

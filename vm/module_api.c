@@ -19,6 +19,8 @@ static void module_free(Module *m)
         if (code) func_code_free(code);
     }
     free((void *)m->code);
+    types_release_all(&m->engine->types, m->types, m->ntypes);
+    types_release_valtype(&m->engine->types, m->host_value);
     module_index_free(m);
     code_file_close(m->code_file);
     source_close(m);

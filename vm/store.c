@@ -46,7 +46,10 @@ void fnvm_store_free(fnvm_store *s)
     for (uint32_t i = 1; i < s->ninstances; i++) region_destroy(s->instances[i]);
     fnvm_image_release(s->image);
     free(s->instances);
-    for (uint32_t i = 0; i < s->nhost_funcs; i++) free(s->host_funcs[i].name);
+    for (uint32_t i = 0; i < s->nhost_funcs; i++) {
+        types_release(&s->engine->types, s->host_funcs[i].type);
+        free(s->host_funcs[i].name);
+    }
     free(s->host_funcs);
     free(s->refs);
     int fd = atomic_load(&s->interrupt_fd);
@@ -172,6 +175,7 @@ fnvm_error *store_add_host_func(Store *s, TypeId type, fnvm_host_fn fn, void *en
     }
     char *copy = name ? strdup(name) : NULL;
     if (name && !copy) return error_no_memory();
+    types_hold(&s->engine->types, type);
     s->host_funcs[s->nhost_funcs] = (HostFunc){type, fn, env, copy};
     *out = funcref_make(0, s->nhost_funcs++);
     return NULL;

@@ -6,7 +6,7 @@
 #include "vm/instance.h"
 
 typedef struct HostFunc {
-    TypeId type;
+    TypeId type; /* held */
     fnvm_host_fn fn;
     void *env;
     char *name; /* "module.name" for messages, or NULL; owned */
@@ -113,6 +113,7 @@ static inline const MemoryRef *caller_memory(const fnvm_caller *caller)
     return caller->instance ? caller->instance->memory_export : NULL;
 }
 
+/* The store holds the type from then on, too. */
 fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const char *name,
                                 FuncRef *out);
 const Type *store_func_type(Store *, FuncRef);

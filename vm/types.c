@@ -2,7 +2,12 @@
  * lock; a chunk is published with release order before any id in it is handed out.  A recursion
  * group is found by a hash of its definitions in which references inside the group are relative
  * (standard, 3.1.5: two groups are equal when they are equal after rolling up), and compared with
- * the stored, absolute form directly.  One allocation per group holds its types' variable parts. */
+ * the stored, absolute form directly.  One allocation per group holds its types' variable parts.
+ *
+ * Groups are counted by their holders.  A group refers to itself and to older ones only, so that
+ * counting finds all that can go.  The ids of a group that goes become a free run, which its
+ * allocation describes from then on; the slots at both its ends point to it, and so neighbours find
+ * each other and become one. */
 #include "vm/types.h"
 
 #include <stdlib.h>
@@ -14,8 +19,13 @@
 #include "vm/tunables.h"
 
 typedef struct TypeGroup {
-    struct TypeGroup *next; /* in its bucket */
+    struct TypeGroup *next; /* in its bucket, or among the free runs of its size */
     uint64_t hash;
+    union {
+        size_t holders;
+        struct TypeGroup *prev;  /* of a free run: before it there */
+        struct TypeGroup *gone;  /* of one without holders: the next to be freed */
+    };
     TypeId first;
     uint32_t n;
     uint32_t words[]; /* displays, parameters, results, fields of its types */
@@ -42,14 +52,20 @@ fnvm_error *types_init(TypeRegistry *r)
     return NULL;
 }
 
-void types_free(TypeRegistry *r)
+static void groups_free(TypeGroup **lists, uint32_t n)
 {
-    for (uint32_t b = 0; b < r->nbuckets; b++) {
-        for (TypeGroup *g = r->buckets[b], *next; g; g = next) {
+    for (uint32_t i = 0; i < n; i++) {
+        for (TypeGroup *g = lists[i], *next; g; g = next) {
             next = g->next;
             free(g);
         }
     }
+}
+
+void types_free(TypeRegistry *r)
+{
+    groups_free(r->buckets, r->nbuckets);
+    groups_free(r->free_runs, TYPE_RUN_SIZES);
     free(r->buckets);
     for (uint32_t c = 0; c < TYPE_CHUNKS; c++) free(r->chunks[c]);
     pthread_mutex_destroy(&r->lock);
@@ -122,15 +138,181 @@ static bool type_equal(const TypeGroup *g, const TypeDef *d, const Type *t)
     return true;
 }
 
-static const TypeGroup *group_find(TypeRegistry *r, uint64_t hash, const TypeDef *defs, uint32_t n)
+static TypeGroup *group_find(TypeRegistry *r, uint64_t hash, const TypeDef *defs, uint32_t n)
 {
-    for (const TypeGroup *g = r->buckets[hash & (r->nbuckets - 1)]; g; g = g->next) {
+    for (TypeGroup *g = r->buckets[hash & (r->nbuckets - 1)]; g; g = g->next) {
         if (g->hash != hash || g->n != n) continue;
         uint32_t i = 0;
         while (i < n && type_equal(g, &defs[i], type_slot(r, g->first + i))) i++;
         if (i == n) return g;
     }
     return NULL;
+}
+
+/* ---- Free ids ---- */
+
+static unsigned run_size(uint32_t n) { return 31 - (unsigned)__builtin_clz(n); }
+
+static void run_link(TypeRegistry *r, TypeGroup *run)
+{
+    TypeGroup **list = &r->free_runs[run_size(run->n)];
+    run->prev = NULL;
+    run->next = *list;
+    if (run->next) run->next->prev = run;
+    *list = run;
+    type_slot(r, run->first)->group = type_slot(r, run->first + run->n - 1)->group = run;
+}
+
+static void run_unlink(TypeRegistry *r, const TypeGroup *run)
+{
+    if (run->prev) run->prev->next = run->next;
+    else r->free_runs[run_size(run->n)] = run->next;
+    if (run->next) run->next->prev = run->prev;
+}
+
+/* A run that has n ids, or NULL: then they come from behind all others.  Where some runs of a size
+ * would do and some not, none is taken: looking for one might take long. */
+static TypeGroup *run_find(const TypeRegistry *r, uint32_t n)
+{
+    for (unsigned k = n == 1 ? 0 : run_size(n - 1) + 1; k < TYPE_RUN_SIZES; k++)
+        if (r->free_runs[k]) return r->free_runs[k];
+    return NULL;
+}
+
+static void ids_take(TypeRegistry *r, TypeGroup *run, uint32_t n)
+{
+    if (!run) {
+        r->count += n;
+        return;
+    }
+    run_unlink(r, run);
+    run->first += n;
+    run->n -= n;
+    if (run->n) run_link(r, run);
+    else free(run);
+}
+
+/* Merges `run` with the free run that begins or ends at an id next to it. */
+static void run_merge(TypeRegistry *r, TypeGroup *run, TypeId id)
+{
+    const Type *t = type_slot(r, id);
+    TypeGroup *other = t->group;
+    if (!t->is_free) return;
+    run_unlink(r, other);
+    if (other->first < run->first) run->first = other->first;
+    run->n += other->n;
+    free(other);
+}
+
+/* The ids of a group that is no more, whose allocation is the run's. */
+static void ids_give(TypeRegistry *r, TypeGroup *group)
+{
+    TypeGroup *run = realloc(group, sizeof *group);
+    if (!run) run = group; /* as large as it was */
+    for (uint32_t i = 0; i < run->n; i++) type_slot(r, run->first + i)->is_free = true;
+    if (run->first > 0) run_merge(r, run, run->first - 1);
+    if (run->first + run->n < r->count) run_merge(r, run, run->first + run->n);
+    if (run->first + run->n == r->count) {
+        r->count = run->first;
+        free(run);
+    } else {
+        run_link(r, run);
+    }
+}
+
+/* ---- Holders ---- */
+
+/* Adds `change` to the holders of a group that `g` refers to; one that has none left is put on the
+ * list `gone`. */
+static void count_heap(TypeRegistry *r, const TypeGroup *g, HeapType h, int change,
+                       TypeGroup **gone)
+{
+    if (!heap_is_defined(h) || h == TYPE_ID_NONE || (h >= g->first && h - g->first < g->n)) return;
+    TypeGroup *other = type_slot(r, h)->group;
+    other->holders += (size_t)change;
+    if (other->holders) return;
+    other->gone = *gone;
+    *gone = other;
+}
+
+static void count_valtype(TypeRegistry *r, const TypeGroup *g, ValType t, int change,
+                          TypeGroup **gone)
+{
+    if (type_is_ref(t)) count_heap(r, g, type_heap(t), change, gone);
+}
+
+/* The same for all groups that `g` refers to. */
+static void count_referred(TypeRegistry *r, const TypeGroup *g, int change, TypeGroup **gone)
+{
+    for (uint32_t i = 0; i < g->n; i++) {
+        const Type *t = type_slot(r, g->first + i);
+        count_heap(r, g, t->super, change, gone);
+        for (uint32_t k = 0; k < t->nparams; k++) count_valtype(r, g, t->params[k], change, gone);
+        for (uint32_t k = 0; k < t->nresults; k++) count_valtype(r, g, t->results[k], change, gone);
+        for (uint32_t k = 0; k < t->nfields; k++)
+            count_valtype(r, g, t->fields[k].type, change, gone);
+    }
+}
+
+static void bucket_unlink(TypeRegistry *r, const TypeGroup *g)
+{
+    TypeGroup **link = &r->buckets[g->hash & (r->nbuckets - 1)];
+    while (*link != g) link = &(*link)->next;
+    *link = g->next;
+    r->ngroups--;
+}
+
+/* One holder less.  Chains of groups may be as long as there are types, hence the list. */
+static void group_release(TypeRegistry *r, TypeGroup *g)
+{
+    if (--g->holders) return;
+    g->gone = NULL;
+    for (TypeGroup *gone = g; gone;) {
+        g = gone;
+        gone = g->gone;
+        bucket_unlink(r, g);
+        count_referred(r, g, -1, &gone);
+        ids_give(r, g);
+    }
+}
+
+bool types_hold(TypeRegistry *r, TypeId id)
+{
+    pthread_mutex_lock(&r->lock);
+    const bool is = id < r->count && !type_slot(r, id)->is_free;
+    if (is) type_slot(r, id)->group->holders++;
+    pthread_mutex_unlock(&r->lock);
+    return is;
+}
+
+/* Returns how many ids from this one on are the group's. */
+static uint32_t release(TypeRegistry *r, TypeId id)
+{
+    pthread_mutex_lock(&r->lock);
+    TypeGroup *g = type_slot(r, id)->group;
+    const uint32_t n = g->first + g->n - id;
+    group_release(r, g);
+    pthread_mutex_unlock(&r->lock);
+    return n;
+}
+
+void types_release(TypeRegistry *r, TypeId id) { release(r, id); }
+
+void types_release_all(TypeRegistry *r, const TypeId *ids, uint32_t n)
+{
+    for (uint32_t i = 0; i < n;) i += release(r, ids[i]);
+}
+
+static bool is_defined_ref(ValType t) { return type_is_ref(t) && heap_is_defined(type_heap(t)); }
+
+bool types_hold_valtype(TypeRegistry *r, ValType t)
+{
+    return !is_defined_ref(t) || types_hold(r, type_heap(t));
+}
+
+void types_release_valtype(TypeRegistry *r, ValType t)
+{
+    if (is_defined_ref(t)) types_release(r, type_heap(t));
 }
 
 /* ---- Adding a group ---- */
@@ -148,7 +330,8 @@ static fnvm_error *chunks_reserve(TypeRegistry *r, uint32_t end)
 }
 
 /* Checks limits, sets each new type's depth, and adds up the words that the group needs. */
-static fnvm_error *group_measure(TypeRegistry *r, const TypeDef *defs, uint32_t n, size_t *words)
+static fnvm_error *group_measure(TypeRegistry *r, const TypeDef *defs, uint32_t n, TypeId first,
+                                 size_t *words)
 {
     *words = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -160,15 +343,15 @@ static fnvm_error *group_measure(TypeRegistry *r, const TypeDef *defs, uint32_t 
         uint32_t depth = 0;
         if (d->super != TYPE_ID_NONE) {
             /* A supertype stands before its subtypes (3.4.2); others would make circles. */
-            TypeId super = d->super < HEAP_REC ? d->super : r->count + (d->super - HEAP_REC);
-            if (super >= r->count + i)
+            if (d->super >= HEAP_REC + i)
                 return fnvm_error_new(FNVM_E_INVALID, "unknown type: a supertype comes later");
+            TypeId super = d->super < HEAP_REC ? d->super : first + (d->super - HEAP_REC);
             depth = type_slot(r, super)->depth + 1;
         }
         if (depth > LIMIT_SUBTYPE_DEPTH)
             return fnvm_error_new(FNVM_E_LIMIT, "a type has more than %d supertypes above it",
                                   LIMIT_SUBTYPE_DEPTH);
-        type_slot(r, r->count + i)->depth = depth;
+        type_slot(r, first + i)->depth = depth;
         *words += depth + 1 + d->nparams + d->nresults +
                   (size_t)d->nfields * (sizeof(Field) / sizeof(uint32_t));
     }
@@ -214,11 +397,12 @@ static void fields_place(Type *t, const TypeDef *d, TypeId first, uint32_t **wor
     if (t->comp == COMP_STRUCT) t->size = (at + 7) & ~7u;
 }
 
-static void type_place(TypeRegistry *r, const TypeDef *d, TypeId id, TypeId first, uint32_t **words)
+static void type_place(TypeRegistry *r, TypeGroup *g, const TypeDef *d, TypeId id, uint32_t **words)
 {
     Type *t = type_slot(r, id);
+    const TypeId first = g->first;
     uint32_t depth = t->depth;
-    *t = (Type){.id = id, .comp = d->comp, .is_final = d->is_final, .depth = depth};
+    *t = (Type){.group = g, .id = id, .comp = d->comp, .is_final = d->is_final, .depth = depth};
     t->super = d->super < HEAP_REC ? d->super : first + (d->super - HEAP_REC);
     TypeId *display = *words;
     *words += depth + 1;
@@ -251,23 +435,25 @@ static void buckets_grow(TypeRegistry *r)
 }
 
 static fnvm_error *group_add(TypeRegistry *r, uint64_t hash, const TypeDef *defs, uint32_t n,
-                             const TypeGroup **out)
+                             TypeGroup **out)
 {
-    if (n > TYPES_MAX - r->count)
-        return fnvm_error_new(FNVM_E_LIMIT, "the engine has its full number of %d types",
-                              TYPES_MAX);
-    fnvm_error *error = chunks_reserve(r, r->count + n);
+    TypeGroup *run = run_find(r, n);
+    const TypeId first = run ? run->first : r->count;
+    if (!run && n > TYPES_MAX - r->count)
+        return fnvm_error_new(FNVM_E_LIMIT,
+                              "the engine has its full number of %d types: release modules, or use "
+                              "another engine", TYPES_MAX);
+    fnvm_error *error = run ? NULL : chunks_reserve(r, r->count + n);
     size_t nwords;
-    if (!error) error = group_measure(r, defs, n, &nwords);
+    if (!error) error = group_measure(r, defs, n, first, &nwords);
     if (error) return error;
     TypeGroup *g = malloc(sizeof *g + nwords * sizeof(uint32_t));
     if (!g) return error_no_memory();
-    g->hash = hash;
-    g->first = r->count;
-    g->n = n;
+    *g = (TypeGroup){.hash = hash, .first = first, .n = n};
+    ids_take(r, run, n);
     uint32_t *words = g->words;
-    for (uint32_t i = 0; i < n; i++) type_place(r, &defs[i], g->first + i, g->first, &words);
-    r->count += n;
+    for (uint32_t i = 0; i < n; i++) type_place(r, g, &defs[i], first + i, &words);
+    count_referred(r, g, 1, NULL);
     if (++r->ngroups > r->nbuckets) buckets_grow(r);
     g->next = r->buckets[hash & (r->nbuckets - 1)];
     r->buckets[hash & (r->nbuckets - 1)] = g;
@@ -281,92 +467,11 @@ fnvm_error *types_define(TypeRegistry *r, const TypeDef *defs, uint32_t n, TypeI
     uint64_t hash = group_hash(r, defs, n);
     fnvm_error *error = NULL;
     pthread_mutex_lock(&r->lock);
-    const TypeGroup *g = group_find(r, hash, defs, n);
+    TypeGroup *g = group_find(r, hash, defs, n);
     if (!g) error = group_add(r, hash, defs, n, &g);
+    if (!error) g->holders++;
     pthread_mutex_unlock(&r->lock);
     if (error) return error;
     for (uint32_t i = 0; i < n; i++) ids[i] = g->first + i;
     return NULL;
-}
-
-/* ---- Subtyping (3.3) ---- */
-
-bool types_id_is_sub(const TypeRegistry *r, TypeId sub, TypeId super)
-{
-    if (sub == super) return true;
-    const Type *a = types_get(r, sub), *b = types_get(r, super);
-    return a->depth > b->depth && a->display[b->depth] == super;
-}
-
-HeapType types_top(const TypeRegistry *r, HeapType h)
-{
-    switch (h) {
-    case HEAP_FUNC:
-    case HEAP_NOFUNC: return HEAP_FUNC;
-    case HEAP_EXTERN:
-    case HEAP_NOEXTERN: return HEAP_EXTERN;
-    case HEAP_EXN:
-    case HEAP_NOEXN: return HEAP_EXN;
-    default: break;
-    }
-    if (heap_is_defined(h) && types_get(r, h)->comp == COMP_FUNC) return HEAP_FUNC;
-    return HEAP_ANY;
-}
-
-/* The abstract type right above a concrete one. */
-static HeapType comp_heap(CompKind comp)
-{
-    return comp == COMP_FUNC ? HEAP_FUNC : comp == COMP_STRUCT ? HEAP_STRUCT : HEAP_ARRAY;
-}
-
-bool types_heap_is_sub(const TypeRegistry *r, HeapType sub, HeapType super)
-{
-    if (sub == super) return true;
-    if (heap_is_defined(sub)) {
-        if (heap_is_defined(super)) return types_id_is_sub(r, sub, super);
-        return types_heap_is_sub(r, comp_heap(types_get(r, sub)->comp), super);
-    }
-    switch (sub) {
-    case HEAP_NOFUNC:
-    case HEAP_NOEXTERN:
-    case HEAP_NOEXN:
-    case HEAP_NONE: return types_top(r, sub) == types_top(r, super);
-    case HEAP_I31:
-    case HEAP_STRUCT:
-    case HEAP_ARRAY: return super == HEAP_EQ || super == HEAP_ANY;
-    case HEAP_EQ: return super == HEAP_ANY;
-    default: return false;
-    }
-}
-
-bool types_is_sub(const TypeRegistry *r, ValType sub, ValType super)
-{
-    if (sub == super || sub == TYPE_BOTTOM) return true;
-    if (!type_is_ref(sub) || !type_is_ref(super)) return false;
-    if (type_is_nullable(sub) && !type_is_nullable(super)) return false;
-    return types_heap_is_sub(r, type_heap(sub), type_heap(super));
-}
-
-static bool field_is_sub(const TypeRegistry *r, const Field *sub, const Field *super)
-{
-    if (sub->is_mutable != super->is_mutable) return false;
-    if (sub->is_mutable) return sub->type == super->type;
-    return types_is_sub(r, sub->type, super->type);
-}
-
-bool types_def_is_sub(const TypeRegistry *r, const Type *sub, const Type *super)
-{
-    if (super->is_final || sub->comp != super->comp) return false;
-    if (sub->comp != COMP_FUNC) {
-        if (sub->nfields < super->nfields) return false;
-        for (uint32_t i = 0; i < super->nfields; i++)
-            if (!field_is_sub(r, &sub->fields[i], &super->fields[i])) return false;
-        return true;
-    }
-    if (sub->nparams != super->nparams || sub->nresults != super->nresults) return false;
-    for (uint32_t i = 0; i < sub->nparams; i++)
-        if (!types_is_sub(r, super->params[i], sub->params[i])) return false;
-    for (uint32_t i = 0; i < sub->nresults; i++)
-        if (!types_is_sub(r, sub->results[i], super->results[i])) return false;
-    return true;
 }

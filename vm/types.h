@@ -2,8 +2,10 @@
  *
  * Defined types are canonical: equal recursion groups get equal ids, whichever module they come
  * from (standard, 3.1.5), so that type equality is integer equality and subtyping is one look into
- * the supertype display.  The registry only grows; ids and Type pointers stay valid as long as it
- * does.  Reading is lock-free from any thread; adding takes its lock. */
+ * the supertype display.  Whoever keeps ids holds their groups: modules those that they define,
+ * stores those of host functions, groups those that they refer to.  An id and its Type are valid
+ * while the group is held; then the number may become another type's.  Reading is lock-free from any
+ * thread; defining, holding and releasing take the registry's lock. */
 #ifndef FNVM_VM_TYPES_H
 #define FNVM_VM_TYPES_H
 
@@ -61,10 +63,12 @@ typedef struct Field {
 } Field;
 
 typedef struct Type {
+    struct TypeGroup *group; /* the registry's */
     TypeId id;
     uint8_t comp;     /* CompKind */
     bool is_final;
     bool has_refs;    /* struct or array: some field is a reference */
+    bool is_free;     /* the id is no type's */
     uint32_t depth;   /* number of supertypes above it */
     TypeId super;     /* or TYPE_ID_NONE */
     const TypeId *display; /* display[d] = its ancestor of depth d, display[depth] = id */
@@ -72,8 +76,8 @@ typedef struct Type {
     uint32_t param_slots, result_slots;
     ValType *params, *results;
     uint32_t nfields;  /* COMP_STRUCT; 1 for COMP_ARRAY: its element */
-    Field *fields;
     uint32_t size;     /* COMP_STRUCT: bytes of an object with its header; COMP_ARRAY: header */
+    Field *fields;
 } Type;
 
 /* What a module says about one member of a recursion group; references to members of the same
@@ -87,23 +91,34 @@ typedef struct TypeDef {
     Field *fields;
 } TypeDef;
 
-enum { TYPES_PER_CHUNK = 1024, TYPE_CHUNKS = 1024 }; /* at most a million types per engine */
+/* At most a million types at a time per engine, and so free ids in less than 2^21 at a stretch. */
+enum { TYPES_PER_CHUNK = 1024, TYPE_CHUNKS = 1024, TYPE_RUN_SIZES = 21 };
 
 typedef struct TypeRegistry {
     pthread_mutex_t lock;
     _Atomic(Type *) chunks[TYPE_CHUNKS];
-    uint32_t count;
+    uint32_t count;             /* ids below it are a group's or free */
     struct TypeGroup **buckets; /* hash of canonical groups */
     uint32_t nbuckets, ngroups;
+    struct TypeGroup *free_runs[TYPE_RUN_SIZES]; /* [k]: of 2^k free ids to less than 2^(k+1) */
     uint64_t hash_key[2]; /* secret and random: guests cannot make our hash tables collide */
 } TypeRegistry;
 
 fnvm_error *types_init(TypeRegistry *);
 void types_free(TypeRegistry *);
 
-/* Finds or adds the group; ids[i] is member i's.  The definitions are copied.  Checks nothing but
- * limits (FNVM_E_LIMIT): that supertypes fit is the verifier's business (module_verify_types). */
+/* Finds or adds the group, and holds it; ids[i] is member i's.  The definitions are copied; what they
+ * refer to is held by the caller.  Checks nothing but limits (FNVM_E_LIMIT): that supertypes fit is
+ * the verifier's business (module_verify_types). */
 fnvm_error *types_define(TypeRegistry *, const TypeDef *, uint32_t n, TypeId *ids);
+/* Holds the group of an id, or of a reference to a defined type.  False: there is no such type. */
+bool types_hold(TypeRegistry *, TypeId);
+bool types_hold_valtype(TypeRegistry *, ValType);
+/* Gives up the hold on a group, by one of its ids; what nobody holds any more is freed. */
+void types_release(TypeRegistry *, TypeId);
+void types_release_valtype(TypeRegistry *, ValType);
+/* The same for all groups of an array of whole groups, as types_define numbered them. */
+void types_release_all(TypeRegistry *, const TypeId *, uint32_t n);
 
 static inline const Type *types_get(const TypeRegistry *r, TypeId id)
 {
@@ -124,7 +139,7 @@ HeapType types_top(const TypeRegistry *, HeapType);
 size_t types_print(const TypeRegistry *, ValType, char *text, size_t size);
 size_t types_print_func(const TypeRegistry *, TypeId, char *text, size_t size); /* "(param i32)" */
 
-/* The type of a function by spelling: "i32 i64 -> i32". */
+/* The type of a function by spelling, held: "i32 i64 -> i32". */
 fnvm_error *types_parse_func(TypeRegistry *, const char *text, TypeId *out);
 
 #endif

@@ -364,6 +364,202 @@ static void function_types_by_spelling(void **state)
     }
 }
 
+/* ---- Life ---- */
+
+static TypeId define_array(ValType element)
+{
+    Field f = {.type = element};
+    TypeDef d = {.comp = COMP_ARRAY, .super = TYPE_ID_NONE, .fields = &f, .nfields = 1};
+    return define(&d, 1, 0);
+}
+
+static void types_go_with_their_last_holder(void **state)
+{
+    (void)state;
+    const TypeId a = define_array(TYPE_I32), again = define_array(TYPE_I32);
+    assert_int_equal(a, again);
+    assert_int_equal(types->ngroups, 1);
+    types_release(types, a);
+    assert_int_equal(types->ngroups, 1);
+    assert_true(types_hold(types, a));
+    types_release(types, a);
+    types_release(types, a);
+    assert_int_equal(types->ngroups, 0);
+    assert_int_equal(types->count, 0);
+    assert_false(types_hold(types, a));
+    assert_false(types_hold_valtype(types, type_ref(a, true)));
+    assert_true(types_hold_valtype(types, type_ref(HEAP_ANY, true)));
+}
+
+static void what_a_type_refers_to_stays(void **state)
+{
+    (void)state;
+    const TypeId element = define_array(TYPE_I32), array = define_array(type_ref(element, false));
+    TypeDef d[] = {struct_def(NULL, 0, TYPE_ID_NONE, false), struct_def(NULL, 0, HEAP_REC, false)};
+    ValType params[] = {type_ref(array, true), member(0)};
+    TypeDef group[] = {d[0], d[1], func_def(params, 2, params, 1)};
+    TypeId ids[3];
+    assert_null(types_define(types, group, 3, ids));
+    types_release(types, element);
+    types_release(types, array);
+    assert_int_equal(types->ngroups, 3);
+    assert_int_equal(types_get(types, element)->fields[0].type, TYPE_I32);
+    types_release_all(types, ids, 3);
+    assert_int_equal(types->ngroups, 0);
+    assert_int_equal(types->count, 0);
+}
+
+enum { CHAIN = 200000 };
+
+static void a_long_chain_of_types_goes(void **state)
+{
+    (void)state;
+    TypeId id = define_array(TYPE_I32);
+    for (int i = 0; i < CHAIN; i++) {
+        const TypeId next = define_array(type_ref(id, true));
+        types_release(types, id);
+        id = next;
+    }
+    assert_int_equal(types->ngroups, CHAIN + 1);
+    types_release(types, id);
+    assert_int_equal(types->ngroups, 0);
+    assert_int_equal(types->count, 0);
+}
+
+/* Types told apart by their parameters: the bits of a number. */
+static TypeId define_number(uint32_t number)
+{
+    ValType params[20];
+    for (uint32_t i = 0; i < 20; i++) params[i] = number >> i & 1 ? TYPE_I64 : TYPE_I32;
+    TypeDef d = func_def(params, 20, NULL, 0);
+    return define(&d, 1, 0);
+}
+
+static void numbers_are_given_out_again(void **state)
+{
+    (void)state;
+    enum { N = 1000, STEP = 7 }; /* without a common divisor */
+    TypeId ids[N];
+    for (uint32_t i = 0; i < N; i++) ids[i] = define_number(i);
+    const TypeId last = define_number(N);
+    assert_int_equal(types->count, N + 1);
+    for (uint32_t i = 0; i < N; i += 2) types_release(types, ids[i]);
+    for (uint32_t i = 0; i < N; i += 2) ids[i] = define_number(2 * N + i);
+    assert_int_equal(types->count, N + 1);
+    for (uint32_t i = 0; i < N; i++) assert_int_equal(types_get(types, ids[i])->id, ids[i]);
+    for (uint32_t i = 0; i < N; i++) types_release(types, ids[i * STEP % N]);
+    TypeDef group[8];
+    for (uint32_t i = 0; i < 8; i++)
+        group[i] = struct_def(NULL, 0, i ? HEAP_REC + i - 1 : TYPE_ID_NONE, false);
+    TypeId members[8];
+    for (uint32_t i = 0; i < N / 8; i++) { /* in one run */
+        Field f = {.type = i ? type_ref(members[7], true) : TYPE_I32};
+        group[7] = struct_def(&f, 1, HEAP_REC + 6, false);
+        assert_null(types_define(types, group, 8, members));
+        assert_true(members[7] < N);
+        assert_int_equal(types_get(types, members[7])->depth, 7);
+    }
+    assert_int_equal(types->count, N + 1);
+    assert_int_equal(types_get(types, last)->params[3], TYPE_I64);
+    types_release(types, last);
+}
+
+static void a_failed_definition_leaves_free_numbers(void **state)
+{
+    (void)state;
+    const TypeId a = define_number(0), b = define_number(1);
+    types_release(types, a);
+    TypeDef wrong = struct_def(NULL, 0, HEAP_REC, false); /* above itself */
+    TypeId id;
+    fnvm_error *error = types_define(types, &wrong, 1, &id);
+    assert_int_equal(fnvm_error_code(error), FNVM_E_INVALID);
+    fnvm_error_free(error);
+    assert_int_equal(define_number(2), a);
+    assert_int_equal(types_get(types, b)->id, b);
+    assert_int_equal(types->count, 2);
+}
+
+/* A module's type section: i -> the bits of `first` and on. */
+static size_t module_of_types(uint8_t *bytes, uint32_t n, uint32_t first)
+{
+    static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1};
+    const uint32_t size = 2 + n * 23; /* less than 2^14 */
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof head; i++) bytes[at++] = head[i];
+    bytes[at++] = (uint8_t)(0x80 | (size & 0x7F));
+    bytes[at++] = (uint8_t)(size >> 7);
+    bytes[at++] = (uint8_t)(0x80 | (n & 0x7F));
+    bytes[at++] = (uint8_t)(n >> 7);
+    for (uint32_t i = 0; i < n; i++) {
+        bytes[at++] = 0x60;
+        bytes[at++] = 20;
+        for (uint32_t bit = 0; bit < 20; bit++) bytes[at++] = (first + i) >> bit & 1 ? 0x7E : 0x7F;
+        bytes[at++] = 0;
+    }
+    return at;
+}
+
+static void modules_take_their_types_along(void **state)
+{
+    (void)state;
+    enum { N = 700, TIMES = 50 };
+    uint8_t *bytes = malloc(16 + N * 23);
+    assert_non_null(bytes);
+    uint32_t most = 0;
+    fnvm_module *before = NULL;
+    for (uint32_t i = 0; i < TIMES; i++) {
+        fnvm_module *m;
+        size_t len = module_of_types(bytes, N, i * N);
+        assert_null(fnvm_module_new(engine, bytes, len, &m));
+        if (types->count > most) most = types->count;
+        fnvm_module_release(before);
+        before = m;
+        bytes[len - 1] = 0x55; /* the last type is none, and the others are given back */
+        fnvm_error *error = fnvm_module_new(engine, bytes, len, &m);
+        assert_int_equal(fnvm_error_code(error), FNVM_E_MALFORMED);
+        fnvm_error_free(error);
+    }
+    fnvm_module_release(before);
+    free(bytes);
+    assert_true(most <= 3 * N);
+    assert_int_equal(types->count, 0);
+}
+
+static fnvm_error *nothing(fnvm_caller *caller, void *env, fnvm_slot *slots)
+{
+    (void)caller, (void)env, (void)slots;
+    return NULL;
+}
+
+static void stores_hold_types_of_host_functions(void **state)
+{
+    (void)state;
+    fnvm_store *s;
+    fnvm_linker *l;
+    fnvm_extern e;
+    assert_null(fnvm_store_new(engine, &s));
+    assert_null(fnvm_linker_new(s, &l));
+    assert_null(fnvm_func_new(s, "i32 -> i64", nothing, NULL, &e));
+    assert_null(fnvm_linker_define_func(l, "m", "f", "-> f32", nothing, NULL));
+    const TypeId structure = define(&(TypeDef){.comp = COMP_STRUCT, .super = TYPE_ID_NONE}, 1, 0);
+    const fnvm_valtype type = type_ref(structure, true);
+    assert_null(fnvm_table_new(s, type, 1, 1, false, &e));
+    types_release(types, structure);
+    assert_int_equal(types->ngroups, 3);
+    fnvm_linker_free(l);
+    fnvm_store_free(s);
+    assert_int_equal(types->ngroups, 0);
+
+    assert_null(fnvm_store_new(engine, &s));
+    fnvm_error *error = fnvm_table_new(s, type, 1, 1, false, &e);
+    assert_int_equal(fnvm_error_code(error), FNVM_E_USAGE);
+    fnvm_error_free(error);
+    error = fnvm_global_new(s, type, true, &(fnvm_val){.kind = FNVM_REF}, &e);
+    assert_int_equal(fnvm_error_code(error), FNVM_E_USAGE);
+    fnvm_error_free(error);
+    fnvm_store_free(s);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -383,6 +579,13 @@ int main(void)
         TEST(spelling_round_trips),
         TEST(printing_is_cut_to_size),
         TEST(function_types_by_spelling),
+        TEST(types_go_with_their_last_holder),
+        TEST(what_a_type_refers_to_stays),
+        TEST(a_long_chain_of_types_goes),
+        TEST(numbers_are_given_out_again),
+        TEST(a_failed_definition_leaves_free_numbers),
+        TEST(modules_take_their_types_along),
+        TEST(stores_hold_types_of_host_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

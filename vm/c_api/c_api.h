@@ -134,7 +134,7 @@ struct wasm_engine_t { fnvm_engine *engine; };
 typedef struct Closure { /* a host function's; lives as long as the store */
     struct Closure *next;
     wasm_store_t *store;
-    TypeId type;
+    TypeId type; /* which the store holds */
     wasm_func_callback_t callback; /* one of the two */
     wasm_func_callback_with_env_t callback_with_env;
     void *env;

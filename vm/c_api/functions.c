@@ -16,7 +16,7 @@ static bool valtypes_from(const wasm_valtype_vec_t *from, ValType *to)
     return true;
 }
 
-/* False: a type that cannot be, or out of memory. */
+/* The type is held.  False: one that cannot be, or out of memory. */
 static bool define_type(Store *s, const wasm_functype_t *t, TypeId *out)
 {
     const size_t np = t->params.size, nr = t->results.size;
@@ -104,13 +104,17 @@ static fnvm_error *closure_call(fnvm_caller *caller, void *env, fnvm_slot *slots
 static wasm_func_t *func_new(wasm_store_t *s, const wasm_functype_t *type, Closure with)
 {
     if (!s || !type || (!with.callback && !with.callback_with_env)) return NULL;
-    Closure *c = define_type(s->store, type, &with.type) ? malloc(sizeof *c) : NULL;
-    if (!c) return NULL;
+    Closure *c = malloc(sizeof *c);
+    if (!c || !define_type(s->store, type, &with.type)) {
+        free(c);
+        return NULL;
+    }
     FuncRef ref = 0;
     with.store = s;
     *c = with;
     fnvm_error *error = store_add_host_func(s->store, c->type, closure_call, c, NULL, &ref);
     fnvm_error_free(error);
+    types_release(&s->store->engine->types, c->type);
     wasm_ref_t *r = error ? NULL : extern_ref(s, (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});
     if (r) {
         c->next = s->closures;

@@ -69,8 +69,10 @@ static fnvm_error *is_plain(const HostWriter *h, const Type *t, bool *is)
                            .results = t->results};
     TypeId id;
     fnvm_error *error = types_define(h->registry, &plain, 1, &id);
-    *is = !error && id == t->id;
-    return error;
+    if (error) return error;
+    *is = id == t->id;
+    types_release(h->registry, id);
+    return NULL;
 }
 
 static fnvm_error *cannot_name(const HostFunc *f, uint32_t i, const char *why)
@@ -204,10 +206,12 @@ static LinkerName name_of(const Image *image, const ImageHost *h)
                         h->name.len};
 }
 
+/* The type, held. */
 static fnvm_error *type_of(const Image *image, const ImageHost *h, TypeId *out)
 {
     if (h->type_module) {
         *out = image->modules[h->type_module - 1]->types[h->type_index];
+        types_hold(&image->engine->types, *out);
         return NULL;
     }
     ValType types[LIMIT_PARAMS + LIMIT_RESULTS];
@@ -225,13 +229,16 @@ fnvm_error *hosts_restore(const Image *image, fnvm_linker *l, bool all_trap)
     const uint32_t n = (uint32_t)image_count(image, IMAGE_HOSTS);
     LinkerHost *want = calloc(n + (size_t)1, sizeof *want);
     fnvm_error *error = want ? NULL : error_no_memory();
+    uint32_t ntypes = 0;
     for (uint32_t i = 0; i < n && !error; i++) {
         want[i].name = name_of(image, &hosts[i]);
         want[i].must_exist = (hosts[i].flags & IMAGE_HOST_USED) != 0;
         want[i].traps = all_trap || (hosts[i].flags & IMAGE_HOST_TRAPS) != 0;
         error = type_of(image, &hosts[i], &want[i].type);
+        ntypes += !error;
     }
     if (!error) error = linker_arrange_hosts(l, want, n);
+    while (ntypes > 0) types_release(&image->engine->types, want[--ntypes].type);
     free(want);
     return error;
 }
