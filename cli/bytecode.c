@@ -196,8 +196,8 @@ bool bytecode_print(const Module *m, Reader *r, char *text, size_t size, Op *op)
         return false;
     }
     Writer w = {.m = m, .r = *r,
-                .out = {.registry = &m->engine->types, .indices = m->types,
-                        .nindices = m->ntypes, .text = text, .size = size}};
+                .out = {.registry = &m->engine->types, .indices = module_type_indices(m),
+                        .text = text, .size = size}};
     *op = read_op(&w.r);
     printer_text(&w.out, "%s", instructions[*op].text);
     put_immediates(&w, *op);

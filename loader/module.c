@@ -2,6 +2,7 @@
 #include "loader/module.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vm/hash.h"
@@ -48,6 +49,18 @@ const Export *module_index_exports(Module *m)
 
 /* ---- Types as text ---- */
 
+/* Threads that are at this at once each make one; the first to be done has its kept. */
+const TypeIndices *module_type_indices(const Module *m)
+{
+    _Atomic(TypeIndices *) *at = (_Atomic(TypeIndices *) *)&m->type_indices;
+    TypeIndices *known = atomic_load_explicit(at, memory_order_acquire);
+    if (known) return known;
+    TypeIndices *made = type_indices_new(m->types, m->ntypes);
+    if (!made || atomic_compare_exchange_strong(at, &known, made)) return made;
+    free(made);
+    return known;
+}
+
 static void print_func(TypePrinter *p, const char *word, TypeId id)
 {
     const Type *t = types_get(p->registry, id);
@@ -90,8 +103,7 @@ static void print_global(TypePrinter *p, const GlobalType *t)
 size_t module_print_type(const Module *m, uint8_t kind, uint32_t index, char *text, size_t size)
 {
     TypePrinter p = {.registry = &m->engine->types,
-                     .indices = m->types,
-                     .nindices = m->ntypes,
+                     .indices = module_type_indices(m),
                      .text = text,
                      .size = size};
     if (size > 0) text[0] = '\0';

@@ -1,6 +1,7 @@
 /* A module in memory: sections decoded once into flat arrays, function bodies and initializers
  * left as byte ranges of the (mapped) file.  Immutable after module_decode, except for `code`,
- * which fills up as functions are verified.  Shared between threads; reference-counted. */
+ * which fills up as functions are verified, and for `type_indices`.  Shared between threads;
+ * reference-counted. */
 #ifndef FNVM_LOADER_MODULE_H
 #define FNVM_LOADER_MODULE_H
 
@@ -71,6 +72,7 @@ struct fnvm_module {
 
     /* Index spaces: imports first.  n_imported_* says where the module's own begin. */
     TypeId *types; uint32_t ntypes; /* held, a group after the other */
+    _Atomic(struct TypeIndices *) type_indices; /* made when types are first printed; or NULL */
     TypeId *funcs; uint32_t nfuncs, n_imported_funcs;
     Table *tables; uint32_t ntables, n_imported_tables;
     MemoryType *memories; uint32_t nmemories, n_imported_memories;
@@ -137,6 +139,8 @@ static inline const Type *module_func_type(const Module *m, uint32_t func)
     return types_get(&m->engine->types, m->funcs[func]);
 }
 
+/* The indices of its types, for printing; the module's.  NULL: out of memory. */
+const struct TypeIndices *module_type_indices(const Module *);
 /* The text-format spelling of an entity's type; like snprintf. */
 size_t module_print_type(const Module *, uint8_t kind, uint32_t index, char *text, size_t size);
 

@@ -21,6 +21,7 @@ static void module_free(Module *m)
     free((void *)m->code);
     types_release_all(&m->engine->types, m->types, m->ntypes);
     types_release_valtype(&m->engine->types, m->host_value);
+    free(atomic_load_explicit(&m->type_indices, memory_order_relaxed));
     module_index_free(m);
     code_file_close(m->code_file);
     source_close(m);

@@ -33,6 +33,31 @@ static const char *const number_names[] = {
 };
 enum { NUMBER_NAMES = sizeof number_names / sizeof *number_names };
 
+/* ---- Indices ---- */
+
+/* The slot that has the id, or would have it.  There is always room: half of them are empty. */
+static uint32_t indices_slot(const TypeIndices *x, TypeId id)
+{
+    uint32_t slot = (id * 0x9E3779B1u ^ id >> 11) & x->mask;
+    while (x->slots[slot] && x->types[x->slots[slot] - 1] != id) slot = (slot + 1) & x->mask;
+    return slot;
+}
+
+TypeIndices *type_indices_new(const TypeId *types, uint32_t n)
+{
+    uint32_t size = 4;
+    while (size < n * 2) size *= 2; /* LIMIT_TYPES is far below 2^31 */
+    TypeIndices *x = calloc(1, sizeof *x + size * sizeof *x->slots);
+    if (!x) return NULL;
+    x->types = types;
+    x->mask = size - 1;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = indices_slot(x, types[i]);
+        if (!x->slots[slot]) x->slots[slot] = i + 1;
+    }
+    return x;
+}
+
 /* ---- Printing ---- */
 
 void printer_text(TypePrinter *p, const char *format, ...)
@@ -47,13 +72,8 @@ void printer_text(TypePrinter *p, const char *format, ...)
 
 static void printer_defined(TypePrinter *p, TypeId id)
 {
-    for (uint32_t i = 0; i < p->nindices; i++) {
-        if (p->indices[i] == id) {
-            id = i;
-            break;
-        }
-    }
-    printer_text(p, "%u", id);
+    const uint32_t found = p->indices ? p->indices->slots[indices_slot(p->indices, id)] : 0;
+    printer_text(p, "%u", found ? found - 1 : id);
 }
 
 void printer_valtype(TypePrinter *p, ValType t)

@@ -5,11 +5,17 @@
 
 #include "vm/types.h"
 
+/* Where ids are first among a module's types: an open hash of index + 1, 0 where it is empty.  A
+ * type may name a thousand others, and a module may have a million, so nobody searches. */
+typedef struct TypeIndices { const TypeId *types; uint32_t mask, slots[]; } TypeIndices;
+
+/* Of `n` types, which outlive it; to be freed.  NULL: out of memory. */
+TypeIndices *type_indices_new(const TypeId *types, uint32_t n);
+
 /* Text that is cut to `size`, with its closing NUL; `len` counts on, like snprintf. */
 typedef struct TypePrinter {
     const TypeRegistry *registry;
-    const TypeId *indices; /* a module's types: print their index; NULL: print the id */
-    uint32_t nindices;
+    const TypeIndices *indices; /* a module's types: print their index; NULL: print the id */
     char *text;
     size_t size, len;
 } TypePrinter;

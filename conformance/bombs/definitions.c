@@ -147,6 +147,26 @@ static void imports(Buf *b, size_t n)
     close_sized(b, s);
 }
 
+/* Tags that nobody provides, with 1,000 references each to the last of n types: they are listed. */
+static void wide_imports(Buf *b, size_t n)
+{
+    magic(b);
+    size_t s = section(b, 1);
+    leb(b, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        PUT(b, 0x5F, 10);
+        for (unsigned k = 0; k < 20; k += 2) PUT(b, I32 - (unsigned)(i >> k & 3), 0);
+    }
+    PUT(b, 0x60, 0xE8, 0x07);
+    REPEAT(1000) byte(b, 0x63), sleb(b, (int64_t)n - 1);
+    byte(b, 0);
+    close_sized(b, s);
+    s = section(b, 2);
+    leb(b, 200);
+    REPEAT(200) name(b, "m"), name(b, "t"), PUT(b, 4, 0), leb(b, n);
+    close_sized(b, s);
+}
+
 static void exports(Buf *b, size_t n, int prefix)
 {
     magic(b);
@@ -222,6 +242,7 @@ static void tags(Buf *b, size_t n)
 
 const Bomb definition_bombs[] = {
     {"imports", imports, 1000000, NULL},
+    {"imports of wide types", wide_imports, 500000, "unknown imports"},
     {"exports", many_exports, 1000000, NULL},
     {"exports with long names", long_exports, 100000, NULL},
     {"globals", globals, 1000000, NULL},
