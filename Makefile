@@ -39,7 +39,7 @@ FLAGS := -std=gnu17 -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) $(WERROR) -fPIC -fvisib
          -ffp-contract=off -fno-math-errno -MMD -MP -Iinclude -I.
 LIBS := -lgc -lsodium -lyaml -lsqlite3 -lffi -lpthread -lm
 # Of the program that serves, or loads libraries for guests; it is linked dynamically.
-FULL_LIBS := -lmicrohttpd -lcurl -lhiredis
+FULL_LIBS := -lmicrohttpd -lcurl -lcares -lhiredis
 
 # The program takes the archives where there are any, and is linked statically where that is
 # possible: loading shared libraries is a fifth of the time an empty guest takes.  The linker's
@@ -226,8 +226,9 @@ $(BUILD)/unit/test_gateway_config: $(patsubst %,$(OBJ)/gateway/%.o,config config
 $(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 # It makes allocations fail.
 $(BUILD)/unit/test_c_api_memory: LDFLAGS += $(foreach f,malloc calloc realloc,-Wl,--wrap=$(f))
-$(BUILD)/unit/test_http_outbound: $(OBJ)/gateway/http_outbound.o $(OBJ)/gateway/http_address.o
-$(BUILD)/unit/test_http_outbound: LIBS += -lcurl
+$(BUILD)/unit/test_http_outbound: \
+    $(patsubst %,$(OBJ)/gateway/%.o,http_outbound http_exchange http_names http_address)
+$(BUILD)/unit/test_http_outbound: LIBS += -lcurl -lcares
 $(BUILD)/unit/test_kv_redis: $(OBJ)/gateway/kv_redis.o
 $(BUILD)/unit/test_kv_redis: LIBS += -lhiredis
 $(BUILD)/unit/test_metrics: $(filter $(OBJ)/gateway/metrics%,$(FULL_OBJ)) $(OBJ)/cli/json.o
@@ -244,8 +245,8 @@ $(BUILD)/http_hostile: $(HOSTILE_OBJ)
 $(BUILD)/http_echo: $(HTTP_OBJ)
 $(BUILD)/http_echo: LIBS += -lmicrohttpd
 WORKER_OBJ := $(filter $(patsubst %,$(OBJ)/gateway/%.o,access_log admission answer arrivals async builtin \
-                calls% config% control function head http% invocation kv_redis loop metrics% outbound output place route \
-                revocation secrets table text timers trace worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
+                calls% config% control function head http% invocation kv_redis% loop metrics% outbound output place route \
+                revocation secrets table text timers trace waiters worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
 $(BUILD)/worker_drive: $(WORKER_OBJ)
 $(BUILD)/worker_drive: LIBS += $(FULL_LIBS)
 STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o

@@ -283,6 +283,7 @@ fnvm_error *function_open(Worker *w, SharedConfig *config, const Function *f, Op
     if (!error) error = secrets_read(f->secrets, f->nsecrets, &o->secrets);
     if (!error) error = open_engine(o);
     if (!error) error = open_natives(o);
+    if (!error && f->nhttp_allow) error = outbound_open(w->outbound, &o->sender);
     if (!error) error = fnvm_image_open(o->engine, f->image, NULL, &o->image);
     if (!error) error = check_image(o);
     if (!error) error = open_pool(o);
@@ -305,6 +306,7 @@ void function_close(Opened *o)
     for (size_t i = 0; i < o->room; i++) place_free(o->places[i]);
     free(o->places);
     fnvm_image_release(o->image);
+    outbound_close(o->sender);
     natives_close(o->natives);
     fnvm_engine_free(o->engine);
     secrets_forget(&o->secrets);

@@ -12,6 +12,7 @@
 #include "gateway/secrets.h"
 
 typedef struct Natives Natives; /* cli/natives.h */
+typedef struct HttpSender HttpSender; /* http_outbound.h */
 
 typedef struct Worker Worker;
 typedef struct Invocation Invocation;
@@ -51,6 +52,7 @@ struct Opened {
     Revocation revocation;
     fnvm_engine *engine;
     Natives *natives;          /* NULL: none */
+    HttpSender *sender;        /* NULL: it may send no requests */
     fnvm_image *image;
     fnvm_pool *pool;
     bool suspended;            /* the image goes on, rather than that `start` is called */

@@ -1,352 +1,298 @@
-/* One thread drives curl's multi interface.  Requests are made by whoever starts them, and
- * handed to the thread in a list; the thread alone touches curl's handles from then on.  A
- * request ends in the thread, which sets its status and tells those who wait; it is freed when
- * both the thread and the guest have let go of it. */
+/* One thread drives curl's multi interface and the lookups of names.  Requests are made by whoever
+ * starts them and wait in their sender's queue; the thread takes them from there in turn, and alone
+ * touches curl's handles from then on.  A request ends in the thread, which sets its status and
+ * tells those who wait; it is freed when both the thread and the guest have let go of it. */
 #include "gateway/http_outbound.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "gateway/http_address.h"
+#include "gateway/http_exchange.h"
 
-enum { BUCKETS = 256, POLL_MS = 1000, METHOD_BYTES = 17, HEAD_BYTES = 10 /* "HTTP 200\r\n" */ };
+enum { BUCKETS = 256, POLL_MS = 1000, TICK_MS = 100 /* while deadlines are to be looked at */ };
 enum { WAIT_NS = 50000000 }; /* between two looks at the interrupt of a guest whose thread waits */
+enum { IDLE_CONNECTIONS = 16 /* kept for a sender's next requests */ };
 
-typedef enum Peer { PEER_NAME, PEER_LOCALHOST, PEER_ADDRESS } Peer; /* what the URL's host is */
-
-typedef struct Request {
-    struct Request *next;  /* in the bucket of its id */
-    struct Request *queue; /* in the list of those that are new */
+struct HttpSender {
+    HttpSender *next;
     HttpOutbound *owner;
-    int64_t id;
-    CURL *curl; /* NULL when it has ended */
-    struct curl_slist *fields;
-    char *url, *body;
-    size_t body_len;
-    Peer peer;
-    bool running; /* with curl, and not in the list of new ones */
-    bool ended, dropped, refused /* the address */, too_large;
-    int status;
-    char *answer;              /* "HTTP 200\r\n", fields, an empty line, the body */
-    size_t len, cap, head_len; /* head_len: up to the body */
-} Request;
+    CURLSH *share; /* its connections */
+    /* With the lock: */
+    Exchange *first, **last; /* those that wait */
+    uint32_t open;           /* until they are dropped */
+    uint32_t running;        /* names that are looked up included */
+    uint64_t bytes;
+    bool closed; /* freed by the thread when none runs */
+};
 
 struct HttpOutbound {
     HttpOutboundOptions options;
     CURLM *multi;
     pthread_t thread;
-    pthread_mutex_t
-        mutex; /* of all below, and of `ended`, `dropped`, and what it says about the answer */
+    pthread_mutex_t mutex; /* of all below, and what exchanges and senders say that it is of */
     pthread_cond_t ended;
-    Request *buckets[BUCKETS];
-    Request *fresh; /* not with curl yet */
+    Exchange *buckets[BUCKETS];
+    HttpSender *senders; /* the first is the next to be served */
     int64_t last_id;
-    uint32_t open;     /* that have not ended */
-    uint32_t dropping; /* of these, dropped */
+    uint64_t bytes;
+    uint32_t waiting, running;
+    uint32_t dropping; /* of those that run, dropped */
     bool stop;
     bool joined; /* its owner's */
+    /* The thread's: */
+    Exchange *looking;
+    struct curl_waitfd *sockets; /* of lookups */
+    size_t room;
 };
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 /* ---- Requests ---- */
 
-static void request_free(Request *r)
+static Exchange **find(HttpOutbound *o, int64_t id)
 {
-    if (r->curl) curl_easy_cleanup(r->curl);
-    curl_slist_free_all(r->fields);
-    free(r->url);
-    free(r->body);
-    free(r->answer);
-    free(r);
-}
-
-static Request **find(HttpOutbound *o, int64_t id)
-{
-    Request **at = &o->buckets[(uint64_t)id % BUCKETS];
+    Exchange **at = &o->buckets[(uint64_t)id % BUCKETS];
     while (*at && (*at)->id != id) at = &(*at)->next;
     return at;
 }
 
-/* ---- What curl tells ---- */
+/* Those below with the lock. */
 
-static bool append(Request *r, const char *bytes, size_t len)
+static void forget(HttpOutbound *o, Exchange *r)
 {
-    const uint64_t most = r->owner->options.answer_bytes;
-    if (len > most || r->len > most - len) {
-        r->too_large = true;
-        return false;
-    }
-    if (r->len + len > r->cap) {
-        const size_t cap = (r->len + len) * 2;
-        char *more = realloc(r->answer, cap);
-        if (!more) return false;
-        r->answer = more;
-        r->cap = cap;
-    }
-    memcpy(r->answer + r->len, bytes, len);
-    r->len += len;
+    Exchange **at = find(o, r->id);
+    if (*at == r) *at = r->next;
+    o->bytes -= r->charged;
+    r->sender->bytes -= r->charged;
+    r->charged = 0;
+}
+
+static void unqueue(HttpOutbound *o, Exchange *r)
+{
+    HttpSender *s = r->sender;
+    Exchange **at = &s->first;
+    while (*at != r) at = &(*at)->queue;
+    *at = r->queue;
+    if (!r->queue) s->last = at;
+    r->queued = false;
+    o->waiting--;
+}
+
+/* ---- Shares, with the lock ---- */
+
+const HttpOutboundOptions *sender_options(const HttpSender *s) { return &s->owner->options; }
+CURLSH *sender_share(const HttpSender *s) { return s->share; }
+
+static bool charge(HttpOutbound *o, Exchange *r, size_t bytes)
+{
+    HttpSender *s = r->sender;
+    const uint64_t left = o->options.held_bytes - (o->bytes - s->bytes);
+    if (bytes > left / 2 || s->bytes > left / 2 - bytes) return false;
+    o->bytes += bytes;
+    s->bytes += bytes;
+    r->charged += bytes;
     return true;
 }
 
-static bool is_field(const char *line, size_t len, const char *name)
+bool exchange_charge(Exchange *r, size_t bytes)
 {
-    const size_t name_len = strlen(name);
-    return len > name_len && line[name_len] == ':' && strncasecmp(line, name, name_len) == 0;
+    HttpOutbound *o = r->sender->owner;
+    pthread_mutex_lock(&o->mutex);
+    const bool may = charge(o, r, bytes);
+    pthread_mutex_unlock(&o->mutex);
+    return may;
 }
 
-/* A line of the header.  A status line begins it anew: an interim answer came before.  What says
- * how the message was framed is no longer true of what the guest gets. */
-static size_t on_field(char *line, size_t size, size_t n, void *env)
+static bool has_turn(const HttpOutbound *o, const HttpSender *s)
 {
-    Request *r = env;
-    const size_t len = size * n;
-    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        const char *space = memchr(line, ' ', len);
-        const char *code = space ? space + 1 : "000";
-        if (!space || code + 3 > line + len) return 0;
-        r->len = r->head_len = 0;
-        return append(r, "HTTP ", 5) && append(r, code, 3) && append(r, "\r\n", 2) ? len : 0;
-    }
-    if (is_field(line, len, "transfer-encoding") || is_field(line, len, "connection")) return len;
-    if (line[0] == ' ' || line[0] == '\t') return len; /* of a folded field, which nobody sends */
-    size_t end = len;
-    while (end && (line[end - 1] == '\r' || line[end - 1] == '\n')) end--;
-    if (end == 0) { /* the header's end */
-        if (!append(r, "\r\n", 2)) return 0;
-        r->head_len = r->len;
-        return len;
-    }
-    if (r->head_len) return len; /* a trailer */
-    return append(r, line, end) && append(r, "\r\n", 2) ? len : 0;
+    const uint32_t left = o->options.concurrent - o->running;
+    return s->first && left > 0 && (s->running == 0 || s->running < left / 4);
 }
 
-static size_t on_body(char *bytes, size_t size, size_t n, void *env)
+/* The next of all that wait; its sender goes to the end. */
+static Exchange *take_turn(HttpOutbound *o)
 {
-    return append(env, bytes, size * n) ? size * n : 0;
-}
-
-/* The one place where it is known whom we are about to connect to. */
-static curl_socket_t on_socket(void *env, curlsocktype purpose, struct curl_sockaddr *a)
-{
-    Request *r = env;
-    const bool allowed =
-        r->owner->options.private_addresses || (r->peer == PEER_ADDRESS) ||
-        (r->peer == PEER_LOCALHOST ? address_is_loopback(&a->addr) : address_is_public(&a->addr));
-    if (purpose != CURLSOCKTYPE_IPCXN || !allowed) {
-        r->refused = true;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
-
-/* ---- Making one ---- */
-
-/* The host is the guest's word, checked: a name, an address in its one spelling, or localhost. */
-static Peer peer_of(const char *url)
-{
-    const char *host = strstr(url, "://") + 3;
-    const size_t len = strcspn(host, "/");
-    const char *colon = host[0] == '[' ? NULL : memchr(host, ':', len);
-    const size_t name = colon ? (size_t)(colon - host) : len;
-    if (host[0] == '[') return PEER_ADDRESS;
-    if (name >= 9 && memcmp(host + name - 9, "localhost", 9) == 0 &&
-        (name == 9 || host[name - 10] == '.'))
-        return PEER_LOCALHOST;
-    size_t last = name; /* the last label of a name begins with a letter */
-    while (last && host[last - 1] != '.') last--;
-    return host[last] >= '0' && host[last] <= '9' ? PEER_ADDRESS : PEER_NAME;
-}
-
-/* "Name: value" lines as curl wants them; a field without a value ends in ';'. */
-static bool take_fields(Request *r, const char *at, size_t len)
-{
-    while (len) {
-        const char *end = memmem(at, len, "\r\n", 2);
-        if (!end) return false;
-        const size_t line = (size_t)(end - at);
-        if (line == 0) return true;
-        const char *colon = memchr(at, ':', line);
-        if (!colon) return false;
-        const char *value = colon + 1;
-        while (value < end && (*value == ' ' || *value == '\t')) value++;
-        char *text = strndup(at, line);
-        if (!text) return false;
-        if (value == end) {
-            text[colon - at] = ';';
-            text[colon - at + 1] = '\0';
-        }
-        struct curl_slist *more = curl_slist_append(r->fields, text);
-        free(text);
-        if (!more) return false;
-        r->fields = more;
-        len -= line + 2;
-        at = end + 2;
-    }
-    return true;
-}
-
-/* Header and body as they were handed over: fields, an empty line, the body. */
-static bool take_input(Request *r, const char *input, size_t len)
-{
-    const char *body = len >= 2 && memcmp(input, "\r\n", 2) == 0 ? input + 2 : NULL;
-    if (!body) {
-        const char *end = memmem(input, len, "\r\n\r\n", 4);
-        if (!end) return false;
-        body = end + 4;
-        if (!take_fields(r, input, (size_t)(body - input))) return false;
-    }
-    r->body_len = len - (size_t)(body - input);
-    r->body = malloc(r->body_len + 1);
-    if (!r->body) return false;
-    memcpy(r->body, body, r->body_len);
-    /* What curl would add on its own. */
-    static const char *const unwanted[] = {"Expect:", "Accept:", "Content-Type:"};
-    for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++) {
-        bool given = false;
-        for (const struct curl_slist *f = r->fields; f && !given; f = f->next)
-            given = strncasecmp(f->data, unwanted[i], strlen(unwanted[i]) - 1) == 0 &&
-                    strchr(":;", f->data[strlen(unwanted[i]) - 1]);
-        struct curl_slist *more = given ? r->fields : curl_slist_append(r->fields, unwanted[i]);
-        if (!more) return false;
-        r->fields = more;
-    }
-    return true;
-}
-
-static bool set_options(const HttpOutbound *o, Request *r, const char *method)
-{
-    CURL *c = r->curl;
-    bool ok = true;
-#define SET(option, value) ok = ok && curl_easy_setopt(c, CURLOPT_##option, value) == CURLE_OK
-    SET(URL, r->url);
-    SET(PROTOCOLS_STR, "http,https");
-    SET(FOLLOWLOCATION, 0L);
-    SET(PROXY, "");
-    SET(NOPROXY, "*");
-    SET(NETRC, (long)CURL_NETRC_IGNORED);
-    SET(NOSIGNAL, 1L);
-    SET(PATH_AS_IS, 1L);
-    SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(HTTP09_ALLOWED, 0L);
-    SET(CONNECTTIMEOUT_MS, (long)o->options.connect_ms);
-    SET(TIMEOUT_MS, (long)o->options.total_ms);
-    SET(HTTPHEADER, r->fields);
-    if (strcmp(method, "HEAD") == 0) SET(NOBODY, 1L);
-    else if (r->body_len || strcmp(method, "POST") == 0) {
-        SET(POST, 1L);
-        SET(POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-        SET(POSTFIELDS, r->body);
-    }
-    SET(CUSTOMREQUEST, method);
-    SET(HEADERFUNCTION, on_field);
-    SET(HEADERDATA, r);
-    SET(WRITEFUNCTION, on_body);
-    SET(WRITEDATA, r);
-    SET(OPENSOCKETFUNCTION, on_socket);
-    SET(OPENSOCKETDATA, r);
-    SET(PRIVATE, r);
-#undef SET
-    return ok;
-}
-
-static Request *request_new(HttpOutbound *o, const char *name, size_t name_len, const char *input,
-                            size_t len)
-{
-    char method[METHOD_BYTES];
-    const char *space = memchr(name, ' ', name_len);
-    const size_t method_len = space ? (size_t)(space - name) : 0;
-    if (method_len == 0 || method_len >= sizeof method) return NULL;
-    memcpy(method, name, method_len);
-    method[method_len] = '\0';
-    Request *r = calloc(1, sizeof *r);
-    if (!r) return NULL;
-    r->owner = o;
-    r->url = strndup(space + 1, name_len - method_len - 1);
-    r->curl = curl_easy_init();
-    if (!r->url || !r->curl || !strstr(r->url, "://") || !take_input(r, input, len) ||
-        !set_options(o, r, method)) {
-        request_free(r);
-        return NULL;
-    }
-    r->peer = peer_of(r->url);
+    HttpSender **at = &o->senders;
+    while (*at && !has_turn(o, *at)) at = &(*at)->next;
+    HttpSender *s = *at;
+    if (!s) return NULL;
+    Exchange *r = s->first;
+    unqueue(o, r);
+    s->running++;
+    o->running++;
+    *at = s->next;
+    s->next = NULL;
+    while (*at) at = &(*at)->next;
+    *at = s;
     return r;
 }
 
-/* ---- The thread ---- */
+/* ---- The thread: ends ---- */
 
-static int status_of(const Request *r, CURLcode code)
-{
-    if (r->refused) return FNVM_SERVICE_DENIED;
-    if (r->too_large) return FNVM_SERVICE_TOO_LARGE;
-    if (code == CURLE_OK) return r->head_len ? FNVM_SERVICE_OK : FNVM_SERVICE_FAILED;
-    if (code == CURLE_OPERATION_TIMEDOUT) return FNVM_SERVICE_TIMEOUT;
-    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT)
-        return FNVM_SERVICE_UNAVAILABLE;
-    return FNVM_SERVICE_FAILED;
-}
-
-static void unlink_request(HttpOutbound *o, Request *r)
-{
-    Request **at = find(o, r->id);
-    if (*at) *at = r->next;
-}
-
-/* The last that the thread does with it. */
-static void end(HttpOutbound *o, Request *r, CURLcode code)
+/* Tells those who wait; it is freed if nobody does. */
+static void settle(HttpOutbound *o, Exchange *r, int status)
 {
     const int64_t id = r->id;
-    curl_multi_remove_handle(o->multi, r->curl);
-    curl_easy_cleanup(r->curl);
     pthread_mutex_lock(&o->mutex);
-    r->curl = NULL;
-    r->status = status_of(r, code);
-    r->ended = true;
-    o->open--;
+    r->status = status;
+    r->stage = STAGE_ENDED;
+    o->running--;
+    r->sender->running--;
     const bool dropped = r->dropped;
     o->dropping -= dropped;
-    if (dropped) unlink_request(o, r);
+    if (dropped) forget(o, r);
     pthread_cond_broadcast(&o->ended);
     pthread_mutex_unlock(&o->mutex);
-    if (dropped) request_free(r);
+    if (dropped) exchange_free(r);
     else if (o->options.done) o->options.done(o->options.done_env, id);
 }
 
-/* Those that are new are given to curl. */
-static void take_fresh(HttpOutbound *o)
+static void let_go(HttpOutbound *o, Exchange *r)
+{
+    if (r->stage == STAGE_RUNNING) curl_multi_remove_handle(o->multi, r->curl);
+    curl_easy_cleanup(r->curl);
+    r->curl = NULL;
+    lookup_free(r->lookup);
+    r->lookup = NULL;
+}
+
+static void end(HttpOutbound *o, Exchange *r, int status)
+{
+    let_go(o, r);
+    settle(o, r, status);
+}
+
+/* Only the thread goes on from stage to stage, but others look at where it is. */
+static void set_stage(HttpOutbound *o, Exchange *r, Stage stage)
 {
     pthread_mutex_lock(&o->mutex);
-    Request *fresh = o->fresh;
-    o->fresh = NULL;
-    for (Request *r = fresh; r; r = r->queue) r->running = true;
+    r->stage = stage;
     pthread_mutex_unlock(&o->mutex);
-    while (fresh) {
-        Request *r = fresh;
-        fresh = r->queue;
-        if (curl_multi_add_handle(o->multi, r->curl) != CURLM_OK) end(o, r, CURLE_OUT_OF_MEMORY);
+}
+
+/* ---- The thread: from stage to stage ---- */
+
+static void send_it(HttpOutbound *o, Exchange *r)
+{
+    const bool aimed = exchange_aim(r, now_ns());
+    lookup_free(r->lookup);
+    r->lookup = NULL;
+    if (aimed && curl_multi_add_handle(o->multi, r->curl) == CURLM_OK)
+        set_stage(o, r, STAGE_RUNNING);
+    else end(o, r, FNVM_SERVICE_UNAVAILABLE);
+}
+
+/* All addresses that it leads to have to be allowed, or it leads to none. */
+static void looked_up(HttpOutbound *o, Exchange *r)
+{
+    const size_t n = lookup_count(r->lookup);
+    bool allowed = true;
+    for (size_t i = 0; i < n; i++)
+        allowed = allowed && exchange_may_reach(r, lookup_address(r->lookup, i));
+    if (n && allowed) send_it(o, r);
+    else end(o, r, n ? FNVM_SERVICE_DENIED : FNVM_SERVICE_UNAVAILABLE);
+}
+
+static void begin(HttpOutbound *o, Exchange *r)
+{
+    if (r->peer != PEER_NAME) {
+        send_it(o, r);
+        return;
     }
+    r->lookup = lookup_start(r->host);
+    if (!r->lookup) {
+        end(o, r, FNVM_SERVICE_UNAVAILABLE);
+        return;
+    }
+    r->looks_until_ns = now_ns() + o->options.connect_ms * UINT64_C(1000000);
+    if (r->looks_until_ns > r->ends_ns) r->looks_until_ns = r->ends_ns;
+    set_stage(o, r, STAGE_LOOKING);
+    r->queue = o->looking;
+    o->looking = r;
+}
+
+static void take_turns(HttpOutbound *o)
+{
+    for (;;) {
+        pthread_mutex_lock(&o->mutex);
+        Exchange *r = take_turn(o);
+        pthread_mutex_unlock(&o->mutex);
+        if (!r) return;
+        if (r->ends_ns <= now_ns()) end(o, r, FNVM_SERVICE_TIMEOUT);
+        else begin(o, r);
+    }
+}
+
+/* One that has waited too long for its turn; it counts as running from now. */
+static Exchange *take_late(HttpOutbound *o, uint64_t now)
+{
+    Exchange *late = NULL;
+    pthread_mutex_lock(&o->mutex);
+    for (HttpSender *s = o->senders; s && !late && o->waiting; s = s->next)
+        if (s->first && s->first->ends_ns <= now) { /* the first is the oldest */
+            late = s->first;
+            unqueue(o, late);
+            s->running++;
+            o->running++;
+        }
+    pthread_mutex_unlock(&o->mutex);
+    return late;
+}
+
+static void end_late(HttpOutbound *o)
+{
+    const uint64_t now = now_ns();
+    for (Exchange *r; (r = take_late(o, now));) end(o, r, FNVM_SERVICE_TIMEOUT);
+}
+
+/* Lookups take what has come, and go on, or end. */
+static void run_lookups(HttpOutbound *o)
+{
+    Exchange **at = &o->looking;
+    const uint64_t now = now_ns();
+    while (*at) {
+        Exchange *r = *at;
+        lookup_run(r->lookup, o->sockets + r->first_socket, r->nsockets);
+        r->nsockets = 0;
+        const bool late = now >= r->looks_until_ns;
+        if (!lookup_ended(r->lookup) && !late) {
+            at = &r->queue;
+            continue;
+        }
+        *at = r->queue;
+        if (lookup_ended(r->lookup)) looked_up(o, r);
+        else end(o, r, FNVM_SERVICE_TIMEOUT);
+    }
+}
+
+static void stop_looking(HttpOutbound *o, const Exchange *r)
+{
+    Exchange **at = &o->looking;
+    while (*at && *at != r) at = &(*at)->queue;
+    if (*at) *at = r->queue;
 }
 
 /* Those that nobody wants any more end. */
 static void take_dropped(HttpOutbound *o)
 {
-    Request *dropped = NULL;
-    pthread_mutex_lock(&o->mutex);
-    for (size_t i = 0; o->dropping && i < BUCKETS; i++)
-        for (Request *r = o->buckets[i]; r; r = r->next)
-            if (r->running && r->dropped && !r->ended) {
-                r->queue = dropped;
-                dropped = r;
-            }
-    pthread_mutex_unlock(&o->mutex);
-    while (dropped) {
-        Request *r = dropped;
-        dropped = r->queue;
-        end(o, r, CURLE_ABORTED_BY_CALLBACK);
+    for (;;) {
+        Exchange *dropped = NULL;
+        pthread_mutex_lock(&o->mutex);
+        for (size_t i = 0; o->dropping && i < BUCKETS && !dropped; i++)
+            for (Exchange *r = o->buckets[i]; r && !dropped; r = r->next)
+                if (r->dropped) dropped = r;
+        pthread_mutex_unlock(&o->mutex);
+        if (!dropped) return;
+        stop_looking(o, dropped);
+        end(o, dropped, FNVM_SERVICE_UNAVAILABLE);
     }
 }
 
@@ -354,12 +300,70 @@ static void take_ended(HttpOutbound *o)
 {
     int left;
     for (CURLMsg *m; (m = curl_multi_info_read(o->multi, &left));) {
-        Request *r = NULL;
+        Exchange *r = NULL;
         if (m->msg != CURLMSG_DONE) continue;
         const CURLcode code = m->data.result;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&r);
-        end(o, r, code);
+        end(o, r, exchange_status(r, code));
     }
+}
+
+static void sender_destroy(HttpSender *s)
+{
+    curl_share_cleanup(s->share);
+    free(s);
+}
+
+static void take_closed(HttpOutbound *o)
+{
+    HttpSender *closed = NULL;
+    pthread_mutex_lock(&o->mutex);
+    for (HttpSender **at = &o->senders; *at;) {
+        HttpSender *s = *at;
+        if (!s->closed || s->running) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        s->next = closed;
+        closed = s;
+    }
+    pthread_mutex_unlock(&o->mutex);
+    while (closed) {
+        HttpSender *s = closed;
+        closed = s->next;
+        sender_destroy(s);
+    }
+}
+
+/* ---- The thread: waiting ---- */
+
+static bool room_for(HttpOutbound *o, size_t n)
+{
+    if (n <= o->room) return true;
+    struct curl_waitfd *more = realloc(o->sockets, 2 * n * sizeof *more);
+    if (!more) return false;
+    o->sockets = more;
+    o->room = 2 * n;
+    return true;
+}
+
+static void wait_for_events(HttpOutbound *o)
+{
+    size_t n = 0;
+    int most = POLL_MS;
+    for (Exchange *r = o->looking; r; r = r->queue) {
+        most = lookup_timeout_ms(r->lookup, most < TICK_MS ? most : TICK_MS);
+        r->nsockets = 0;
+        if (!room_for(o, n + LOOKUP_SOCKETS)) continue; /* it is looked at in a moment */
+        r->first_socket = n;
+        r->nsockets = lookup_sockets(r->lookup, o->sockets + n);
+        n += r->nsockets;
+    }
+    pthread_mutex_lock(&o->mutex);
+    if (o->waiting && most > TICK_MS) most = TICK_MS;
+    pthread_mutex_unlock(&o->mutex);
+    curl_multi_poll(o->multi, o->sockets, (unsigned)n, most, NULL);
 }
 
 static void *work(void *env)
@@ -371,40 +375,59 @@ static void *work(void *env)
         const bool stop = o->stop;
         pthread_mutex_unlock(&o->mutex);
         if (stop) return NULL;
-        take_fresh(o);
         take_dropped(o);
+        run_lookups(o);
+        end_late(o);
+        take_turns(o);
         curl_multi_perform(o->multi, &running);
         take_ended(o);
-        curl_multi_poll(o->multi, NULL, 0, POLL_MS, NULL);
+        take_closed(o);
+        take_turns(o);
+        wait_for_events(o);
     }
 }
 
 /* ---- The backend ---- */
 
+static void enqueue(HttpOutbound *o, Exchange *r)
+{
+    HttpSender *s = r->sender;
+    r->id = ++o->last_id;
+    r->ends_ns = now_ns() + o->options.total_ms * UINT64_C(1000000);
+    Exchange **bucket = &o->buckets[(uint64_t)r->id % BUCKETS];
+    r->next = *bucket;
+    *bucket = r;
+    r->queue = NULL;
+    *s->last = r;
+    s->last = &r->queue;
+    r->queued = true;
+    o->waiting++;
+}
+
 static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t name_len,
                      const void *input, size_t len)
 {
-    HttpOutbound *o = env;
+    HttpSender *s = env;
+    HttpOutbound *o = s->owner;
     (void)caller;
     pthread_mutex_lock(&o->mutex);
-    const bool full = o->open >= o->options.concurrent;
-    if (!full) o->open++;
+    const bool full = s->open >= o->options.open;
+    if (!full) s->open++;
     pthread_mutex_unlock(&o->mutex);
     if (full) return FNVM_SERVICE_LIMIT;
-    Request *r = request_new(o, name, name_len, input, len);
-    pthread_mutex_lock(&o->mutex);
+    Exchange *r = exchange_new(s, &o->options, name, name_len, input, len);
     int64_t id = FNVM_SERVICE_UNAVAILABLE;
-    if (!r) o->open--;
-    else {
-        id = r->id = ++o->last_id;
-        Request **bucket = &o->buckets[(uint64_t)id % BUCKETS];
-        r->next = *bucket;
-        *bucket = r;
-        r->queue = o->fresh;
-        o->fresh = r;
+    pthread_mutex_lock(&o->mutex);
+    if (r && charge(o, r, r->body_len)) {
+        enqueue(o, r);
+        id = r->id;
+    } else {
+        if (r) id = FNVM_SERVICE_LIMIT;
+        s->open--;
     }
     pthread_mutex_unlock(&o->mutex);
-    if (r) curl_multi_wakeup(o->multi);
+    if (id > 0) curl_multi_wakeup(o->multi);
+    else exchange_free(r);
     return id;
 }
 
@@ -413,17 +436,10 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 }
 
-static uint64_t now_ns(void)
+/* With the lock; until it has ended, the time is up, or the guest is interrupted. */
+static void wait_here(HttpOutbound *o, const Exchange *r, fnvm_caller *caller, uint64_t deadline_ns)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* With the mutex; until it has ended, the time is up, or the guest is interrupted. */
-static void wait_here(HttpOutbound *o, const Request *r, fnvm_caller *caller, uint64_t deadline_ns)
-{
-    while (!r->ended && !(caller && fnvm_caller_interrupted(caller))) {
+    while (r->stage != STAGE_ENDED && !(caller && fnvm_caller_interrupted(caller))) {
         const uint64_t now = now_ns();
         if (now >= deadline_ns) return;
         const struct timespec until =
@@ -435,11 +451,11 @@ static void wait_here(HttpOutbound *o, const Request *r, fnvm_caller *caller, ui
 static bool poll_one(void *env, fnvm_caller *caller, int64_t id, bool wait, uint64_t deadline_ns,
                      int *status, const void **answer, size_t *len, fnvm_error **error)
 {
-    HttpOutbound *o = env;
+    HttpOutbound *o = ((HttpSender *)env)->owner;
     pthread_mutex_lock(&o->mutex);
-    const Request *r = *find(o, id);
-    if (r && !r->ended && wait && !o->options.wait) wait_here(o, r, caller, deadline_ns);
-    const bool ended = !r || r->ended;
+    const Exchange *r = *find(o, id);
+    if (r && wait && !o->options.wait) wait_here(o, r, caller, deadline_ns);
+    const bool ended = !r || r->stage == STAGE_ENDED;
     if (ended) *status = r ? r->status : FNVM_SERVICE_INVALID;
     if (ended && r && r->status == FNVM_SERVICE_OK) {
         *answer = r->answer;
@@ -453,28 +469,81 @@ static bool poll_one(void *env, fnvm_caller *caller, int64_t id, bool wait, uint
 
 static void drop(void *env, int64_t id)
 {
-    HttpOutbound *o = env;
+    HttpSender *s = env;
+    HttpOutbound *o = s->owner;
     pthread_mutex_lock(&o->mutex);
-    Request **at = find(o, id), *r = *at;
-    const bool ended = r && r->ended;
-    if (ended) *at = r->next;
-    else if (r) {
+    Exchange *r = *find(o, id), *unused = r;
+    if (r) s->open--;
+    if (r && r->queued) {
+        unqueue(o, r);
+        forget(o, r);
+    } else if (r && r->stage == STAGE_ENDED) {
+        forget(o, r);
+    } else if (r) {
         r->dropped = true;
         o->dropping++;
+        unused = NULL;
     }
     pthread_mutex_unlock(&o->mutex);
-    if (ended) request_free(r);
-    else if (r) curl_multi_wakeup(o->multi);
+    exchange_free(unused);
+    if (r && !unused) curl_multi_wakeup(o->multi);
+}
+
+void http_sender_backend(HttpSender *s, fnvm_task_backend *out)
+{
+    *out = (fnvm_task_backend){s, start, poll_one, drop};
 }
 
 /* ---- Life ---- */
 
+fnvm_error *http_sender_new(HttpOutbound *o, HttpSender **out)
+{
+    HttpSender *s = *out = calloc(1, sizeof *s);
+    if (s) s->share = curl_share_init();
+    if (!s || !s->share ||
+        curl_share_setopt(s->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK) {
+        if (s && s->share) curl_share_cleanup(s->share);
+        free(s);
+        *out = NULL;
+        return fnvm_error_new(FNVM_E_MEMORY, "no memory for a function's requests");
+    }
+    s->owner = o;
+    s->last = &s->first;
+    pthread_mutex_lock(&o->mutex);
+    s->next = o->senders;
+    o->senders = s;
+    pthread_mutex_unlock(&o->mutex);
+    return NULL;
+}
+
+void http_sender_free(HttpSender *s)
+{
+    if (!s) return;
+    HttpOutbound *o = s->owner;
+    pthread_mutex_lock(&o->mutex);
+    s->closed = true;
+    pthread_mutex_unlock(&o->mutex);
+    curl_multi_wakeup(o->multi); /* it is the thread's now, or http_outbound_free's */
+}
+
 static void set_defaults(HttpOutboundOptions *o)
 {
     if (!o->concurrent) o->concurrent = 256;
+    if (!o->open) o->open = 256;
+    if (!o->held_bytes) o->held_bytes = 512 << 20;
     if (!o->answer_bytes) o->answer_bytes = 8 << 20;
     if (!o->connect_ms) o->connect_ms = 5000;
     if (!o->total_ms) o->total_ms = 30000;
+}
+
+static void destroy(HttpOutbound *o)
+{
+    if (o->multi) curl_multi_cleanup(o->multi);
+    pthread_cond_destroy(&o->ended);
+    pthread_mutex_destroy(&o->mutex);
+    free(o->sockets);
+    free(o);
+    names_end();
 }
 
 fnvm_error *http_outbound_new(const HttpOutboundOptions *options, HttpOutbound **out)
@@ -482,25 +551,21 @@ fnvm_error *http_outbound_new(const HttpOutboundOptions *options, HttpOutbound *
     *out = NULL;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return fnvm_error_new(FNVM_E_IO, "libcurl cannot be started");
-    HttpOutbound *o = calloc(1, sizeof *o);
+    HttpOutbound *o = names_begin() ? calloc(1, sizeof *o) : NULL;
     pthread_condattr_t clock;
-    if (!o || pthread_condattr_init(&clock) != 0) {
-        free(o);
-        return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    }
+    if (!o) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
     if (options) o->options = *options;
     set_defaults(&o->options);
+    pthread_condattr_init(&clock); /* none of these can fail on Linux */
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&o->mutex, NULL);
     pthread_cond_init(&o->ended, &clock);
     pthread_condattr_destroy(&clock);
     o->multi = curl_multi_init();
+    if (o->multi) curl_multi_setopt(o->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
     const int failed = o->multi ? pthread_create(&o->thread, NULL, work, o) : ENOMEM;
     if (failed) {
-        if (o->multi) curl_multi_cleanup(o->multi);
-        pthread_cond_destroy(&o->ended);
-        pthread_mutex_destroy(&o->mutex);
-        free(o);
+        destroy(o);
         return fnvm_error_new(FNVM_E_IO, "the thread for guests' requests cannot be started: %s",
                               strerror(failed));
     }
@@ -524,18 +589,14 @@ void http_outbound_free(HttpOutbound *o)
     if (!o) return;
     http_outbound_stop(o);
     for (size_t i = 0; i < BUCKETS; i++)
-        for (Request *r = o->buckets[i], *next; r; r = next) {
+        for (Exchange *r = o->buckets[i], *next; r; r = next) {
             next = r->next;
-            if (r->curl) curl_multi_remove_handle(o->multi, r->curl);
-            request_free(r);
+            if (r->curl) let_go(o, r);
+            exchange_free(r);
         }
-    curl_multi_cleanup(o->multi);
-    pthread_cond_destroy(&o->ended);
-    pthread_mutex_destroy(&o->mutex);
-    free(o);
-}
-
-void http_outbound_backend(HttpOutbound *o, fnvm_task_backend *out)
-{
-    *out = (fnvm_task_backend){o, start, poll_one, drop};
+    for (HttpSender *s = o->senders, *next; s; s = next) {
+        next = s->next;
+        sender_destroy(s);
+    }
+    destroy(o);
 }

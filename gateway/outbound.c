@@ -7,45 +7,21 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gateway/http_outbound.h"
+#include "gateway/waiters.h"
 #include "gateway/worker_state.h"
-
-typedef struct Waiter Waiter;
-struct Waiter {
-    Waiter *next;
-    int64_t id;
-    Invocation *invocation;
-};
 
 struct Outbound {
     Worker *worker;
     HttpOutbound *http;
-    fnvm_task_backend backend; /* http's */
-    Waiter *waiters;           /* with the token */
+    Waiters waiters; /* with the token */
 };
-
-static Waiter **find(Outbound *o, int64_t id)
-{
-    Waiter **at = &o->waiters;
-    while (*at && (*at)->id != id) at = &(*at)->next;
-    return at;
-}
-
-static void forget(Outbound *o, int64_t id)
-{
-    Waiter **at = find(o, id), *w = *at;
-    if (!w) return;
-    *at = w->next;
-    free(w);
-}
 
 /* From the thread that does the requests. */
 static void done(void *env, int64_t id)
 {
     Outbound *o = env;
     worker_lock(o->worker);
-    const Waiter *w = *find(o, id);
-    if (w) invocation_wake(w->invocation);
+    waiters_wake(&o->waiters, id);
     worker_unlock(o->worker);
 }
 
@@ -69,7 +45,6 @@ fnvm_error *outbound_new(Worker *w, Outbound **out)
         free(o);
         return error;
     }
-    http_outbound_backend(o->http, &o->backend);
     *out = o;
     return NULL;
 }
@@ -83,9 +58,12 @@ void outbound_free(Outbound *o)
 {
     if (!o) return;
     http_outbound_free(o->http);
-    while (o->waiters) forget(o, o->waiters->id);
+    waiters_free(&o->waiters);
     free(o);
 }
+
+fnvm_error *outbound_open(Outbound *o, HttpSender **out) { return http_sender_new(o->http, out); }
+void outbound_close(HttpSender *s) { http_sender_free(s); }
 
 /* ---- The trace ---- */
 
@@ -126,41 +104,32 @@ static char *with_trace(const Invocation *i, const void *input, size_t len, size
 
 static Outbound *outbound_of(const Place *p) { return p->function->worker->outbound; }
 
-/* Whether its function may have one more open. */
-static bool has_share(const Place *p)
+static fnvm_task_backend http_of(const Place *p)
 {
-    uint32_t open = 0;
-    runner_pin(p->user->runner);
-    for (const Waiter *w = outbound_of(p)->waiters; w; w = w->next)
-        open += w->invocation->function == p->function;
-    runner_unpin(p->user->runner);
-    return open < TUNE_OUTBOUND_SHARE;
+    fnvm_task_backend b;
+    http_sender_backend(p->function->sender, &b);
+    return b;
 }
 
 static bool note(Place *p, int64_t id)
 {
-    Waiter *w = malloc(sizeof *w);
-    if (!w) return false;
-    Outbound *o = outbound_of(p);
     runner_pin(p->user->runner);
-    *w = (Waiter){.next = o->waiters, .id = id, .invocation = p->user};
-    o->waiters = w;
+    const bool noted = waiters_note(&outbound_of(p)->waiters, id, p->user);
     runner_unpin(p->user->runner);
-    return true;
+    return noted;
 }
 
 static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t name_len,
                      const void *input, size_t len)
 {
     Place *p = env;
-    const fnvm_task_backend *b = &outbound_of(p)->backend;
+    const fnvm_task_backend b = http_of(p);
     size_t total = len;
-    if (!has_share(p)) return FNVM_SERVICE_LIMIT;
     char *traced = with_trace(p->user, input, len, &total);
-    const int64_t id = b->start(b->env, caller, name, name_len, traced ? traced : input, total);
+    const int64_t id = b.start(b.env, caller, name, name_len, traced ? traced : input, total);
     free(traced);
     if (id > 0 && !note(p, id)) {
-        b->drop(b->env, id);
+        b.drop(b.env, id);
         return FNVM_SERVICE_LIMIT;
     }
     return id;
@@ -170,9 +139,9 @@ static bool poll(void *env, fnvm_caller *caller, int64_t id, bool wanted, uint64
                  int *status, const void **answer, size_t *len, fnvm_error **error)
 {
     Place *p = env;
-    const fnvm_task_backend *b = &outbound_of(p)->backend;
+    const fnvm_task_backend b = http_of(p);
     *error = NULL;
-    if (b->poll(b->env, caller, id, wanted, deadline_ns, status, answer, len, error)) return true;
+    if (b.poll(b.env, caller, id, wanted, deadline_ns, status, answer, len, error)) return true;
     if (*error && fnvm_error_code(*error) == FNVM_E_SUSPENDED && deadline_ns != UINT64_MAX) {
         Invocation *i = p->user;
         runner_pin(i->runner);
@@ -188,10 +157,11 @@ static void drop(void *env, int64_t id)
     Place *p = env;
     Outbound *o = outbound_of(p);
     Runner *r = p->user ? p->user->runner : NULL;
+    const fnvm_task_backend b = http_of(p);
     if (r) runner_pin(r);
-    forget(o, id);
+    waiters_forget(&o->waiters, id);
     if (r) runner_unpin(r);
-    o->backend.drop(o->backend.env, id);
+    b.drop(b.env, id);
 }
 
 fnvm_task_backend outbound_backend(Place *p)

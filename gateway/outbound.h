@@ -4,6 +4,7 @@
 #define FNVM_GATEWAY_OUTBOUND_H
 
 #include "gateway/function.h"
+#include "gateway/http_outbound.h"
 
 typedef struct Outbound Outbound;
 
@@ -11,6 +12,9 @@ typedef struct Outbound Outbound;
 fnvm_error *outbound_new(Worker *, Outbound **out);
 void outbound_stop(Outbound *); /* nobody is woken any more; while there is a loop.  NULL is fine */
 void outbound_free(Outbound *); /* after the stores that use it; NULL is fine */
+/* What a function that was opened has there, with its share; from any thread. */
+fnvm_error *outbound_open(Outbound *, HttpSender **out);
+void outbound_close(HttpSender *); /* NULL is fine */
 fnvm_task_backend outbound_backend(Place *);
 
 #endif

@@ -6,12 +6,18 @@
 
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,9 +89,9 @@ static void *serve(void *env)
     return NULL;
 }
 
-static void server_start(Server *s)
+static void server_start_at(Server *s, in_addr_t address)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(address)}};
     socklen_t len = sizeof a;
     memset(s, 0, sizeof *s);
     s->listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -95,6 +101,8 @@ static void server_start(Server *s)
     s->port = ntohs(a.sin_port);
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
 }
+
+static void server_start(Server *s) { server_start_at(s, INADDR_LOOPBACK); }
 
 static void server_end(Server *s)
 {
@@ -145,7 +153,9 @@ static void open_outbound(const HttpOutboundOptions *options, HttpOutbound **o,
                           fnvm_task_backend *b)
 {
     assert_null(http_outbound_new(options, o));
-    http_outbound_backend(*o, b);
+    HttpSender *sender; /* freed with it */
+    assert_null(http_sender_new(*o, &sender));
+    http_sender_backend(sender, b);
 }
 
 static void requests_and_answers(void **state)
@@ -190,7 +200,7 @@ static void bounds(void **state)
     assert_int_equal(ask(&b, &s, "GET", "127.0.0.1", "/large", "\r\n").status,
                      FNVM_SERVICE_TOO_LARGE);
     http_outbound_free(o);
-    open_outbound(&(HttpOutboundOptions){.concurrent = 1, .total_ms = 300}, &o, &b);
+    open_outbound(&(HttpOutboundOptions){.open = 1, .total_ms = 300}, &o, &b);
     const int64_t id = begin(&b, &s, "GET", "127.0.0.1", "/never", "\r\n");
     assert_true(id > 0);
     assert_int_equal(begin(&b, &s, "GET", "127.0.0.1", "/hello", "\r\n"), FNVM_SERVICE_LIMIT);
@@ -318,11 +328,309 @@ static void names_do_not_lead_inside(void **state)
     server_end(&s);
 }
 
+/* ---- Shares ---- */
+
+static HttpSender *sender_of(HttpOutbound *o, fnvm_task_backend *b)
+{
+    HttpSender *s;
+    assert_null(http_sender_new(o, &s));
+    http_sender_backend(s, b);
+    return s;
+}
+
+/* However many have as many requests as they may, none of which ends, another is served. */
+static void shares(void **state)
+{
+    (void)state;
+    enum { GREEDY = 12, EACH = 256 };
+    Server never, s;
+    HttpOutbound *o;
+    fnvm_task_backend b, last;
+    HttpSender *sender = NULL;
+    int64_t ids[EACH];
+    server_start(&never);
+    server_start(&s);
+    assert_null(http_outbound_new(NULL, &o));
+    for (int i = 0; i < GREEDY; i++) {
+        sender = sender_of(o, &b);
+        for (int k = 0; k < EACH; k++) {
+            ids[k] = begin(&b, &never, "GET", "127.0.0.1", "/never", "\r\n");
+            assert_true(ids[k] > 0);
+        }
+        assert_int_equal(begin(&b, &never, "GET", "127.0.0.1", "/never", "\r\n"),
+                         FNVM_SERVICE_LIMIT);
+    }
+    sender_of(o, &last);
+    assert_int_equal(ask(&last, &s, "GET", "127.0.0.1", "/hello", "\r\n").status, 0);
+    for (int k = 0; k < EACH; k++) b.drop(b.env, ids[k]); /* those that run and those that wait */
+    assert_int_equal(ask(&b, &s, "GET", "127.0.0.1", "/hello", "\r\n").status, 0);
+    http_sender_free(sender);
+    assert_int_equal(ask(&last, &s, "GET", "127.0.0.1", "/hello", "\r\n").status, 0);
+    http_outbound_free(o);
+    server_end(&s);
+    server_end(&never);
+}
+
+/* One at a time: who waits is served when the one before has ended, and not too late. */
+static void turns(void **state)
+{
+    (void)state;
+    Server never, s;
+    HttpOutbound *o;
+    fnvm_task_backend a, b;
+    int status;
+    const void *at;
+    size_t len;
+    fnvm_error *error = NULL;
+    const HttpOutboundOptions options = {.concurrent = 1};
+    server_start(&never);
+    server_start(&s);
+    open_outbound(&options, &o, &a);
+    sender_of(o, &b);
+    const int64_t first = begin(&a, &never, "GET", "127.0.0.1", "/never", "\r\n");
+    const int64_t second = begin(&b, &s, "GET", "127.0.0.1", "/hello", "\r\n");
+    assert_false(b.poll(b.env, NULL, second, true, 1, &status, &at, &len, &error));
+    a.drop(a.env, first);
+    assert_true(b.poll(b.env, NULL, second, true, in_seconds(30), &status, &at, &len, &error));
+    assert_int_equal(status, 0);
+    http_outbound_free(o);
+
+    const HttpOutboundOptions short_ones = {.concurrent = 1, .total_ms = 200};
+    open_outbound(&short_ones, &o, &a);
+    begin(&a, &never, "GET", "127.0.0.1", "/never", "\r\n");
+    sender_of(o, &b);
+    const int64_t late = begin(&b, &never, "GET", "127.0.0.1", "/never", "\r\n");
+    assert_true(b.poll(b.env, NULL, late, true, in_seconds(30), &status, &at, &len, &error));
+    assert_int_equal(status, FNVM_SERVICE_TIMEOUT);
+    http_outbound_free(o);
+    server_end(&s);
+    server_end(&never);
+}
+
+/* Answers that are kept count until they are dropped. */
+static void memory_is_shared(void **state)
+{
+    (void)state;
+    Server s;
+    HttpOutbound *o;
+    fnvm_task_backend a, b;
+    char body[5000];
+    const HttpOutboundOptions options = {.held_bytes = 16384};
+    memset(body, 'x', sizeof body);
+    memcpy(body, "\r\n", 2);
+    body[4500] = '\0';
+    server_start(&s);
+    open_outbound(&options, &o, &a);
+    sender_of(o, &b);
+    assert_int_equal(ask(&a, &s, "GET", "127.0.0.1", "/large", "\r\n").status, FNVM_SERVICE_LIMIT);
+    const int64_t id = begin(&a, &s, "POST", "127.0.0.1", "/never", body);
+    assert_true(id > 0);
+    assert_int_equal(begin(&a, &s, "POST", "127.0.0.1", "/never", body), FNVM_SERVICE_LIMIT);
+    const int64_t other = begin(&b, &s, "POST", "127.0.0.1", "/never", body);
+    assert_true(other > 0);
+    a.drop(a.env, id);
+    b.drop(b.env, other);
+    int64_t again;
+    for (int i = 0; (again = begin(&a, &s, "POST", "127.0.0.1", "/never", body)) < 0; i++) {
+        if (i == 30000) fail_msg("what was dropped still counts");
+        usleep(1000);
+    }
+    http_outbound_free(o);
+    server_end(&s);
+}
+
+/* ---- A network of our own, with a name server that is asked and says nothing ---- */
+
+static bool write_text(const char *path, const char *text)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0) close(fd);
+    return written;
+}
+
+/* False: this system lets nobody have one. */
+static bool own_network(void)
+{
+    char map[64], file[] = "/tmp/fnvm-resolv-XXXXXX";
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    snprintf(map, sizeof map, "0 %u 1", (unsigned)getuid());
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) != 0) return false;
+    write_text("/proc/self/setgroups", "deny");
+    const int fd = mkstemp(file), s = socket(AF_INET, SOCK_DGRAM, 0);
+    bool made = write_text("/proc/self/uid_map", map) && fd >= 0 && s >= 0 &&
+                write_text(file, "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n") &&
+                ioctl(s, SIOCSIFFLAGS, &lo) == 0 &&
+                mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                mount(file, "/etc/resolv.conf", NULL, MS_BIND, NULL) == 0;
+    if (fd >= 0) close(fd);
+    if (s >= 0) close(s);
+    unlink(file);
+    return made;
+}
+
+static int name_server(void)
+{
+    const struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(53), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    return fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof a) == 0 ? fd : -1;
+}
+
+static void was_asked(int dns)
+{
+    struct pollfd p = {.fd = dns, .events = POLLIN};
+    char question[512];
+    assert_int_equal(poll(&p, 1, 30000), 1);
+    assert_true(recv(dns, question, sizeof question, 0) > 0);
+}
+
+enum { NO_NETWORK = 77 };
+
+/* In a process of its own: cmocka's assertions end it with another status. */
+static int in_own_network(void (*test)(int dns))
+{
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const int dns = own_network() ? name_server() : -1;
+        if (dns < 0) _exit(NO_NETWORK);
+        test(dns);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void in_network(void (*test)(int dns))
+{
+    const int status = in_own_network(test);
+    if (status == NO_NETWORK) skip();
+    assert_int_equal(status, 0);
+}
+
+static void hanging_lookup(int dns)
+{
+    Server s;
+    HttpOutbound *o;
+    fnvm_task_backend b;
+    alarm(60); /* rather than that it waits for the resolver's three minutes */
+    server_start(&s);
+    open_outbound(NULL, &o, &b);
+    const int64_t dropped = begin(&b, &s, "GET", "hangs.example.org", "/hello", "\r\n");
+    assert_true(dropped > 0);
+    was_asked(dns);
+    b.drop(b.env, dropped);
+    assert_int_equal(ask(&b, &s, "GET", "127.0.0.1", "/hello", "\r\n").status, 0);
+    assert_true(begin(&b, &s, "GET", "hangs.example.org", "/hello", "\r\n") > 0);
+    was_asked(dns);
+    http_outbound_free(o); /* with one that hangs */
+    server_end(&s);
+}
+
+/* Answers one question with these addresses: of IPv4, if that is what was asked for. */
+static void answer_question(int dns, const uint32_t *addresses, uint8_t n)
+{
+    struct sockaddr_in from;
+    socklen_t from_len = sizeof from;
+    uint8_t m[1024];
+    const ssize_t got =
+        recvfrom(dns, m, 512, 0, (struct sockaddr *)&from, &from_len);
+    if (got < 17) return;
+    size_t end = 12;
+    while (end < (size_t)got && m[end]) end += m[end] + 1u;
+    if (m[end + 2] != 1) n = 0; /* the type: not A */
+    end += 5;
+    memcpy(m + 2, "\x81\x80\0\1\0\0\0\0\0\0", 10);
+    m[7] = n;
+    for (uint8_t i = 0; i < n; i++, end += 16) {
+        const uint32_t address = htonl(addresses[i]);
+        memcpy(m + end, "\xC0\x0C\0\1\0\1\0\0\0\x3C\0\4", 12);
+        memcpy(m + end + 12, &address, 4);
+    }
+    if (sendto(dns, m, end, 0, (struct sockaddr *)&from, from_len) < 0) abort();
+}
+
+typedef struct Names {
+    int dns;
+    const uint32_t *addresses;
+    uint8_t n;
+    atomic_bool stop;
+} Names;
+
+static void *answer_names(void *env)
+{
+    Names *n = env;
+    while (!atomic_load(&n->stop)) {
+        struct pollfd p = {.fd = n->dns, .events = POLLIN};
+        if (poll(&p, 1, 20) > 0) answer_question(n->dns, n->addresses, n->n);
+    }
+    return NULL;
+}
+
+/* A request to a name that leads there. */
+static int ask_name(const fnvm_task_backend *b, const Server *s, int dns, const uint32_t *addresses,
+                    uint8_t n)
+{
+    Names names = {.dns = dns, .addresses = addresses, .n = n};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, answer_names, &names), 0);
+    const int status = ask(b, s, "GET", "name.example.org", "/hello", "\r\n").status;
+    atomic_store(&names.stop, true);
+    pthread_join(thread, NULL);
+    return status;
+}
+
+enum { PUBLIC = 0x09090909, METADATA = 0xA9FEA9FE, PRIVATE = 0x0A000001 };
+
+static void rebound_name(int dns)
+{
+    Server s;
+    HttpOutbound *o;
+    fnvm_task_backend b;
+    struct ifreq more = {.ifr_name = "lo:1"};
+    const struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(PUBLIC)}};
+    memcpy(&more.ifr_addr, &a, sizeof a);
+    if (ioctl(dns, SIOCSIFADDR, &more) != 0) _exit(NO_NETWORK);
+    server_start_at(&s, INADDR_ANY);
+    open_outbound(NULL, &o, &b);
+    assert_int_equal(ask_name(&b, &s, dns, (const uint32_t[]){PUBLIC}, 1), 0);
+    assert_int_equal(ask_name(&b, &s, dns, NULL, 0), FNVM_SERVICE_UNAVAILABLE);
+    static const uint32_t inside[] = {METADATA, INADDR_LOOPBACK, PRIVATE, INADDR_ANY};
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+        s.head[0] = '\0';
+        assert_int_equal(ask_name(&b, &s, dns, &inside[i], 1), FNVM_SERVICE_DENIED);
+        assert_int_equal(ask_name(&b, &s, dns, (const uint32_t[]){PUBLIC, inside[i]}, 2),
+                         FNVM_SERVICE_DENIED);
+        assert_string_equal(s.head, ""); /* nobody was asked */
+    }
+    assert_int_equal(ask_name(&b, &s, dns, (const uint32_t[]){PUBLIC}, 1), 0);
+    http_outbound_free(o);
+    server_end(&s);
+}
+
+static void names_that_are_rebound(void **state)
+{
+    (void)state;
+    in_network(rebound_name);
+}
+
+static void lookups_that_hang(void **state)
+{
+    (void)state;
+    in_network(hanging_lookup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_and_answers), cmocka_unit_test(bounds),
         cmocka_unit_test(who_waits_is_told), cmocka_unit_test(addresses),
-        cmocka_unit_test(names_do_not_lead_inside)};
+        cmocka_unit_test(names_do_not_lead_inside),
+        cmocka_unit_test(shares), cmocka_unit_test(turns),
+        cmocka_unit_test(memory_is_shared), cmocka_unit_test(lookups_that_hang),
+        cmocka_unit_test(names_that_are_rebound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
