@@ -763,7 +763,8 @@ static fnvm_error *find_host(fnvm_linker *l, const LinkerHost *h, UnknownImports
     if (h->must_exist && !h->traps)
         return add_missing(l, &missing->unknown, h, d ? " (there is one of another type)" : "");
     char name[NAME_TEXT];
-    join_names(name, (Text){n->module, n->module_len}, (Text){n->name, n->name_len});
+    if (n->module_len) join_names(name, (Text){n->module, n->module_len}, (Text){n->name, n->name_len});
+    else name[put_text(name, 0, (Text){n->name, n->name_len})] = '\0'; /* it trapped, and is joined */
     FuncRef ref;
     error = add_trapping(l->store, h->type, name, &ref);
     if (!error) *index = funcref_func(ref);
