@@ -66,6 +66,7 @@ static void decode_import(Decoder *d, Import *import)
     Module *m = d->m;
     import->module = decode_name(d, "an import's module name");
     import->name = decode_name(d, "an import's name");
+    import->funcs = m->nfuncs;
     uint32_t at = d->r.pos;
     import->kind = read_byte(&d->r, "an import's kind");
     if (d->r.error) return;

@@ -644,12 +644,16 @@ fnvm_error *fnvm_linker_instantiate(fnvm_linker *l, fnvm_module *m, fnvm_instanc
     return link_module(l, m, out);
 }
 
-/* Imports are numbered in order, so that import `func` of the functions is at or after `func`. */
+/* The last import with no more functions before it is the function of that number. */
 static const Import *find_func_import(const Module *m, uint32_t func)
 {
-    uint32_t i = func;
-    while (m->imports[i].kind != FNVM_EXTERN_FUNC || m->imports[i].index != func) i++;
-    return &m->imports[i];
+    uint32_t from = func, to = m->nimports; /* it is in [from, to) */
+    while (to - from > 1) {
+        const uint32_t middle = from + (to - from) / 2;
+        if (m->imports[middle].funcs > func) to = middle;
+        else from = middle;
+    }
+    return &m->imports[from];
 }
 
 static fnvm_error *resolve_func(fnvm_linker *l, const Module *m, const Import *import,

@@ -27,6 +27,7 @@ typedef struct Import {
     Name module, name;
     uint8_t kind;   /* fnvm_externkind */
     uint32_t index; /* in the index space of its kind: the type is found there */
+    uint32_t funcs; /* functions among the imports before it */
 } Import;
 typedef struct Export { Name name; uint8_t kind; uint32_t index; } Export;
 

@@ -152,6 +152,7 @@ static void copy_import(Import *to, const Import *from, const TypeId *map)
     to->name = from->name;
     to->kind = from->kind;
     to->index = from->index;
+    to->funcs = from->funcs;
 }
 
 static void copy_export(Export *to, const Export *from, const TypeId *map)

@@ -745,6 +745,39 @@ static void test_long_chains_of_exports(void **state)
     world_close(&w);
 }
 
+/* Functions among other imports, linked when they are called first, in any order. */
+static void test_functions_are_linked_by_number(void **state)
+{
+    (void)state;
+    enum { N = 40, STEP = 23 };
+    World w;
+    world_open(&w, NULL);
+    char text[12000];
+    size_t at = (size_t)sprintf(text, "(module (global (export \"g\") i32 (i32.const 0))");
+    for (int i = 0; i < N; i++)
+        at += (size_t)sprintf(text + at, "(func (export \"f%d\") (result i32) (i32.const %d))", i, i);
+    sprintf(text + at, ")");
+    fnvm_module *m = compile(&w, text);
+    assert_null(fnvm_linker_define_module(w.linker, "m", m));
+    fnvm_module_release(m);
+    at = (size_t)sprintf(text, "(module");
+    for (int i = 0; i < N; i++) {
+        for (int k = i * i % 5; k > 0; k--)
+            at += (size_t)sprintf(text + at, "(import \"m\" \"g\" (global i32))");
+        at += (size_t)sprintf(text + at, "(import \"m\" \"f%d\" (func (result i32)))", i);
+    }
+    for (int i = 0; i < N; i++)
+        at += (size_t)sprintf(text + at, "(func (export \"c%d\") (result i32) (call %d))", i, i);
+    sprintf(text + at, ")");
+    instantiate(&w, text);
+    for (int i = 0; i < N; i++) {
+        char name[20];
+        sprintf(name, "c%d", i * STEP % N);
+        returns(&w, name, 0, i * STEP % N);
+    }
+    world_close(&w);
+}
+
 /* Each waits with thousands of operands for the next to be linked. */
 static void test_long_chains_of_constants(void **state)
 {
@@ -782,6 +815,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fuel_is_exact),
+        cmocka_unit_test(test_functions_are_linked_by_number),
         cmocka_unit_test(test_bulk_is_not_cut_short),
         cmocka_unit_test(test_fuel_runs_out_in_start),
         cmocka_unit_test(test_interrupt_stops_everything),
