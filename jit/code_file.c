@@ -302,12 +302,8 @@ static const BlobHead *find_blob(const CodeFile *f, uint32_t func)
 /* Whether a point of the function is at this place, for a call before this offset. */
 static bool is_return(const Module *m, const BlobHead *blob, const CodeReturn *r)
 {
-    const uint32_t start = m->bodies[blob->func - m->n_imported_funcs].start + blob->first_pc;
-    PointReader p = points_read((const uint8_t *)(blob + 1) + blob->code_size, blob->points_size,
-                                start);
-    while (points_next(&p))
-        if (p.p.native == r->native) return p.p.pc < r->pc && p.p.slots == r->slots;
-    return false;
+    Point p;
+    return segment_blob_point(m, blob, r->native, &p) && p.pc < r->pc && p.slots == r->slots;
 }
 
 static fnvm_error *check_returns(const CodeFile *f, const Module *m)

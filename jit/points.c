@@ -92,3 +92,33 @@ bool points_next(PointReader *r)
     r->at = start;
     return false;
 }
+
+void points_mark(const uint8_t *bytes, uint32_t size, uint32_t first_pc, PointMark *marks)
+{
+    PointReader r = points_read(bytes, size, first_pc);
+    for (uint32_t n = 0; n < points_marks(size) && points_next(&r);)
+        n += points_at_mark(&r, bytes, n, &marks[n]);
+}
+
+bool points_find(const uint8_t *bytes, uint32_t size, uint32_t first_pc, const PointMark *marks,
+                 uint32_t native, Point *out)
+{
+    PointReader r = points_read(bytes, size, first_pc);
+    uint32_t from = 0, to = points_marks(size); /* how many marks lie before it */
+    while (from < to) {
+        const uint32_t middle = from + (to - from) / 2;
+        if (marks[middle].native < native) from = middle + 1;
+        else to = middle;
+    }
+    if (from) {
+        r.at = bytes + marks[from - 1].at;
+        r.p.native = marks[from - 1].native;
+        r.p.pc = marks[from - 1].pc;
+    }
+    while (points_next(&r)) {
+        if (r.p.native < native) continue;
+        *out = r.p;
+        return r.p.native == native;
+    }
+    return false;
+}

@@ -55,4 +55,25 @@ static inline PointReader points_read(const uint8_t *bytes, uint32_t size, uint3
  * before `end`.  Never reads past `end`, whatever the bytes. */
 bool points_next(PointReader *);
 
+/* A place to begin reading at, so that a point of a large function is found in a few steps: what a
+ * reader has behind the first entry that ends at so many bytes, twice as many, and so on. */
+typedef struct PointMark { uint32_t native, pc, at; /* at: bytes into the table */ } PointMark;
+enum { POINT_MARK_BYTES = 512 };
+
+static inline uint32_t points_marks(uint32_t size) { return size / POINT_MARK_BYTES; }
+/* The mark that a reader has come to, if `n` came before; false: it has not come to the next. */
+static inline bool points_at_mark(const PointReader *r, const uint8_t *bytes, uint32_t n,
+                                  PointMark *out)
+{
+    const uint32_t at = (uint32_t)(r->at - bytes);
+    if (at / POINT_MARK_BYTES <= n) return false;
+    *out = (PointMark){r->p.native, r->p.pc, at};
+    return true;
+}
+/* The marks of `size` bytes of points, points_marks(size) of them. */
+void points_mark(const uint8_t *bytes, uint32_t size, uint32_t first_pc, PointMark *marks);
+/* The point at `native`; false if there is none. */
+bool points_find(const uint8_t *bytes, uint32_t size, uint32_t first_pc, const PointMark *marks,
+                 uint32_t native, Point *out);
+
 #endif

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "jit/listen.h"
-#include "jit/points.h"
 #include "vm/error.h"
 #include "vm/tunables.h"
 
@@ -475,6 +474,7 @@ static void relocate(uint8_t *code, const Compiled *c, uint32_t base)
 
 static void append_blob(Segment *s, const BlobHead *head, const Compiled *c)
 {
+    const uint32_t first_pc = func_body(s->module, c->func)->start + head->first_pc;
     uint8_t *blob = s->held + s->held_size;
     memset(blob, 0, (size_t)blob_size(head));
     memcpy(blob, head, sizeof *head);
@@ -482,6 +482,8 @@ static void append_blob(Segment *s, const BlobHead *head, const Compiled *c)
     if (c->points_size)
         memcpy(blob + sizeof *head + c->code_size, c->points, c->points_size);
     if (c->npads) memcpy(blob + blob_pads_at(head), c->pads, c->npads * sizeof *c->pads);
+    points_mark(c->points, c->points_size, first_pc,
+                (PointMark *)(void *)(blob + blob_marks_at(head)));
     relocate(blob + sizeof *head, c, segment_next_code(s));
     s->held_size += (uint32_t)blob_size(head);
 }
@@ -537,10 +539,26 @@ static const BlobHead *blob_before(const Segment *s, uintptr_t offset)
     return from ? blob_at(s, from - 1) : NULL;
 }
 
-static PointReader blob_points(const Module *m, const BlobHead *h)
+static const uint8_t *blob_points(const BlobHead *h)
 {
-    uint32_t start = func_body(m, h->func)->start + h->first_pc;
-    return points_read((const uint8_t *)(h + 1) + h->code_size, h->points_size, start);
+    return (const uint8_t *)(h + 1) + h->code_size;
+}
+
+static const PointMark *blob_marks(const BlobHead *h)
+{
+    return (const PointMark *)(const void *)((const uint8_t *)h + blob_marks_at(h));
+}
+
+/* Where the points' offsets in the bytecode count from. */
+static uint32_t blob_first_pc(const Module *m, const BlobHead *h)
+{
+    return func_body(m, h->func)->start + h->first_pc;
+}
+
+bool segment_blob_point(const Module *m, const BlobHead *h, uint32_t native, Point *out)
+{
+    return points_find(blob_points(h), h->points_size, blob_first_pc(m, h), blob_marks(h), native,
+                       out);
 }
 
 bool segment_function_at(const Segment *s, const void *address, uint32_t *func)
@@ -560,14 +578,10 @@ bool segment_find(const Segment *s, const void *address, CodePoint *out)
     if (!h) return false;
     uintptr_t native = (uintptr_t)address - (uintptr_t)(h + 1);
     if (native > h->code_size) return false; /* equal: a call ends the function */
-    PointReader r = blob_points(s->module, h);
-    while (points_next(&r)) {
-        if (r.p.native < native) continue;
-        if (r.p.native > native) return false;
-        *out = (CodePoint){h->func, r.p.pc, r.p.slots};
-        return true;
-    }
-    return false;
+    Point p;
+    if (!segment_blob_point(s->module, h, (uint32_t)native, &p)) return false;
+    *out = (CodePoint){h->func, p.pc, p.slots};
+    return true;
 }
 
 const void *segment_pad(const Segment *s, uint32_t func, uint32_t clause)
@@ -592,17 +606,22 @@ bool segment_each(const Segment *s, bool (*fn)(void *env, uint32_t func, const u
 
 /* ---- Taking over code ---- */
 
-/* What is wrong with the blob's points; NULL if nothing is. */
+/* What is wrong with the blob's points and marks; NULL if nothing is. */
 static const char *check_points(const Module *m, const BlobHead *h)
 {
     const Range *body = func_body(m, h->func);
-    PointReader r = blob_points(m, h);
-    uint32_t last = 0;
+    const uint8_t *bytes = blob_points(h);
+    PointReader r = points_read(bytes, h->points_size, blob_first_pc(m, h));
+    PointMark mark;
+    uint32_t last = 0, n = 0;
     for (bool first = true; points_next(&r); first = false, last = r.p.native) {
         if (!first && r.p.native <= last) return "two points at one place";
         if (r.p.native > h->code_size) return "a point behind the code";
         if (r.p.pc < body->start || r.p.pc >= body->end) return "a point outside of the function";
         if (r.p.slots > LIMIT_FRAME_SLOTS) return "a frame that is too large";
+        if (points_at_mark(&r, bytes, n, &mark) &&
+            memcmp(&mark, &blob_marks(h)[n++], sizeof mark) != 0)
+            return "a mark at another place";
     }
     return r.at == r.end ? NULL : "bytes that are no points";
 }

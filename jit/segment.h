@@ -8,12 +8,13 @@
  *             executable, nor writable at all
  *
  * Code reaches its entries relative to itself.  Each function is one blob: head, code, points,
- * pads.  Blobs are appended under the segment's lock and published by a release store of the entry;
- * everything published may be read by any thread. */
+ * pads, marks.  Blobs are appended under the segment's lock and published by a release store of the
+ * entry; everything published may be read by any thread. */
 #ifndef FNVM_JIT_SEGMENT_H
 #define FNVM_JIT_SEGMENT_H
 
 #include "jit/jit.h"
+#include "jit/points.h"
 
 /* Code of large modules begins at a multiple of this, in memory as in files: where the system keeps
  * such a file in large pages, it maps it by them. */
@@ -43,14 +44,19 @@ typedef struct BlobHead {     /* before the code, which is aligned to 32 bytes *
 } BlobHead;
 enum { BLOB_ALIGN = 32 };
 
-/* Bytes of a blob from its head to the next one's.  The pads are aligned to 4 bytes. */
+/* Bytes of a blob from its head to the next one's.  Pads, and the marks of the points behind them,
+ * are aligned to 4 bytes. */
 static inline uint64_t blob_pads_at(const BlobHead *h)
 {
     return (sizeof *h + (uint64_t)h->code_size + h->points_size + 3) & ~UINT64_C(3);
 }
+static inline uint64_t blob_marks_at(const BlobHead *h)
+{
+    return blob_pads_at(h) + (uint64_t)h->npads * sizeof(uint32_t);
+}
 static inline uint64_t blob_size(const BlobHead *h)
 {
-    uint64_t end = blob_pads_at(h) + (uint64_t)h->npads * sizeof(uint32_t);
+    uint64_t end = blob_marks_at(h) + (uint64_t)points_marks(h->points_size) * sizeof(PointMark);
     return (end + BLOB_ALIGN - 1) & ~(uint64_t)(BLOB_ALIGN - 1);
 }
 
@@ -139,6 +145,9 @@ typedef struct CodePoint {
 /* What is known of a return address or of the address of an instruction that can fault; false if
  * it is not exactly one of those.  Async-signal-safe. */
 bool segment_find(const Segment *, const void *address, CodePoint *out);
+
+/* The point of a blob of the module's at this offset in its code; false if there is none. */
+bool segment_blob_point(const Module *, const BlobHead *, uint32_t native, Point *out);
 
 /* The function in whose code the address lies.  Async-signal-safe. */
 bool segment_function_at(const Segment *, const void *address, uint32_t *func);

@@ -165,7 +165,35 @@ static void frames(Buf *b, size_t n) /* the largest frame there may be, until th
     one_function_ends(b, c);
 }
 
+/* 10,000 frames, each at the far end of n calls, are left by an exception. */
+static void throw_over_frames(Buf *b, size_t n)
+{
+    magic(b);
+    size_t s = section(b, 1);
+    PUT(b, 1, 0x60, 0, 0);
+    close_sized(b, s);
+    functions(b, 3);
+    s = section(b, 13);
+    PUT(b, 1, 0, 0);
+    close_sized(b, s);
+    s = section(b, 6);
+    PUT(b, 1, I32, 1, 0x41, 0x90, 0xCE, 0x00, END); /* 10,000 */
+    close_sized(b, s);
+    export_function(b, 0);
+    s = section(b, 10);
+    byte(b, 3);
+    PUT(b, 13, 0, 0x02, 0x40, 0x1F, 0x40, 1, 2, 0, 0x10, 1, END, END, END);
+    size_t body = open_sized(b);
+    PUT(b, 0, 0x02, 0x40, 0x23, 0, 0x0D, 0); /* not at the last */
+    REPEAT(n) PUT(b, 0x10, 2);
+    PUT(b, 0x08, 0, END, 0x23, 0, 0x41, 1, 0x6B, 0x24, 0, 0x10, 1, END);
+    close_sized(b, body);
+    PUT(b, 2, 0, END);
+    close_sized(b, s);
+}
+
 const Bomb guest_bombs[] = {
     {"an array of all there is", array_of_all, 2000000000, "allocation size too large"},
+    {"a throw over 10,000 frames", throw_over_frames, 3000000, NULL},
     {"frames of 50,000 locals", frames, 50000, "call stack exhausted"},
     {0}};

@@ -552,6 +552,71 @@ static void images_are_adopted(void **state)
     world_close(w);
 }
 
+enum { MANY = 5000 }; /* points, of which some in every few bytes of code */
+
+/* Points all over the code of a function; returns the end of that. */
+static uint32_t many_points(PointWriter *w, uint64_t *seed, Point points[MANY])
+{
+    const uint32_t start = FIRST_BODY + LOCALS_BYTES;
+    uint32_t at = 0;
+    points_start(w, start);
+    for (int i = 0; i < MANY; i++) {
+        at += 1 + random_below(seed, i % 100 ? 4 : 3000);
+        points[i] = (Point){at, start + random_below(seed, BODY_BYTES - LOCALS_BYTES),
+                            random_below(seed, 2) * random_below(seed, 300)};
+        points_add(w, at, points[i].pc, points[i].slots);
+    }
+    assert_false(w->failed);
+    return at + 1;
+}
+
+static void many_points_are_found(void **state)
+{
+    (void)state;
+    static Point points[MANY];
+    uint64_t seed = 3;
+    World *w = world_open(BODY_BYTES);
+    Segment *s = segment_open(w);
+    PointWriter p = {0};
+    uint32_t size = many_points(&p, &seed, points);
+    uint8_t *code = calloc(1, size);
+    assert_non_null(code);
+    assert_true(add(s, &(Compiled){.func = IMPORTS, .code = code, .code_size = size,
+                                   .points = p.bytes, .points_size = p.size}));
+    const uint8_t *at = (const uint8_t *)segment_entries(s) + segment_code(s, IMPORTS);
+    for (uint32_t native = 0, i = 0; native < size; native++) {
+        CodePoint found;
+        const bool is_point = points[i].native == native;
+        assert_int_equal(segment_find(s, at + native, &found), is_point);
+        if (!is_point) continue;
+        assert_int_equal(found.pc, points[i].pc);
+        assert_int_equal(found.slots, points[i].slots);
+        if (i < MANY - 1) i++;
+    }
+
+    Image image = {0};
+    assert_true(segment_each(s, save_blob, &image));
+    const uint32_t marks = (uint32_t)blob_marks_at((const void *)image.bytes);
+    const uint32_t nmarks = points_marks(p.size);
+    assert_true(nmarks > 10);
+    for (uint32_t i = 0; i < nmarks * sizeof(PointMark); i += 1 + random_below(&seed, 20)) {
+        Segment *next = segment_open(w);
+        image.bytes[marks + i] ^= 1;
+        fnvm_error *error = adopt(next, image.bytes, image.size);
+        image.bytes[marks + i] ^= 1;
+        assert_non_null(error);
+        assert_non_null(strstr(error->message, "mark"));
+        fnvm_error_free(error);
+        assert_null(adopt(next, image.bytes, image.size));
+        segment_free(next);
+    }
+    free(image.bytes);
+    free(code);
+    points_free(&p);
+    segment_free(s);
+    world_close(w);
+}
+
 /* One field of an image of three functions changed. */
 typedef struct Lie { uint32_t offset, value; const char *text; } Lie;
 
@@ -648,6 +713,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(points_come_back),
         cmocka_unit_test(points_ascend_strictly),
+        cmocka_unit_test(many_points_are_found),
         cmocka_unit_test(points_of_any_bytes_end),
         cmocka_unit_test(points_are_found_exactly),
         cmocka_unit_test(functions_are_listed_in_order),
