@@ -227,10 +227,11 @@ $(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 # It makes allocations fail.
 $(BUILD)/unit/test_c_api_memory: LDFLAGS += $(foreach f,malloc calloc realloc,-Wl,--wrap=$(f))
 $(BUILD)/unit/test_http_outbound: \
-    $(patsubst %,$(OBJ)/gateway/%.o,http_outbound http_exchange http_names http_address)
+    $(patsubst %,$(OBJ)/gateway/%.o,http_outbound http_exchange http_address names)
 $(BUILD)/unit/test_http_outbound: LIBS += -lcurl -lcares
-$(BUILD)/unit/test_kv_redis: $(OBJ)/gateway/kv_redis.o
-$(BUILD)/unit/test_kv_redis: LIBS += -lhiredis
+$(BUILD)/unit/test_kv_redis: \
+    $(patsubst %,$(OBJ)/gateway/%.o,kv_redis redis_address redis_keys redis_link names secrets text)
+$(BUILD)/unit/test_kv_redis: LIBS += -lhiredis -lcurl -lcares
 $(BUILD)/unit/test_metrics: $(filter $(OBJ)/gateway/metrics%,$(FULL_OBJ)) $(OBJ)/cli/json.o
 $(BUILD)/unit/test_calls: $(OBJ)/gateway/calls.o
 $(BUILD)/unit/test_loop: $(OBJ)/gateway/loop.o
@@ -245,8 +246,8 @@ $(BUILD)/http_hostile: $(HOSTILE_OBJ)
 $(BUILD)/http_echo: $(HTTP_OBJ)
 $(BUILD)/http_echo: LIBS += -lmicrohttpd
 WORKER_OBJ := $(filter $(patsubst %,$(OBJ)/gateway/%.o,access_log admission answer arrivals async builtin \
-                calls% config% control function head http% invocation kv_redis% loop metrics% outbound output place route \
-                revocation secrets table text timers trace waiters worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
+                calls% config% control function head http% invocation kv_redis loop metrics% names outbound output place route \
+                redis% revocation secrets store table text timers trace waiters worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
 $(BUILD)/worker_drive: $(WORKER_OBJ)
 $(BUILD)/worker_drive: LIBS += $(FULL_LIBS)
 STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o

@@ -115,8 +115,11 @@ static void run(Function *f, const char *name, size_t name_len, const void *inpu
         fnvm_services_input(r.services, input, len);
         error = enter(&r, name, name_len, &out->status);
     }
+    if (!error && out->status == FNVM_SERVICE_OK) {
+        error = fnvm_services_output(r.services, &output, &out->len);
+        if (error) out->status = FNVM_SERVICE_FAILED;
+    }
     if (error) report(error);
-    if (out->status == FNVM_SERVICE_OK) fnvm_services_output(r.services, &output, &out->len);
     out->output = malloc(out->len + 1);
     if (!out->output) out->status = FNVM_SERVICE_FAILED;
     else if (out->len) memcpy(out->output, output, out->len);

@@ -245,6 +245,8 @@ static fnvm_error *fill(Config *c, ServeGateway *g)
     c->listen = g->listen, c->status = g->status, c->admin = g->admin, c->state = g->state;
     c->depot = g->depot, c->access_log = g->access_log;
     c->kv = g->kv && strcmp(g->kv, "file") != 0 ? g->kv : NULL;
+    c->redis = (ConfigRedis){g->redis.user, g->redis.password.file, g->redis.ca,
+                             g->redis.certificate, g->redis.key};
     c->workers = g->workers ? (uint32_t)g->workers : processors();
     c->grace_ms = short_ms(g->grace);
     c->generation = g->generation;
@@ -253,6 +255,10 @@ static fnvm_error *fill(Config *c, ServeGateway *g)
         .connections_per_address = (uint32_t)l->connections_per_address, .head_bytes = l->head,
         .body_bytes = l->body, .buffer_bytes = l->buffer, .head_ms = short_ms(l->head_time),
         .body_ms = short_ms(l->body_time), .idle_ms = short_ms(l->idle_time)};
+    const ConfigRedis *r = &c->redis;
+    if ((r->user || r->password_file || r->ca || r->certificate || r->key) && !c->kv)
+        return fnvm_error_new(FNVM_E_INVALID, "%s: `redis` is for a `kv` that is in Redis: "
+                              "redis://HOST", g->path);
     fnvm_error *error = make_tenants(c, g);
     if (!error) error = make_functions(c, g);
     if (!error) error = check_secrets(c, g);

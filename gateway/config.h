@@ -68,6 +68,8 @@ typedef struct Tenant {
     uint64_t memory_bytes;   /* sum of memory_bytes of what is at work; UINT64_MAX: none */
 } Tenant;
 
+typedef struct ConfigRedis { char *user, *password_file, *ca, *certificate, *key; } ConfigRedis;
+
 typedef struct Config {
     char *listen;            /* "127.0.0.1:8080", "[::1]:8080", "unix:/path" */
     char *status;            /* the same for the status page and /metrics, or NULL */
@@ -76,6 +78,7 @@ typedef struct Config {
     char *depot;             /* has the images; whoever opens them has DEPOT/cache for a code cache */
     char *access_log;        /* a file, "-" for standard output, or NULL */
     char *kv;                /* NULL: the store in `state`; "redis://host:port/db" */
+    ConfigRedis redis;       /* how to get in there */
     uint32_t workers;        /* processes; 0 was replaced by the number of processors */
     uint32_t grace_ms;       /* how long draining may take */
     HttpLimits http;

@@ -170,6 +170,18 @@ static void put_limits(Print *p, const HttpLimits *l)
     put_ms(p, "  idle_time", l->idle_ms);
 }
 
+static void put_redis(Print *p, const ConfigRedis *r)
+{
+    if (!r->user && !r->password_file && !r->ca && !r->certificate && !r->key) return;
+    fputs("redis:\n", p->out);
+    put_text(p, "  user", r->user);
+    if (r->password_file) fputs("  password:\n", p->out);
+    put_text(p, "    file", r->password_file);
+    put_text(p, "  ca", r->ca);
+    put_text(p, "  certificate", r->certificate);
+    put_text(p, "  key", r->key);
+}
+
 static void put_all(Print *p, const Config *c)
 {
     put_number(p, "generation", c->generation);
@@ -180,6 +192,7 @@ static void put_all(Print *p, const Config *c)
     put_text(p, "depot", c->depot);
     put_text(p, "access_log", c->access_log);
     put_text(p, "kv", c->kv);
+    put_redis(p, &c->redis);
     put_number(p, "workers", c->workers);
     put_ms(p, "grace", c->grace_ms);
     put_limits(p, &c->http);

@@ -88,9 +88,9 @@ void shared_config_drop(SharedConfig *);   /* the last one frees it */
 fnvm_error *place_define(Place *, fnvm_linker *);
 /* What one invocation needs of it, and gives up afterwards. */
 fnvm_error *place_prepare(Place *, Invocation *);
-/* PROTOCOL_FAASM: the guest has ended, with this.  Stores what it has left to be stored, so it
- * wants the token lent out. */
-void place_ended(Place *, const fnvm_error *);
+/* PROTOCOL_FAASM: the guest has ended well.  Stores what it has left to be stored, so it wants the
+ * token lent out.  FNVM_E_SUSPENDED: again when the invocation is woken. */
+fnvm_error *place_finish(Place *);
 void place_clear(Place *);
 
 #endif

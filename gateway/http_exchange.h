@@ -5,7 +5,7 @@
 
 #include <curl/curl.h>
 
-#include "gateway/http_names.h"
+#include "gateway/names.h"
 #include "gateway/http_outbound.h"
 
 typedef enum Peer { PEER_NAME, PEER_LOCALHOST, PEER_ADDRESS } Peer; /* what the URL's host is */

@@ -416,7 +416,7 @@ static bool start(Invocation *i)
     return true;
 }
 
-static fnvm_error *call(Invocation *i)
+static fnvm_error *call_guest(Invocation *i)
 {
     const Place *p = i->place;
     const bool goes_on = i->started || p->function->suspended, chained = i->chained[0] != 0;
@@ -431,11 +431,29 @@ static fnvm_error *call(Invocation *i)
     if (goes_on) error = fnvm_store_resume(p->store, nresults ? &value : NULL, nresults);
     else if (!error) error = fnvm_func_call_slots(p->store, func, &slot);
     if (nresults) i->result = goes_on ? value.of.i32 : (int32_t)slot.i32;
-    if (p->function->settings->protocol == PROTOCOL_FAASM) place_ended(i->place, error);
     return error;
 }
 
-/* It waits in a host function. */
+static bool exited_well(const fnvm_error *error)
+{
+    return fnvm_error_code(error) == FNVM_E_EXIT && fnvm_error_exit_status(error) == 0;
+}
+
+/* The guest, and then what it has left to be stored. */
+static fnvm_error *call(Invocation *i)
+{
+    if (!i->storing) {
+        fnvm_error *error = call_guest(i);
+        if (i->function->settings->protocol != PROTOCOL_FAASM || i->result ||
+            (error && !exited_well(error)))
+            return error;
+        fnvm_error_free(error);
+        i->storing = true;
+    }
+    return place_finish(i->place);
+}
+
+/* It waits in a host function, or for the store. */
 static void suspended(Invocation *i)
 {
     i->phase = PHASE_WAITING;

@@ -50,6 +50,7 @@ struct Invocation {
     Asker asker;
     Stop stop;
     bool started;              /* the guest was called; it is gone on with from now */
+    bool storing;              /* it has ended well, and what it left is stored */
     bool woken;                /* while it ran */
     bool admitted;             /* it has places in the metrics */
     bool owned;                /* head's texts are in `copies`, not the request's */

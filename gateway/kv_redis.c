@@ -1,466 +1,597 @@
-/* A few connections, each behind a mutex: a call takes one that is free.  A connection that
- * broke is made anew by the next call that takes it.  Before each use it is asked whether the
- * server has closed it, so that a restart of the server costs no call; a command whose answer
- * does not come is not sent again, since it may have been carried out. */
+/* Commands are written in Redis' form by whoever asks, and handed to a thread in a list; it sends
+ * them one behind the other without waiting for replies, which come in the same order.  A command
+ * whose reply does not come is not sent again, since it may have been carried out: when the
+ * connection breaks, or its oldest command is too old, all that are under way have failed.
+ *
+ * A command is freed when both the thread and the guest have let go of it. */
 #include "gateway/kv_redis.h"
 
-#include <hiredis/hiredis.h>
+#include <curl/curl.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "gateway/names.h"
+#include "gateway/redis_keys.h"
+#include "gateway/redis_link.h"
+#include "gateway/text.h"
 
 enum {
-    CONNECTIONS = 4,
-    CONNECT_MS = 1000,
-    COMMAND_MS = 2000,
-    LIST_MS = 5000,   /* for a list, which takes many commands */
-    SCAN_COUNT = 1000 /* keys that Redis looks at in one of them */
+    BUCKETS = 1024,
+    COMMAND_MS = 2000, /* for a reply */
+    LIST_MS = 5000,    /* for a list, which takes many commands */
+    BACKOFF_LEAST_MS = 100,
+    BACKOFF_MOST_MS = 3000,
+    SEND_BYTES = 4 << 20, /* what is handed to the connection at once */
+    TOLD = 64             /* commands that are told of in one go */
+};
+#define LOOK_NS UINT64_C(50000000) /* between two looks at the interrupt of a guest whose thread waits */
+
+typedef struct Command Command;
+struct Command {
+    Command *next;  /* in the bucket of its id */
+    Command *queue; /* among the new ones, or those under way */
+    int64_t id;
+    fnvm_kv_verb verb;
+    char *bytes;      /* in Redis' form; NULL once they were handed on */
+    size_t bytes_len;
+    KeyScan *scan;
+    uint64_t began_ns, sent_ns; /* of CLOCK_MONOTONIC */
+    /* With the lock: */
+    bool ended, dropped;
+    int status;
+    char *answer;
+    size_t len;
 };
 
-typedef struct Connection {
+typedef struct Queue {
+    Command *first, **last;
+} Queue;
+
+struct KvRedis {
+    KvRedisOptions options; /* only its functions */
+    RedisServer *server;
+    pthread_t thread;
+    int wake; /* an eventfd */
     pthread_mutex_t mutex;
-    redisContext *redis;
-} Connection;
+    pthread_cond_t ended;
+    /* With the lock: */
+    Command *buckets[BUCKETS];
+    Queue fresh;
+    int64_t last_id;
+    bool asleep, stop;
+    bool joined; /* its owner's */
+    /* The thread's: */
+    RedisLink *link; /* NULL: there is none */
+    uint64_t retry_ns, backoff_ms;
+    Queue sent;
+    Text out; /* what is to be sent, from out_at on */
+    size_t out_at;
+    int64_t told[TOLD];
+    size_t ntold;
+};
 
-typedef struct Redis {
-    char *host, *user, *password; /* host: a path if port is 0; the others NULL: none */
-    int port, database;
-    atomic_uint next;
-    Connection connections[CONNECTIONS];
-} Redis;
-
-/* ---- Connections ---- */
-
-static struct timeval milliseconds(int ms) { return (struct timeval){ms / 1000, ms % 1000 * 1000}; }
-
-static fnvm_error *server_error(const Redis *r, const char *why)
-{
-    return fnvm_error_new(FNVM_E_IO, "cannot use the Redis server at %s%s%.0d: %s", r->host,
-                          r->port ? ":" : "", r->port, why);
-}
-
-/* A command without arguments of the guest's; its reply is only good or bad. */
-static fnvm_error *say(const Redis *r, redisContext *c, int argc, const char **argv)
-{
-    redisReply *reply = redisCommandArgv(c, argc, argv, NULL);
-    fnvm_error *error = !reply                             ? server_error(r, c->errstr)
-                        : reply->type == REDIS_REPLY_ERROR ? server_error(r, reply->str)
-                                                           : NULL;
-    if (reply) freeReplyObject(reply);
-    return error;
-}
-
-static fnvm_error *greet(const Redis *r, redisContext *c)
-{
-    char database[16];
-    fnvm_error *error = NULL;
-    if (redisSetTimeout(c, milliseconds(COMMAND_MS)) != REDIS_OK) return server_error(r, c->errstr);
-    if (r->password && r->user)
-        error = say(r, c, 3, (const char *[]){"AUTH", r->user, r->password});
-    else if (r->password) error = say(r, c, 2, (const char *[]){"AUTH", r->password});
-    if (!error && r->database) {
-        snprintf(database, sizeof database, "%d", r->database);
-        error = say(r, c, 2, (const char *[]){"SELECT", database});
-    }
-    return error ? error : say(r, c, 1, (const char *[]){"PING"});
-}
-
-static fnvm_error *join(const Redis *r, redisContext **out)
-{
-    redisContext *c = r->port ? redisConnectWithTimeout(r->host, r->port, milliseconds(CONNECT_MS))
-                              : redisConnectUnixWithTimeout(r->host, milliseconds(CONNECT_MS));
-    *out = NULL;
-    if (!c) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    fnvm_error *error = c->err ? server_error(r, c->errstr) : greet(r, c);
-    if (error) redisFree(c);
-    else *out = c;
-    return error;
-}
-
-/* The server closed it, or sent what nobody asked for. */
-static bool is_stale(const redisContext *c)
-{
-    struct pollfd fd = {.fd = c->fd, .events = POLLIN};
-    return c->err || poll(&fd, 1, 0) != 0;
-}
-
-/* A connection that is this thread's until put(); its `redis` is NULL if there is no server. */
-static Connection *take(Redis *r)
-{
-    const unsigned first = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
-    Connection *c = NULL;
-    for (unsigned i = 0; i < CONNECTIONS && !c; i++) {
-        Connection *one = &r->connections[(first + i) % CONNECTIONS];
-        if (pthread_mutex_trylock(&one->mutex) == 0) c = one;
-    }
-    if (!c) {
-        c = &r->connections[first % CONNECTIONS];
-        pthread_mutex_lock(&c->mutex);
-    }
-    if (c->redis && is_stale(c->redis)) {
-        redisFree(c->redis);
-        c->redis = NULL;
-    }
-    if (!c->redis) fnvm_error_free(join(r, &c->redis));
-    return c;
-}
-
-static void put(Connection *c) { pthread_mutex_unlock(&c->mutex); }
-
-/* ---- Commands ---- */
-
-typedef struct Bytes {
-    const char *at;
-    size_t len;
-} Bytes;
-
-static Bytes text(const char *t) { return (Bytes){t, strlen(t)}; }
-
-static int status_of(const redisReply *reply)
-{
-    if (!reply) return FNVM_SERVICE_UNAVAILABLE;
-    if (reply->type != REDIS_REPLY_ERROR) return FNVM_SERVICE_OK;
-    return strncmp(reply->str, "OOM", 3) == 0 ? FNVM_SERVICE_LIMIT : FNVM_SERVICE_UNAVAILABLE;
-}
-
-/* On a connection that was taken.  *reply is to be freed if the status is good. */
-static int ask(Connection *c, const Bytes *words, int n, redisReply **reply)
-{
-    const char *argv[8];
-    size_t lens[8];
-    *reply = NULL;
-    if (!c->redis) return FNVM_SERVICE_UNAVAILABLE;
-    for (int i = 0; i < n; i++) {
-        argv[i] = words[i].at;
-        lens[i] = words[i].len;
-    }
-    redisReply *got = redisCommandArgv(c->redis, n, argv, lens);
-    const int status = status_of(got);
-    if (!got) { /* its answer could still come, and would be taken for another's */
-        redisFree(c->redis);
-        c->redis = NULL;
-    } else if (status) {
-        freeReplyObject(got);
-    } else {
-        *reply = got;
-    }
-    return status;
-}
-
-static int command(Redis *r, const Bytes *words, int n, redisReply **reply)
-{
-    Connection *c = take(r);
-    const int status = ask(c, words, n, reply);
-    put(c);
-    return status;
-}
-
-/* One whose answer is a number, compared with 1. */
-static int command_one(Redis *r, const Bytes *words, int n, int otherwise)
-{
-    redisReply *reply;
-    int status = command(r, words, n, &reply);
-    if (status) return status;
-    if (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1) status = otherwise;
-    freeReplyObject(reply);
-    return status;
-}
-
-static int get(void *env, const char *key, size_t key_len, char **value, size_t *len)
-{
-    redisReply *reply;
-    int status = command(env, (const Bytes[]){text("GET"), {key, key_len}}, 2, &reply);
-    if (status) return status;
-    if (reply->type == REDIS_REPLY_NIL) status = FNVM_SERVICE_NOT_FOUND;
-    else if (reply->type != REDIS_REPLY_STRING) status = FNVM_SERVICE_UNAVAILABLE;
-    else if ((size_t)reply->len > FNVM_KV_VALUE_BYTES) status = FNVM_SERVICE_TOO_LARGE;
-    else if (!(*value = malloc((size_t)reply->len + 1))) status = FNVM_SERVICE_UNAVAILABLE;
-    else {
-        *len = (size_t)reply->len;
-        memcpy(*value, reply->str, *len);
-    }
-    freeReplyObject(reply);
-    return status;
-}
-
-static int set(void *env, const char *key, size_t key_len, const char *value, size_t len)
-{
-    redisReply *reply;
-    const int status =
-        command(env, (const Bytes[]){text("SET"), {key, key_len}, {value, len}}, 3, &reply);
-    if (!status) freeReplyObject(reply);
-    return status;
-}
-
-static int remove_key(void *env, const char *key, size_t key_len)
-{
-    return command_one(env, (const Bytes[]){text("DEL"), {key, key_len}}, 2,
-                       FNVM_SERVICE_NOT_FOUND);
-}
-
-static int swap(void *env, const char *key, size_t key_len, const char *was, size_t was_len,
-                const char *value, size_t len)
-{
-    static const char script[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
-                                 "redis.call('SET', KEYS[1], ARGV[2]) return 1";
-    if (was)
-        return command_one(env,
-                           (const Bytes[]){text("EVAL"),
-                                           text(script),
-                                           text("1"),
-                                           {key, key_len},
-                                           {was, was_len},
-                                           {value, len}},
-                           6, FNVM_SERVICE_CHANGED);
-    return command_one(env, (const Bytes[]){text("SETNX"), {key, key_len}, {value, len}}, 3,
-                       FNVM_SERVICE_CHANGED);
-}
-
-static int append(void *env, const char *key, size_t key_len, const char *value, size_t len)
-{
-    static const char script[] =
-        "if redis.call('STRLEN', KEYS[1]) + #ARGV[1] > tonumber(ARGV[2]) then return 0 end "
-        "redis.call('APPEND', KEYS[1], ARGV[1]) return 1";
-    char most[16];
-    snprintf(most, sizeof most, "%d", FNVM_KV_VALUE_BYTES);
-    return command_one(
-        env,
-        (const Bytes[]){
-            text("EVAL"), text(script), text("1"), {key, key_len}, {value, len}, text(most)},
-        6, FNVM_SERVICE_TOO_LARGE);
-}
-
-/* ---- Lists ---- */
-
-typedef struct Keys {
-    Bytes *at;
-    size_t n, cap;
-} Keys; /* each malloc'd, with a NUL behind it */
-
-static int compare(const void *a, const void *b)
-{
-    const Bytes *x = a, *y = b;
-    const size_t n = x->len < y->len ? x->len : y->len;
-    const int order = n ? memcmp(x->at, y->at, n) : 0;
-    return order ? order : (x->len > y->len) - (x->len < y->len);
-}
-
-/* In order, once each (SCAN may give one twice), and no more than are wanted. */
-static void keep_first(Keys *keys, size_t most)
-{
-    size_t kept = 0;
-    if (keys->n) qsort(keys->at, keys->n, sizeof *keys->at, compare);
-    for (size_t i = 0; i < keys->n; i++) {
-        if (kept < most && (kept == 0 || compare(&keys->at[kept - 1], &keys->at[i]) != 0))
-            keys->at[kept++] = keys->at[i];
-        else free((char *)keys->at[i].at);
-    }
-    keys->n = kept;
-}
-
-static bool add_key(Keys *keys, const char *at, size_t len)
-{
-    if (keys->n == keys->cap) {
-        const size_t cap = keys->cap ? keys->cap * 2 : 64;
-        Bytes *more = realloc(keys->at, cap * sizeof *more);
-        if (!more) return false;
-        keys->at = more;
-        keys->cap = cap;
-    }
-    char *copy = malloc(len + 1);
-    if (!copy) return false;
-    memcpy(copy, at, len);
-    copy[len] = '\0';
-    keys->at[keys->n++] = (Bytes){copy, len};
-    return true;
-}
-
-/* "prefix*", where nothing of the prefix is a wildcard. */
-static size_t print_pattern(const char *prefix, size_t len, char *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (strchr("*?[]\\^-", prefix[i]) && prefix[i]) out[n++] = '\\';
-        out[n++] = prefix[i];
-    }
-    out[n++] = '*';
-    return n;
-}
-
-typedef struct Wanted {
-    Bytes prefix, after;
-    size_t most;
-} Wanted;
-
-static bool is_wanted(const Wanted *w, const redisReply *key)
-{
-    if (key->type != REDIS_REPLY_STRING || memchr(key->str, '\0', (size_t)key->len)) return false;
-    const Bytes k = {key->str, (size_t)key->len};
-    return k.len >= w->prefix.len && memcmp(k.at, w->prefix.at, w->prefix.len) == 0 &&
-           (w->after.len == 0 || compare(&k, &w->after) > 0);
-}
-
-/* One step of the scan; `cursor` is "0" after the last. */
-static int scan(Connection *c, const Wanted *w, Bytes pattern, char cursor[32], Keys *keys)
-{
-    char count[16];
-    redisReply *reply;
-    snprintf(count, sizeof count, "%d", SCAN_COUNT);
-    int status = ask(c,
-                     (const Bytes[]){text("SCAN"), text(cursor), text("MATCH"), pattern,
-                                     text("COUNT"), text(count)},
-                     6, &reply);
-    if (status) return status;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[0]->type != REDIS_REPLY_STRING || reply->element[0]->len >= 32 ||
-        reply->element[1]->type != REDIS_REPLY_ARRAY)
-        status = FNVM_SERVICE_UNAVAILABLE;
-    for (size_t i = 0; !status && i < reply->element[1]->elements; i++) {
-        const redisReply *key = reply->element[1]->element[i];
-        if (is_wanted(w, key) && !add_key(keys, key->str, (size_t)key->len))
-            status = FNVM_SERVICE_UNAVAILABLE;
-    }
-    if (!status) strcpy(cursor, reply->element[0]->str);
-    freeReplyObject(reply);
-    if (keys->n > 2 * w->most) keep_first(keys, w->most);
-    return status;
-}
-
-static int64_t now_ms(void)
+static uint64_t now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static int back_to_back(const Keys *keys, char **out, size_t *len)
+static void queue_clear(Queue *q) { *q = (Queue){.last = &q->first}; }
+
+static void queue_add(Queue *q, Command *c)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < keys->n; i++) bytes += keys->at[i].len + 1;
-    *out = malloc(bytes + 1);
-    if (!*out) return FNVM_SERVICE_UNAVAILABLE;
-    *len = 0;
-    for (size_t i = 0; i < keys->n; i++) {
-        memcpy(*out + *len, keys->at[i].at, keys->at[i].len + 1);
-        *len += keys->at[i].len + 1;
+    c->queue = NULL;
+    *q->last = c;
+    q->last = &c->queue;
+}
+
+static Command *queue_take(Queue *q)
+{
+    Command *c = q->first;
+    if (!c) return NULL;
+    q->first = c->queue;
+    if (!q->first) q->last = &q->first;
+    return c;
+}
+
+/* ---- Commands in Redis' form ---- */
+
+static void command_free(Command *c)
+{
+    if (!c) return;
+    redisFreeCommand(c->bytes);
+    key_scan_free(c->scan);
+    free(c->answer);
+    free(c);
+}
+
+typedef struct Words {
+    const char *at[8];
+    size_t len[8];
+    int n;
+} Words;
+
+static void add_word(Words *w, const char *at, size_t len)
+{
+    w->at[w->n] = at;
+    w->len[w->n++] = len;
+}
+
+static void add_text(Words *w, const char *text) { add_word(w, text, strlen(text)); }
+
+static const char swap_script[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
+                                  "redis.call('SET', KEYS[1], ARGV[2]) return 1";
+static const char append_script[] =
+    "if redis.call('STRLEN', KEYS[1]) + #ARGV[1] > tonumber(ARGV[2]) then return 0 end "
+    "redis.call('APPEND', KEYS[1], ARGV[1]) return 1";
+
+static void add_script(Words *w, const char *script, const fnvm_kv_command *c)
+{
+    add_text(w, "EVAL");
+    add_text(w, script);
+    add_text(w, "1");
+    add_word(w, c->key, c->key_len);
+}
+
+static void print_words(const fnvm_kv_command *c, Words *w, char most[16])
+{
+    static const char *const names[] = {
+        [FNVM_KV_GET] = "GET", [FNVM_KV_SET] = "SET", [FNVM_KV_REMOVE] = "DEL"};
+    switch (c->verb) {
+    case FNVM_KV_APPEND:
+        snprintf(most, 16, "%d", FNVM_KV_VALUE_BYTES);
+        add_script(w, append_script, c);
+        add_word(w, c->value, c->len);
+        add_text(w, most);
+        return;
+    case FNVM_KV_SWAP:
+        if (c->was) {
+            add_script(w, swap_script, c);
+            add_word(w, c->was, c->was_len);
+        } else {
+            add_text(w, "SETNX");
+            add_word(w, c->key, c->key_len);
+        }
+        add_word(w, c->value, c->len);
+        return;
+    default:
+        add_text(w, names[c->verb]);
+        add_word(w, c->key, c->key_len);
+        if (c->verb == FNVM_KV_SET) add_word(w, c->value, c->len);
     }
+}
+
+static bool take_bytes(Command *c, char *bytes, int len)
+{
+    c->bytes = len < 0 ? NULL : bytes;
+    c->bytes_len = len < 0 ? 0 : (size_t)len;
+    return len >= 0;
+}
+
+static Command *command_new(const fnvm_kv_command *asked)
+{
+    Command *c = calloc(1, sizeof *c);
+    char *bytes = NULL, most[16];
+    Words w = {.n = 0};
+    int len = -1;
+    if (!c) return NULL;
+    c->verb = asked->verb;
+    c->began_ns = now_ns();
+    if (c->verb == FNVM_KV_LIST) {
+        c->scan = key_scan_new(asked);
+        if (c->scan) len = key_scan_command(c->scan, &bytes);
+    } else {
+        print_words(asked, &w, most);
+        len = redisFormatCommandArgv(&bytes, w.n, w.at, w.len);
+    }
+    if (take_bytes(c, bytes, len)) return c;
+    command_free(c);
+    return NULL;
+}
+
+/* ---- Replies ---- */
+
+static int take_value(Command *c, const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_NIL) return FNVM_SERVICE_NOT_FOUND;
+    if (reply->type != REDIS_REPLY_STRING) return FNVM_SERVICE_UNAVAILABLE;
+    if ((size_t)reply->len > FNVM_KV_VALUE_BYTES) return FNVM_SERVICE_TOO_LARGE;
+    c->answer = malloc((size_t)reply->len + 1);
+    if (!c->answer) return FNVM_SERVICE_UNAVAILABLE;
+    c->len = (size_t)reply->len;
+    memcpy(c->answer, reply->str, c->len);
     return FNVM_SERVICE_OK;
 }
 
-static int list(void *env, const char *prefix, size_t prefix_len, const char *after,
-                size_t after_len, size_t most, char **out, size_t *len)
+static int is_one(const redisReply *reply, int otherwise)
 {
-    const Wanted w = {{prefix, prefix_len}, {after, after_len}, most};
-    const int64_t until = now_ms() + LIST_MS;
-    Keys keys = {0};
-    char cursor[32] = "0", *pattern = malloc(2 * prefix_len + 1);
+    return reply->type == REDIS_REPLY_INTEGER && reply->integer == 1 ? FNVM_SERVICE_OK : otherwise;
+}
+
+static int status_of(Command *c, const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ERROR)
+        return strncmp(reply->str, "OOM", 3) == 0 ? FNVM_SERVICE_LIMIT : FNVM_SERVICE_UNAVAILABLE;
+    switch (c->verb) {
+    case FNVM_KV_GET: return take_value(c, reply);
+    case FNVM_KV_SET: return FNVM_SERVICE_OK;
+    case FNVM_KV_REMOVE: return is_one(reply, FNVM_SERVICE_NOT_FOUND);
+    case FNVM_KV_SWAP: return is_one(reply, FNVM_SERVICE_CHANGED);
+    case FNVM_KV_APPEND: return is_one(reply, FNVM_SERVICE_TOO_LARGE);
+    case FNVM_KV_LIST: break;
+    }
+    return FNVM_SERVICE_UNAVAILABLE;
+}
+
+/* ---- The thread: ends ---- */
+
+static Command **find(KvRedis *k, int64_t id)
+{
+    Command **at = &k->buckets[(uint64_t)id % BUCKETS];
+    while (*at && (*at)->id != id) at = &(*at)->next;
+    return at;
+}
+
+static void tell(KvRedis *k)
+{
+    if (k->ntold && k->options.done) k->options.done(k->options.done_env, k->told, k->ntold);
+    k->ntold = 0;
+}
+
+static void end(KvRedis *k, Command *c, int status)
+{
+    const int64_t id = c->id;
+    pthread_mutex_lock(&k->mutex);
+    c->status = status;
+    c->ended = true;
+    const bool dropped = c->dropped;
+    if (dropped) *find(k, id) = c->next;
+    pthread_cond_broadcast(&k->ended);
+    pthread_mutex_unlock(&k->mutex);
+    if (dropped) {
+        command_free(c);
+        return;
+    }
+    k->told[k->ntold++] = id;
+    if (k->ntold == TOLD) tell(k);
+}
+
+static void end_all(KvRedis *k, Queue *q, int status)
+{
+    for (Command *c; (c = queue_take(q));) end(k, c, status);
+}
+
+/* What is under way has failed, one way or the other. */
+static void disconnect(KvRedis *k)
+{
+    redis_link_close(k->link);
+    k->link = NULL;
+    text_clear(&k->out);
+    k->out_at = 0;
+    end_all(k, &k->sent, FNVM_SERVICE_UNAVAILABLE);
+}
+
+/* ---- The thread: sending and receiving ---- */
+
+static void send_command(KvRedis *k, Command *c)
+{
+    if (k->out_at == k->out.len) text_clear(&k->out), k->out_at = 0;
+    const size_t before = k->out.len;
+    text_add(&k->out, c->bytes, c->bytes_len);
+    if (k->out.failed) {
+        k->out.len = before;
+        k->out.failed = false;
+        end(k, c, FNVM_SERVICE_UNAVAILABLE);
+        return;
+    }
+    redisFreeCommand(c->bytes);
+    c->bytes = NULL;
+    c->sent_ns = now_ns();
+    queue_add(&k->sent, c);
+}
+
+static bool is_dropped(KvRedis *k, const Command *c)
+{
+    pthread_mutex_lock(&k->mutex);
+    const bool dropped = c->dropped;
+    pthread_mutex_unlock(&k->mutex);
+    return dropped;
+}
+
+/* The next step of a list, or its end. */
+static void go_on(KvRedis *k, Command *c, const redisReply *reply)
+{
+    bool last = true;
+    char *bytes = NULL;
+    int status = reply->type == REDIS_REPLY_ERROR ? FNVM_SERVICE_UNAVAILABLE
+                                                  : key_scan_take(c->scan, reply, &last);
+    if (!status && !last && now_ns() - c->began_ns > LIST_MS * UINT64_C(1000000))
+        status = FNVM_SERVICE_TIMEOUT;
+    if (!status && !last) {
+        const int len = key_scan_command(c->scan, &bytes);
+        if (take_bytes(c, bytes, len)) {
+            send_command(k, c);
+            return;
+        }
+        status = FNVM_SERVICE_UNAVAILABLE;
+    }
+    if (!status) status = key_scan_answer(c->scan, &c->answer, &c->len);
+    end(k, c, status);
+}
+
+static bool take_replies(KvRedis *k)
+{
+    for (;;) {
+        redisReply *reply;
+        if (!redis_link_reply(k->link, &reply)) return false;
+        if (!reply) return true;
+        Command *c = queue_take(&k->sent);
+        if (c && c->scan && !is_dropped(k, c)) go_on(k, c, reply);
+        else if (c) end(k, c, status_of(c, reply));
+        freeReplyObject(reply);
+        if (!c) return false; /* what nobody asked for */
+    }
+}
+
+static bool is_late(const KvRedis *k)
+{
+    return k->sent.first && now_ns() - k->sent.first->sent_ns > COMMAND_MS * UINT64_C(1000000);
+}
+
+static void exchange(KvRedis *k)
+{
+    size_t sent = 0;
+    if (!k->link) return;
+    bool open = redis_link_send(k->link, k->out.at ? k->out.at + k->out_at : "",
+                                k->out.len - k->out_at, &sent);
+    k->out_at += sent;
+    open = redis_link_receive(k->link) && open;
+    open = take_replies(k) && open;
+    if (!open || is_late(k)) disconnect(k);
+}
+
+/* False: there is no server now. */
+static bool have_link(KvRedis *k)
+{
+    if (k->link) return true;
+    if (now_ns() < k->retry_ns) return false;
+    fnvm_error *error = redis_link_open(k->server, &k->link);
+    if (!error) {
+        k->backoff_ms = 0;
+        return true;
+    }
+    fnvm_error_free(error);
+    k->backoff_ms = k->backoff_ms ? 2 * k->backoff_ms : BACKOFF_LEAST_MS;
+    if (k->backoff_ms > BACKOFF_MOST_MS) k->backoff_ms = BACKOFF_MOST_MS;
+    k->retry_ns = now_ns() + k->backoff_ms * 1000000;
+    return false;
+}
+
+static Command *take_fresh(KvRedis *k)
+{
+    pthread_mutex_lock(&k->mutex);
+    Command *c = queue_take(&k->fresh);
+    pthread_mutex_unlock(&k->mutex);
+    return c;
+}
+
+static void send_fresh(KvRedis *k)
+{
+    while (k->out.len - k->out_at < SEND_BYTES) {
+        Command *c = take_fresh(k);
+        if (!c) return;
+        if (is_dropped(k, c)) end(k, c, FNVM_SERVICE_UNAVAILABLE);
+        else if (have_link(k)) send_command(k, c);
+        else end(k, c, FNVM_SERVICE_UNAVAILABLE);
+    }
+}
+
+/* ---- The thread: waiting ---- */
+
+static int wait_ms(const KvRedis *k)
+{
+    if (!k->sent.first) return -1;
+    const uint64_t until = k->sent.first->sent_ns + COMMAND_MS * UINT64_C(1000000), now = now_ns();
+    return until > now ? (int)((until - now) / 1000000) + 1 : 0;
+}
+
+static void wait_for_events(KvRedis *k)
+{
+    const bool sends = k->out_at < k->out.len;
+    struct pollfd fds[] = {
+        {.fd = k->wake, .events = POLLIN},
+        {.fd = k->link ? redis_link_fd(k->link) : -1,
+         .events = (short)(sends ? POLLIN | POLLOUT : POLLIN)}};
+    pthread_mutex_lock(&k->mutex);
+    k->asleep = !k->stop && (!k->fresh.first || sends);
+    const bool asleep = k->asleep;
+    pthread_mutex_unlock(&k->mutex);
+    poll(fds, 2, asleep ? wait_ms(k) : 0);
+    pthread_mutex_lock(&k->mutex);
+    k->asleep = false;
+    pthread_mutex_unlock(&k->mutex);
+    uint64_t times;
+    if (fds[0].revents && read(k->wake, &times, sizeof times) < 0 && errno != EAGAIN) return;
+}
+
+static void *work(void *env)
+{
+    KvRedis *k = env;
+    for (;;) {
+        pthread_mutex_lock(&k->mutex);
+        const bool stop = k->stop;
+        pthread_mutex_unlock(&k->mutex);
+        if (stop) return NULL;
+        send_fresh(k);
+        exchange(k);
+        tell(k);
+        wait_for_events(k);
+    }
+}
+
+static void wake(const KvRedis *k)
+{
+    const uint64_t one = 1;
+    const ssize_t written = write(k->wake, &one, sizeof one); /* full: it is awake already */
+    (void)written;
+}
+
+/* ---- The tasks ---- */
+
+static int64_t start(void *env, fnvm_caller *caller, const fnvm_kv_command *asked)
+{
+    KvRedis *k = env;
+    (void)caller;
+    Command *c = command_new(asked);
+    if (!c) return FNVM_SERVICE_UNAVAILABLE;
+    pthread_mutex_lock(&k->mutex);
+    const int64_t id = c->id = ++k->last_id;
+    Command **bucket = &k->buckets[(uint64_t)id % BUCKETS];
+    c->next = *bucket;
+    *bucket = c;
+    queue_add(&k->fresh, c);
+    const bool asleep = k->asleep;
+    k->asleep = false;
+    pthread_mutex_unlock(&k->mutex);
+    if (asleep) wake(k);
+    return id;
+}
+
+/* With the lock; until it has ended or the guest is interrupted. */
+static void wait_here(KvRedis *k, const Command *c, fnvm_caller *caller)
+{
+    while (!c->ended && !(caller && fnvm_caller_interrupted(caller))) {
+        const uint64_t until = now_ns() + LOOK_NS;
+        const struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+        pthread_cond_timedwait(&k->ended, &k->mutex, &t);
+    }
+}
+
+/* With the lock: what is left waiting is woken behind it.  NULL: it has waited. */
+static fnvm_error *wait(KvRedis *k, const Command *c, fnvm_caller *caller)
+{
+    if (k->options.wait && !caller) return NULL;
+    if (k->options.wait) {
+        fnvm_error *error = k->options.wait(k->options.wait_env, caller);
+        if (error && fnvm_error_code(error) == FNVM_E_SUSPENDED) return error;
+        fnvm_error_free(error);
+    }
+    wait_here(k, c, caller);
+    return NULL;
+}
+
+static bool poll_one(void *env, fnvm_caller *caller, int64_t id, int *status, const void **answer,
+                     size_t *len, fnvm_error **error)
+{
+    KvRedis *k = env;
+    pthread_mutex_lock(&k->mutex);
+    const Command *c = *find(k, id);
+    if (c && !c->ended) *error = wait(k, c, caller);
+    const bool ended = !c || c->ended;
+    if (ended) {
+        *status = c ? c->status : FNVM_SERVICE_INVALID;
+        *answer = c ? c->answer : NULL;
+        *len = c ? c->len : 0;
+    }
+    pthread_mutex_unlock(&k->mutex);
+    return ended;
+}
+
+static void drop(void *env, int64_t id)
+{
+    KvRedis *k = env;
+    pthread_mutex_lock(&k->mutex);
+    Command **at = find(k, id), *c = *at;
+    const bool ended = c && c->ended;
+    if (ended) *at = c->next;
+    else if (c) c->dropped = true;
+    pthread_mutex_unlock(&k->mutex);
+    if (ended) command_free(c);
+}
+
+void kv_redis_tasks(KvRedis *k, fnvm_kv_tasks *out)
+{
+    *out = (fnvm_kv_tasks){k, start, poll_one, drop};
+}
+
+/* ---- Life ---- */
+
+static fnvm_error *start_thread(KvRedis *k)
+{
+    k->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const int failed = k->wake < 0 ? errno : pthread_create(&k->thread, NULL, work, k);
+    return failed ? fnvm_error_new(FNVM_E_IO, "the thread for Redis cannot be started: %s",
+                                   strerror(failed))
+                  : NULL;
+}
+
+static void destroy(KvRedis *k)
+{
+    redis_link_close(k->link);
+    redis_server_free(k->server);
+    text_free(&k->out);
+    if (k->wake >= 0) close(k->wake);
+    pthread_cond_destroy(&k->ended);
+    pthread_mutex_destroy(&k->mutex);
+    free(k);
+    names_end();
+}
+
+fnvm_error *kv_redis_new(const KvRedisOptions *options, KvRedis **out)
+{
     *out = NULL;
-    *len = 0;
-    if (!pattern) return FNVM_SERVICE_UNAVAILABLE;
-    const Bytes matched = {pattern, print_pattern(prefix, prefix_len, pattern)};
-    Connection *c = take(env);
-    int status;
-    do status = scan(c, &w, matched, cursor, &keys);
-    while (!status && strcmp(cursor, "0") != 0 && now_ms() < until);
-    put(c);
-    if (!status && strcmp(cursor, "0") != 0) status = FNVM_SERVICE_TIMEOUT;
-    keep_first(&keys, most);
-    if (!status) status = back_to_back(&keys, out, len);
-    for (size_t i = 0; i < keys.n; i++) free((char *)keys.at[i].at);
-    free(keys.at);
-    free(pattern);
-    return status;
-}
-
-/* ---- Opening ---- */
-
-static void close_all(void *env)
-{
-    Redis *r = env;
-    for (int i = 0; i < CONNECTIONS; i++) {
-        if (r->connections[i].redis) redisFree(r->connections[i].redis);
-        pthread_mutex_destroy(&r->connections[i].mutex);
-    }
-    free(r->host);
-    free(r->user);
-    free(r->password);
-    free(r);
-}
-
-static const char tcp[] = "redis://", unix_socket[] = "redis+unix:";
-
-bool kv_redis_is(const char *address)
-{
-    return strncmp(address, tcp, sizeof tcp - 1) == 0 ||
-           strncmp(address, unix_socket, sizeof unix_socket - 1) == 0;
-}
-
-static bool take_number(const char *t, size_t len, int most, int *out)
-{
-    int n = 0;
-    if (len == 0 || len > 5) return false;
-    for (size_t i = 0; i < len; i++) {
-        if (t[i] < '0' || t[i] > '9') return false;
-        n = n * 10 + (t[i] - '0');
-    }
-    *out = n;
-    return n <= most;
-}
-
-/* "user:password@". */
-static bool take_login(Redis *r, const char *t, size_t len)
-{
-    const char *colon = memchr(t, ':', len);
-    if (!colon) return false;
-    if (colon > t) r->user = strndup(t, (size_t)(colon - t));
-    r->password = strndup(colon + 1, len - (size_t)(colon - t) - 1);
-    return r->password && (colon == t || r->user);
-}
-
-static bool take_address(Redis *r, const char *address)
-{
-    if (strncmp(address, unix_socket, sizeof unix_socket - 1) == 0) {
-        r->host = strdup(address + sizeof unix_socket - 1);
-        return r->host && *r->host;
-    }
-    const char *t = address + sizeof tcp - 1, *end = t + strcspn(t, "/");
-    if (*end && end[1] && !take_number(end + 1, strlen(end + 1), INT16_MAX, &r->database))
-        return false;
-    const char *at = memrchr(t, '@', (size_t)(end - t));
-    if (at && !take_login(r, t, (size_t)(at - t))) return false;
-    if (at) t = at + 1;
-    const char *bracket = *t == '[' ? memchr(t, ']', (size_t)(end - t)) : NULL;
-    const char *host_end = bracket ? bracket + 1 : memchr(t, ':', (size_t)(end - t));
-    if (!host_end) host_end = end;
-    r->port = 6379;
-    if (host_end < end &&
-        (*host_end != ':' ||
-         !take_number(host_end + 1, (size_t)(end - host_end - 1), UINT16_MAX, &r->port) ||
-         r->port == 0))
-        return false;
-    r->host =
-        bracket ? strndup(t + 1, (size_t)(bracket - t - 1)) : strndup(t, (size_t)(host_end - t));
-    return r->host && *r->host;
-}
-
-fnvm_error *kv_redis_open(const char *address, fnvm_kv **out)
-{
-    *out = NULL;
-    Redis *r = calloc(1, sizeof *r);
-    if (!r) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    for (int i = 0; i < CONNECTIONS; i++) pthread_mutex_init(&r->connections[i].mutex, NULL);
-    fnvm_error *error = NULL;
-    if (!kv_redis_is(address) || !take_address(r, address))
-        error = fnvm_error_new(
-            FNVM_E_USAGE, "this is no address of a Redis server; expected "
-                          "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE] or redis+unix:PATH");
-    if (!error) error = join(r, &r->connections[0].redis);
-    const fnvm_kv_backend backend = {r, get, set, remove_key, swap, append, list, close_all};
-    if (!error) error = fnvm_kv_new(&backend, out);
-    if (error) close_all(r);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return fnvm_error_new(FNVM_E_IO, "libcurl cannot be started");
+    KvRedis *k = names_begin() ? calloc(1, sizeof *k) : NULL;
+    pthread_condattr_t clock;
+    if (!k) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
+    k->options = (KvRedisOptions){.done = options->done,
+                                  .done_env = options->done_env,
+                                  .wait = options->wait,
+                                  .wait_env = options->wait_env};
+    k->wake = -1;
+    queue_clear(&k->fresh);
+    queue_clear(&k->sent);
+    pthread_condattr_init(&clock); /* none of these can fail on Linux */
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_mutex_init(&k->mutex, NULL);
+    pthread_cond_init(&k->ended, &clock);
+    pthread_condattr_destroy(&clock);
+    fnvm_error *error = redis_server_new(options, &k->server);
+    if (!error) error = redis_link_open(k->server, &k->link);
+    if (!error) error = start_thread(k);
+    if (error) destroy(k);
+    else *out = k;
     return error;
+}
+
+void kv_redis_stop(KvRedis *k)
+{
+    if (!k || k->joined) return;
+    pthread_mutex_lock(&k->mutex);
+    k->stop = true;
+    pthread_mutex_unlock(&k->mutex);
+    wake(k);
+    pthread_join(k->thread, NULL);
+    k->joined = true;
+}
+
+void kv_redis_free(KvRedis *k)
+{
+    if (!k) return;
+    kv_redis_stop(k);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (Command *c = k->buckets[i], *next; c; c = next) {
+            next = c->next;
+            command_free(c);
+        }
+    destroy(k);
 }

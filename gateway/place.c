@@ -270,12 +270,7 @@ static fnvm_error *define_services(Place *p)
     fnvm_services_calls(p->services, &calls);
     fnvm_services_at_sleep(p->services, at_sleep, p);
     fnvm_error *error = f->nhttp_allow ? define_outbound(p) : NULL;
-    if (!error && f->kv_prefix && o->worker->kv) {
-        char *prefix = config_keys(f);
-        error = prefix ? fnvm_services_kv(p->services, o->worker->kv, prefix)
-                       : fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-        free(prefix);
-    }
+    if (!error && f->kv_prefix && o->worker->store) error = store_give(o->worker->store, p);
     return error;
 }
 
@@ -327,12 +322,9 @@ fnvm_error *place_prepare(Place *p, Invocation *i)
     return NULL;
 }
 
-void place_ended(Place *p, const fnvm_error *error)
+fnvm_error *place_finish(Place *p)
 {
-    p->output = NULL;
-    p->output_len = 0;
-    if (!error || (fnvm_error_code(error) == FNVM_E_EXIT && fnvm_error_exit_status(error) == 0))
-        fnvm_services_output(p->services, &p->output, &p->output_len);
+    return fnvm_services_output(p->services, &p->output, &p->output_len);
 }
 
 void place_clear(Place *p)

@@ -1,11 +1,9 @@
 /* Functions that stay are taken over under the token, for their uses are counted with it. */
 #include "gateway/table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/kv_redis.h"
 #include "gateway/worker_state.h"
 #include "verifier/approval/depot.h"
 
@@ -21,17 +19,6 @@ static Opened *still_open(const Table *before, const SharedConfig *config, const
 
 /* ---- What several functions use, once one of them may ---- */
 
-static fnvm_error *open_kv(Worker *w, const Config *config)
-{
-    char path[4096];
-    if (w->kv) return NULL;
-    if (config->kv) return kv_redis_open(config->kv, &w->kv);
-    if (!config->state || snprintf(path, sizeof path, "%s/kv", config->state) >= (int)sizeof path)
-        return fnvm_error_new(FNVM_E_USAGE, "there is no directory for keys and values, or its name is "
-                              "too long: `state`");
-    return fnvm_kv_open(path, &w->kv);
-}
-
 /* Opened after the fork, since its locks are a process's own. */
 static fnvm_error *open_depot(Worker *w, const Config *config)
 {
@@ -46,7 +33,7 @@ static fnvm_error *open_shared(Worker *w, const Config *config)
     fnvm_error *error = NULL;
     for (size_t i = 0; i < config->nfunctions && !error; i++) {
         const Function *f = &config->functions[i];
-        if (f->kv_prefix) error = open_kv(w, config);
+        if (f->kv_prefix && !w->store) error = store_open(w, config, &w->store);
         if (!error && f->measurement) error = open_depot(w, config);
         if (!error && f->nhttp_allow && !w->outbound) error = outbound_new(w, &w->outbound);
     }

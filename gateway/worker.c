@@ -245,6 +245,7 @@ static void *control_main(void *worker)
 static void close_worker(Worker *w)
 {
     outbound_stop(w->outbound);
+    store_stop(w->store);
     http_free(w->http); /* what is open is cut: no guest runs any more */
     w->http = NULL;
     while (w->live) { /* asynchronous ones that were stopped are gone already */
@@ -265,7 +266,7 @@ static void close_worker(Worker *w)
     outbound_free(w->outbound);
     loop_free(loop);
     calls_close(w->calls);
-    fnvm_kv_release(w->kv);
+    store_close(w->store);
     access_log_free(&w->log);
     timers_free(&w->timers);
     close(w->control_wake);

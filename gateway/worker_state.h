@@ -6,6 +6,7 @@
 #include "gateway/access_log.h"
 #include "gateway/invocation.h"
 #include "gateway/outbound.h"
+#include "gateway/store.h"
 #include "gateway/worker.h"
 
 struct Worker {
@@ -17,7 +18,7 @@ struct Worker {
     TraceSource traces;
     AccessLog log;
     Calls *calls;             /* NULL: nothing is asynchronous */
-    fnvm_kv *kv;              /* NULL: none */
+    Store *store;             /* of keys and values; NULL: no function has been opened that may use it */
     fnvm_depot *depot;        /* of functions that may be revoked; NULL: there are none */
     Outbound *outbound;       /* NULL: no function has been opened that may send requests */
     CgiServer server;

@@ -847,6 +847,31 @@ FNVM_API void fnvm_kv_release(fnvm_kv *); /* NULL is fine */
  * must not begin with another's, unless it is to see its keys.  NULL: it has no store. */
 FNVM_API fnvm_error *fnvm_services_kv(fnvm_services *, fnvm_kv *, const char *prefix);
 
+/* A store that is far away, in place of a fnvm_kv: what it is asked are tasks, so that the guest can
+ * be left waiting.  `key` of a list is the prefix, `was` what comes before; `was` NULL of a swap: it
+ * must not exist. */
+typedef enum fnvm_kv_verb {
+    FNVM_KV_GET, FNVM_KV_SET, FNVM_KV_REMOVE, FNVM_KV_SWAP, FNVM_KV_APPEND, FNVM_KV_LIST
+} fnvm_kv_verb;
+typedef struct fnvm_kv_command {
+    fnvm_kv_verb verb;
+    const char *key, *was, *value;
+    size_t key_len, was_len, len, most;
+} fnvm_kv_command;
+/* `start` and `drop` as in fnvm_task_backend.  `poll`: true if it has ended, with its status; of a
+ * get and a list *answer and *len as a fnvm_kv_backend gives them, valid until `drop`.  If it has
+ * not, the embedder returns fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT) through *error or waits
+ * itself until it has.  `caller` NULL: fnvm_services_output asks, and there is nobody to suspend. */
+typedef struct fnvm_kv_tasks {
+    void *env;
+    int64_t (*start)(void *env, fnvm_caller *, const fnvm_kv_command *);
+    bool (*poll)(void *env, fnvm_caller *, int64_t id, int *status, const void **answer,
+                 size_t *len, fnvm_error **error);
+    void (*drop)(void *env, int64_t id);
+} fnvm_kv_tasks;
+FNVM_API fnvm_error *fnvm_services_kv_tasks(fnvm_services *, const fnvm_kv_tasks *,
+                                            const char *prefix);
+
 /* fnvm:call and fnvm:http: what the embedder does for the guest.  `start` begins something and
  * returns an id above 0, or a status; the bytes are the embedder's to copy.  `poll` says whether it
  * has ended: true, with its status (FNVM_SERVICE_OK: *answer and *len, valid until `drop`).  If it
@@ -898,9 +923,11 @@ FNVM_API void fnvm_services_request(fnvm_services *, const fnvm_request_backend 
 
 /* The input and output of a function in the manner of Faasm.  fnvm_services_output is called once
  * the function has ended well: what it wrote to its state and did not push is stored then.  Valid
- * until fnvm_services_reset. */
+ * until fnvm_services_reset.  FNVM_E_IO or FNVM_E_LIMIT if the store did not take it: the function
+ * has not ended well.  FNVM_E_SUSPENDED with fnvm_services_kv_tasks: it is to be called again when
+ * the task that it has started has ended. */
 FNVM_API void fnvm_services_input(fnvm_services *, const void *bytes, size_t len); /* not copied */
-FNVM_API void fnvm_services_output(fnvm_services *, const void **bytes, size_t *len);
+FNVM_API fnvm_error *fnvm_services_output(fnvm_services *, const void **bytes, size_t *len);
 /* The function that a task's name "#N" stands for: element N of the instance's first table.  It
  * takes nothing and returns an i32, 0 for success.  FNVM_E_NOT_FOUND or FNVM_E_LINK if there is
  * none such. */

@@ -101,7 +101,9 @@ static fnvm_error *chain(ServiceCall *call, const char *function, const char *na
     const uint32_t len = slots[2].i32;
     const uint8_t *input = service_bytes(call, slots[1].i32, len);
     if (!input) return faasm_failed(function, FNVM_SERVICE_FAULT);
-    int status = faasm_state_push_all(call);
+    int status;
+    fnvm_error *error = faasm_state_push_all(call, &status);
+    if (error) return error;
     if (!status) status = service_call_start(call, name, name_len, input, len);
     return status > 0 ? service_answer(slots, status) : faasm_failed(function, status);
 }

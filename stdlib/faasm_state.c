@@ -2,9 +2,13 @@
  * each value that it uses, which it pulls from the store and pushes back.
  *
  * A copy is the host's, until the guest asks for a pointer: from then on it is the guest's
- * memory, in pages that were added for it.  What was written is pushed when the guest says so,
- * when it chains a call, and when it has ended well (fnvm_services_output); what was appended
- * goes to the store at once, in a value of its own, each element with its length before it. */
+ * memory, in pages that were added for it; it counts all the same.  What was written is pushed when
+ * the guest says so, when it chains a call, and when it has ended well (fnvm_services_output); what
+ * was appended goes to the store at once, in a value of its own, each element with its length
+ * before it.
+ *
+ * Each function asks the store once, before it changes anything: it may be called again for the
+ * answer.  Only pushing everything asks several times, and remembers how far it came. */
 #include "stdlib/services.h"
 
 #include <stdlib.h>
@@ -16,7 +20,7 @@ struct FaasmState {
     size_t key_len;
     char *copy;  /* the host's; NULL: it is the guest's, or not there yet */
     uint32_t at; /* the guest's; 0: it is not */
-    uint32_t len;
+    uint32_t len, counted; /* counted: in states_bytes */
     bool there; /* one of the two is */
     bool dirty; /* the host's was written */
 };
@@ -48,7 +52,8 @@ static int find_or_make(Services *s, const char *key, size_t len, FaasmState **o
 
 static void forget_copy(Services *s, FaasmState *st)
 {
-    if (st->copy) s->states_bytes -= st->len;
+    if (st->copy) s->states_bytes -= st->counted;
+    if (st->copy) st->counted = 0;
     free(st->copy);
     st->copy = NULL;
     st->there = st->dirty = false;
@@ -64,7 +69,7 @@ static int make_copy(Services *s, FaasmState *st, uint32_t len)
     st->copy = calloc(1, len + (size_t)1);
     if (!st->copy) return FNVM_SERVICE_UNAVAILABLE;
     s->states_bytes += len;
-    st->len = len;
+    st->len = st->counted = len;
     st->there = true;
     return FNVM_SERVICE_OK;
 }
@@ -75,41 +80,44 @@ static uint8_t *bytes_of(const ServiceCall *call, const FaasmState *st)
     return st->at ? service_bytes(call, st->at, st->len) : (uint8_t *)st->copy;
 }
 
-/* Fetches the value: `len` bytes, or as many as there are if that is 0.  What is missing is
- * zero. */
-static int pull(ServiceCall *call, FaasmState *st, uint32_t len)
+static int take_value(const ServiceCall *call, FaasmState *st, uint32_t len, const char *value,
+                      size_t value_len)
 {
-    char *value;
-    size_t value_len;
-    int status = service_kv_get(call->services, st->key, st->key_len, &value, &value_len);
-    if (status && status != FNVM_SERVICE_NOT_FOUND) return status;
-    if (st->at) len = st->len;
-    else status = make_copy(call->services, st, len ? len : (uint32_t)value_len);
-    uint8_t *to = st->at || st->there ? bytes_of(call, st) : NULL;
-    if (to) {
-        const size_t n = value_len < st->len ? value_len : st->len;
-        if (n) memcpy(to, value, n);
-        if (st->len > n) memset(to + n, 0, st->len - n);
-        status = FNVM_SERVICE_OK;
-    } else if (!status || status == FNVM_SERVICE_NOT_FOUND) {
-        status = FNVM_SERVICE_FAULT;
-    }
-    free(value);
-    return status;
+    int status = FNVM_SERVICE_OK;
+    if (!st->at) status = make_copy(call->services, st, len ? len : (uint32_t)value_len);
+    if (status) return status;
+    uint8_t *to = bytes_of(call, st);
+    if (!to) return FNVM_SERVICE_FAULT;
+    const size_t n = value_len < st->len ? value_len : st->len;
+    if (n) memcpy(to, value, n);
+    if (st->len > n) memset(to + n, 0, st->len - n);
+    return FNVM_SERVICE_OK;
 }
 
-/* A copy of at least `len` bytes. */
-static int ensure(ServiceCall *call, FaasmState *st, uint32_t len)
+/* Fetches the value: `len` bytes, or as many as there are if that is 0.  What is missing is
+ * zero.  Errors as service_kv_ask's. */
+static fnvm_error *pull(const ServiceCall *call, FaasmState *st, uint32_t len, int *status)
 {
-    if (st->there && (st->at || st->len >= len))
-        return st->len >= len ? FNVM_SERVICE_OK : FNVM_SERVICE_INVALID;
-    if (!st->there) return pull(call, st, len);
-    char *before = st->copy; /* longer than it was */
+    const fnvm_kv_command c = {.verb = FNVM_KV_GET, .key = st->key, .key_len = st->key_len};
+    char *value;
+    size_t value_len;
+    fnvm_error *error =
+        service_kv_ask(call->services, call->caller, &c, &value, &value_len, status);
+    if (error || (*status && *status != FNVM_SERVICE_NOT_FOUND)) return error;
+    *status = take_value(call, st, len, value, value_len);
+    free(value);
+    return NULL;
+}
+
+/* The copy, made longer. */
+static int lengthen(Services *s, FaasmState *st, uint32_t len)
+{
+    char *before = st->copy;
     const uint32_t n = st->len;
     const bool dirty = st->dirty;
-    call->services->states_bytes -= n;
+    s->states_bytes -= st->counted;
     st->copy = NULL;
-    const int status = make_copy(call->services, st, len);
+    const int status = make_copy(s, st, len);
     if (!status) {
         memcpy(st->copy, before, n);
         st->dirty = dirty;
@@ -118,23 +126,51 @@ static int ensure(ServiceCall *call, FaasmState *st, uint32_t len)
     return status;
 }
 
-static int push(const ServiceCall *call, FaasmState *st)
+/* A copy of at least `len` bytes. */
+static fnvm_error *ensure(const ServiceCall *call, FaasmState *st, uint32_t len, int *status)
 {
-    if (!st->there || (!st->at && !st->dirty)) return FNVM_SERVICE_OK;
-    const uint8_t *bytes = bytes_of(call, st);
-    if (!bytes) return FNVM_SERVICE_FAULT;
-    const int status =
-        service_kv_set(call->services, st->key, st->key_len, (const char *)bytes, st->len);
-    if (!status) st->dirty = false;
-    return status;
+    if (!st->there) return pull(call, st, len, status);
+    if (st->at || st->len >= len)
+        *status = st->len >= len ? FNVM_SERVICE_OK : FNVM_SERVICE_INVALID;
+    else *status = lengthen(call->services, st, len);
+    return NULL;
 }
 
-int faasm_state_push_all(ServiceCall *call)
+static fnvm_error *store(Services *s, fnvm_caller *caller, FaasmState *st, const void *bytes,
+                         int *status)
 {
-    int status = FNVM_SERVICE_OK;
-    for (uint32_t i = 0; i < call->services->nstates && !status; i++)
-        status = push(call, &call->services->states[i]);
-    return status;
+    const fnvm_kv_command c = {.verb = FNVM_KV_SET,
+                               .key = st->key,
+                               .key_len = st->key_len,
+                               .value = bytes,
+                               .len = st->len};
+    fnvm_error *error = service_kv_ask(s, caller, &c, NULL, NULL, status);
+    if (!error && !*status) st->dirty = false;
+    return error;
+}
+
+static fnvm_error *push(const ServiceCall *call, FaasmState *st, int *status)
+{
+    *status = FNVM_SERVICE_OK;
+    if (!st->there || (!st->at && !st->dirty)) return NULL;
+    const uint8_t *bytes = bytes_of(call, st);
+    if (bytes) return store(call->services, call->caller, st, bytes, status);
+    *status = FNVM_SERVICE_FAULT;
+    return NULL;
+}
+
+fnvm_error *faasm_state_push_all(ServiceCall *call, int *status)
+{
+    Services *s = call->services;
+    fnvm_error *error = NULL;
+    *status = FNVM_SERVICE_OK;
+    if (!call->caller->store->repeating) s->states_pushed = 0;
+    for (; s->states_pushed < s->nstates && !error && !*status; s->states_pushed++) {
+        error = push(call, &s->states[s->states_pushed], status);
+        if (error) return error; /* the same one is next */
+    }
+    s->states_pushed = 0;
+    return NULL;
 }
 
 void faasm_state_forget_clean(Services *s)
@@ -143,18 +179,33 @@ void faasm_state_forget_clean(Services *s)
         if (!s->states[i].at && !s->states[i].dirty) forget_copy(s, &s->states[i]);
 }
 
+static fnvm_error *not_stored(const FaasmState *st, int status)
+{
+    const int len = st->key_len < 200 ? (int)st->key_len : 200;
+    return fnvm_error_new(status == FNVM_SERVICE_LIMIT ? FNVM_E_LIMIT : FNVM_E_IO,
+                          "its state `%.*s` was not stored: %s", len, st->key,
+                          status == FNVM_SERVICE_LIMIT         ? "the store is full"
+                          : status == FNVM_SERVICE_UNAVAILABLE ? "the store does not answer"
+                                                               : "the store does not take it");
+}
+
 /* What a guest that has ended well wrote.  Its memory is not looked at any more: pointers were
  * pushed by __faasm_push_state, or not at all. */
-void fnvm_services_output(fnvm_services *s, const void **bytes, size_t *len)
+fnvm_error *fnvm_services_output(fnvm_services *s, const void **bytes, size_t *len)
 {
+    *bytes = "";
+    *len = 0;
     for (uint32_t i = 0; i < s->nstates; i++) {
         FaasmState *st = &s->states[i];
-        if (st->there && !st->at && st->dirty &&
-            service_kv_set(s, st->key, st->key_len, st->copy, st->len) == FNVM_SERVICE_OK)
-            st->dirty = false;
+        if (!st->there || st->at || !st->dirty) continue;
+        int status;
+        fnvm_error *error = store(s, NULL, st, st->copy, &status);
+        if (error) return error;
+        if (status) return not_stored(st, status);
     }
-    *bytes = s->output_len ? s->output : "";
+    if (s->output_len) *bytes = s->output;
     *len = s->output_len;
+    return NULL;
 }
 
 void faasm_reset(Services *s)
@@ -165,6 +216,7 @@ void faasm_reset(Services *s)
     }
     s->nstates = 0;
     s->states_bytes = 0;
+    s->states_pushed = 0;
     free(s->output);
     s->output = NULL;
     s->output_len = 0;
@@ -188,7 +240,7 @@ static fnvm_error *enter(fnvm_caller *caller, void *env, const fnvm_slot *slots,
     out->state = NULL;
     out->key = faasm_text(&out->call, slots[0].i32, &out->key_len);
     if (!out->key) return faasm_failed(me, FNVM_SERVICE_FAULT);
-    if (!out->call.services->kv) return faasm_failed(me, FNVM_SERVICE_UNAVAILABLE);
+    if (!service_kv_there(out->call.services)) return faasm_failed(me, FNVM_SERVICE_UNAVAILABLE);
     int status = out->key_len ? FNVM_SERVICE_OK : FNVM_SERVICE_INVALID;
     if (!status && makes)
         status = find_or_make(out->call.services, out->key, out->key_len, &out->state);
@@ -206,7 +258,9 @@ fnvm_error *faasm_read_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
     const uint32_t size = slots[2].i32;
     uint8_t *to = service_bytes(&c.call, slots[1].i32, size);
     if (size && !to) return faasm_failed(me, FNVM_SERVICE_FAULT);
-    int status = c.state->there ? FNVM_SERVICE_OK : pull(&c.call, c.state, 0);
+    int status = FNVM_SERVICE_OK;
+    if (!c.state->there) error = pull(&c.call, c.state, 0, &status);
+    if (error) return error;
     const uint8_t *from = status ? NULL : bytes_of(&c.call, c.state);
     if (!from) return faasm_failed(me, status ? status : FNVM_SERVICE_FAULT);
     const uint32_t len = c.state->len;
@@ -222,20 +276,22 @@ fnvm_error *faasm_read_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
 }
 
 /* Moves a copy of `total` bytes into the guest's memory. */
-static int give_pointer(ServiceCall *call, FaasmState *st, uint32_t total)
+static fnvm_error *give_pointer(ServiceCall *call, FaasmState *st, uint32_t total, int *status)
 {
-    int status = ensure(call, st, total);
-    if (status || st->at) return status;
-    const uint32_t at = faasm_pages(call, st->len);
-    uint8_t *to = at ? service_bytes(call, at, st->len) : NULL;
-    if (!to) return FNVM_SERVICE_LIMIT;
-    const uint32_t len = st->len;
+    fnvm_error *error = ensure(call, st, total, status);
+    if (error || *status || st->at) return error;
+    const uint32_t at = faasm_pages(call, st->len), len = st->len;
+    uint8_t *to = at ? service_bytes(call, at, len) : NULL;
+    if (!to) {
+        *status = FNVM_SERVICE_LIMIT;
+        return NULL;
+    }
     if (len) memcpy(to, st->copy, len);
-    forget_copy(call->services, st);
+    free(st->copy); /* it counts on */
+    st->copy = NULL;
+    st->dirty = false;
     st->at = at;
-    st->len = len;
-    st->there = true;
-    return FNVM_SERVICE_OK;
+    return NULL;
 }
 
 fnvm_error *faasm_read_state_ptr(fnvm_caller *caller, void *env, fnvm_slot *slots)
@@ -244,8 +300,9 @@ fnvm_error *faasm_read_state_ptr(fnvm_caller *caller, void *env, fnvm_slot *slot
     StateCall c;
     fnvm_error *error = enter(caller, env, slots, me, true, &c);
     if (error) return error;
-    const int status = give_pointer(&c.call, c.state, slots[1].i32);
-    if (status) return faasm_failed(me, status);
+    int status;
+    error = give_pointer(&c.call, c.state, slots[1].i32, &status);
+    if (error || status) return error ? error : faasm_failed(me, status);
     slots[0].i32 = c.state->at;
     return NULL;
 }
@@ -259,8 +316,9 @@ fnvm_error *faasm_read_state_offset_ptr(fnvm_caller *caller, void *env, fnvm_slo
     if (error) return error;
     const uint32_t total = slots[1].i32, offset = slots[2].i32, len = slots[3].i32;
     if (offset > total || len > total - offset) return faasm_failed(me, FNVM_SERVICE_INVALID);
-    const int status = give_pointer(&c.call, c.state, total);
-    if (status) return faasm_failed(me, status);
+    int status;
+    error = give_pointer(&c.call, c.state, total, &status);
+    if (error || status) return error ? error : faasm_failed(me, status);
     slots[0].i32 = c.state->at + offset;
     return NULL;
 }
@@ -276,7 +334,9 @@ static fnvm_error *move_part(fnvm_caller *caller, void *env, fnvm_slot *slots, c
     uint8_t *guest = service_bytes(&c.call, slots[3].i32, len);
     if (!guest) return faasm_failed(me, FNVM_SERVICE_FAULT);
     if (offset > total || len > total - offset) return faasm_failed(me, FNVM_SERVICE_INVALID);
-    const int status = ensure(&c.call, c.state, total);
+    int status;
+    error = ensure(&c.call, c.state, total, &status);
+    if (error) return error;
     uint8_t *copy = status ? NULL : bytes_of(&c.call, c.state);
     if (!copy) return faasm_failed(me, status ? status : FNVM_SERVICE_FAULT);
     if (writes) memmove(copy + offset, guest, len);
@@ -333,8 +393,9 @@ fnvm_error *faasm_push_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
     StateCall c;
     fnvm_error *error = enter(caller, env, slots, "push_state", false, &c);
     if (error) return error;
-    const int status = c.state ? push(&c.call, c.state) : FNVM_SERVICE_OK;
-    return status ? faasm_failed("push_state", status) : NULL;
+    int status = FNVM_SERVICE_OK;
+    if (c.state) error = push(&c.call, c.state, &status);
+    return status && !error ? faasm_failed("push_state", status) : error;
 }
 
 fnvm_error *faasm_push_state_partial(fnvm_caller *caller, void *env, fnvm_slot *slots)
@@ -347,26 +408,25 @@ fnvm_error *faasm_pull_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
     StateCall c;
     fnvm_error *error = enter(caller, env, slots, "pull_state", true, &c);
     if (error) return error;
-    const int status = pull(&c.call, c.state, slots[1].i32);
-    return status ? faasm_failed("pull_state", status) : NULL;
+    int status;
+    error = pull(&c.call, c.state, slots[1].i32, &status);
+    return status && !error ? faasm_failed("pull_state", status) : error;
 }
 
 /* ---- What is appended: elements of four bytes of length, and bytes ---- */
 
 static const char appended[] = "\x1f"
                                "appended"; /* behind the key */
-typedef struct AppendedKey {
-    char at[FAASM_NAME_BYTES + sizeof appended];
-    size_t len;
-} AppendedKey;
-
-static AppendedKey appended_key(const StateCall *c)
+/* A command about what is appended to the state that the call is about. */
+static fnvm_error *ask_appended(const StateCall *c, fnvm_kv_command command, char **value,
+                                size_t *len, int *status)
 {
-    AppendedKey k;
-    memcpy(k.at, c->key, c->key_len);
-    memcpy(k.at + c->key_len, appended, sizeof appended - 1);
-    k.len = c->key_len + sizeof appended - 1;
-    return k;
+    char key[FAASM_NAME_BYTES + sizeof appended];
+    memcpy(key, c->key, c->key_len);
+    memcpy(key + c->key_len, appended, sizeof appended - 1);
+    command.key = key;
+    command.key_len = c->key_len + sizeof appended - 1;
+    return service_kv_ask(c->call.services, c->call.caller, &command, value, len, status);
 }
 
 fnvm_error *faasm_append_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
@@ -383,10 +443,12 @@ fnvm_error *faasm_append_state(fnvm_caller *caller, void *env, fnvm_slot *slots)
     if (!element) return error_no_memory();
     memcpy(element, &len, sizeof len);
     memcpy(element + sizeof len, from, len);
-    const AppendedKey k = appended_key(&c);
-    const int status = service_kv_append(c.call.services, k.at, k.len, element, len + sizeof len);
+    const fnvm_kv_command command = {
+        .verb = FNVM_KV_APPEND, .value = element, .len = len + sizeof len};
+    int status;
+    error = ask_appended(&c, command, NULL, NULL, &status);
     free(element);
-    return status ? faasm_failed(me, status) : NULL;
+    return status && !error ? faasm_failed(me, status) : error;
 }
 
 /* slots: key, buffer, its size, how many elements, which come one behind the other. */
@@ -401,8 +463,9 @@ fnvm_error *faasm_read_appended_state(fnvm_caller *caller, void *env, fnvm_slot 
     if (!to) return faasm_failed(me, FNVM_SERVICE_FAULT);
     char *value;
     size_t left;
-    const AppendedKey k = appended_key(&c);
-    const int status = service_kv_get(c.call.services, k.at, k.len, &value, &left);
+    int status;
+    error = ask_appended(&c, (fnvm_kv_command){.verb = FNVM_KV_GET}, &value, &left, &status);
+    if (error) return error;
     if (status && status != FNVM_SERVICE_NOT_FOUND) return faasm_failed(me, status);
     for (const char *at = value; wanted-- && left >= sizeof len; at += len) {
         memcpy(&len, at, sizeof len);
@@ -423,8 +486,8 @@ fnvm_error *faasm_clear_appended_state(fnvm_caller *caller, void *env, fnvm_slot
     StateCall c;
     fnvm_error *error = enter(caller, env, slots, "clear_appended_state", false, &c);
     if (error) return error;
-    const AppendedKey k = appended_key(&c);
-    const int status = service_kv_remove(c.call.services, k.at, k.len);
-    return status && status != FNVM_SERVICE_NOT_FOUND ? faasm_failed("clear_appended_state", status)
-                                                      : NULL;
+    int status;
+    error = ask_appended(&c, (fnvm_kv_command){.verb = FNVM_KV_REMOVE}, NULL, NULL, &status);
+    if (error || !status || status == FNVM_SERVICE_NOT_FOUND) return error;
+    return faasm_failed("clear_appended_state", status);
 }

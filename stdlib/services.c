@@ -92,7 +92,7 @@ void fnvm_services_log(fnvm_services *s,
     s->log_env = env;
 }
 
-fnvm_error *fnvm_services_kv(fnvm_services *s, fnvm_kv *kv, const char *prefix)
+static fnvm_error *set_prefix(fnvm_services *s, const char *prefix)
 {
     const size_t len = strlen(prefix);
     if (len > FNVM_KV_PREFIX_BYTES)
@@ -100,13 +100,32 @@ fnvm_error *fnvm_services_kv(fnvm_services *s, fnvm_kv *kv, const char *prefix)
                               "the prefix of a guest's keys has %zu bytes; at most %d are "
                               "possible",
                               len, FNVM_KV_PREFIX_BYTES);
+    memcpy(s->prefix, prefix, len + 1);
+    s->prefix_len = len;
+    return NULL;
+}
+
+static void set_store(fnvm_services *s, fnvm_kv *kv, const fnvm_kv_tasks *far)
+{
     service_kv_forget(s);
     if (kv) fnvm_kv_retain(kv);
     fnvm_kv_release(s->kv);
     s->kv = kv;
-    memcpy(s->prefix, prefix, len + 1);
-    s->prefix_len = len;
-    return NULL;
+    s->far_kv = far ? *far : (fnvm_kv_tasks){0};
+}
+
+fnvm_error *fnvm_services_kv(fnvm_services *s, fnvm_kv *kv, const char *prefix)
+{
+    fnvm_error *error = set_prefix(s, prefix);
+    if (!error) set_store(s, kv, NULL);
+    return error;
+}
+
+fnvm_error *fnvm_services_kv_tasks(fnvm_services *s, const fnvm_kv_tasks *tasks, const char *prefix)
+{
+    fnvm_error *error = set_prefix(s, prefix);
+    if (!error) set_store(s, NULL, tasks);
+    return error;
 }
 
 static void set_backend(Tasks *tasks, const fnvm_task_backend *backend)

@@ -82,6 +82,9 @@ struct fnvm_services {
     void *log_env;
 
     fnvm_kv *kv; /* retained, or NULL */
+    fnvm_kv_tasks far_kv; /* start NULL: there is none */
+    int64_t kv_task;      /* what the guest waits for; 0: nothing */
+    fnvm_kv_verb kv_verb; /* of it */
     char prefix[FNVM_KV_PREFIX_BYTES + 1];
     size_t prefix_len;
     struct {               /* the value fetched last: the guest reads it in pieces */
@@ -107,6 +110,7 @@ struct fnvm_services {
     FaasmState *states; /* [FAASM_STATES], or NULL before the first */
     uint32_t nstates;
     size_t states_bytes;
+    uint32_t states_pushed; /* of a push of all that waits for the store */
 };
 
 extern const ServiceFunc service_log[], service_kv[], service_call[], service_http[],
@@ -154,12 +158,15 @@ void random_free(Services *);
 
 /* ---- Keys and values of this guest (kv.c) ---- */
 
-/* As in fnvm_kv_backend, with the prefix put before the key, and bounds checked. */
-int service_kv_get(Services *, const char *key, size_t key_len, char **value, size_t *len);
-int service_kv_set(Services *, const char *key, size_t key_len, const char *value, size_t len);
-int service_kv_append(Services *, const char *key, size_t key_len, const char *value, size_t len);
-int service_kv_remove(Services *, const char *key, size_t key_len);
-void service_kv_forget(Services *); /* what was fetched */
+/* A store is asked with the prefix put before the key, and bounds checked.  *value is malloc'd, of a
+ * get or a list that went well, else NULL; `value` NULL of the others.  An error is to be returned as
+ * it is: where it is FNVM_E_SUSPENDED the host function is called again later, and has to come here
+ * with the same command, having done nothing before that it must not do twice.  `caller` NULL: none,
+ * and FNVM_E_SUSPENDED says the same to whoever asks. */
+fnvm_error *service_kv_ask(Services *, fnvm_caller *caller, const fnvm_kv_command *, char **value,
+                       size_t *len, int *status);
+bool service_kv_there(const Services *);
+void service_kv_forget(Services *); /* what was fetched, and what is waited for */
 
 /* The store itself, by its reference (kv_store.c). */
 const fnvm_kv_backend *kv_backend(const fnvm_kv *);
@@ -215,8 +222,8 @@ const char *faasm_text(const ServiceCall *, uint32_t address, size_t *len);
 fnvm_error *faasm_failed(const char *function, int status);
 /* Addresses of the guest's that nobody else has: new pages.  0: it may not have more. */
 uint32_t faasm_pages(ServiceCall *, uint32_t len);
-/* What the guest wrote to its state is stored. */
-int faasm_state_push_all(ServiceCall *);
+/* What the guest wrote to its state is stored; errors as service_kv_ask's. */
+fnvm_error *faasm_state_push_all(ServiceCall *, int *status);
 void faasm_state_forget_clean(Services *); /* so that it is read anew */
 void faasm_reset(Services *);
 

@@ -108,6 +108,54 @@ static void state(void)
     free(unrelated);
 }
 
+/* Stored when it has ended. */
+static void write_keys(void)
+{
+    __faasm_write_state("a", (const unsigned char *)"first", 5);
+    __faasm_write_state("b", (const unsigned char *)"second", 6);
+    say("written");
+}
+
+static void read_keys(void)
+{
+    char text[32] = {0};
+    __faasm_read_state("a", (unsigned char *)text, 5);
+    __faasm_read_state("b", (unsigned char *)text + 5, 6);
+    say(text);
+}
+
+/* Several pointers, and a call that stores what is behind them all. */
+static void pointers(void)
+{
+    char key[2] = "p", text[64];
+    unsigned char *at[5];
+    for (int i = 0; i < 5; i++) {
+        key[0] = (char)('p' + i);
+        at[i] = __faasm_read_state_ptr(key, 3);
+        memcpy(at[i], "pqr", 3);
+        at[i][1] = (unsigned char)('0' + i);
+    }
+    __faasm_await_call(__faasm_chain_ptr(upper, NULL, 0));
+    for (int i = 0; i < 5; i++) memset(at[i], 0, 3);
+    for (int i = 0; i < 5; i++) {
+        key[0] = (char)('p' + i);
+        __faasm_pull_state(key, 3);
+        snprintf(text, sizeof text, "%.3s ", (char *)at[i]);
+        say(text);
+    }
+}
+
+/* As many as there may be, and one more. */
+static void too_many_pointers(int n)
+{
+    char key[8];
+    for (int i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "p%d", i);
+        __faasm_read_state_ptr(key, 1 << 20)[0] = 1;
+    }
+    say("so many");
+}
+
 int main(void)
 {
     unsigned char input[256] = {0};
@@ -118,6 +166,10 @@ int main(void)
     else if (strcmp((char *)input, "chain") == 0) chain();
     else if (strcmp((char *)input, "many") == 0) many();
     else if (strcmp((char *)input, "state") == 0) state();
+    else if (strcmp((char *)input, "write") == 0) write_keys();
+    else if (strcmp((char *)input, "read") == 0) read_keys();
+    else if (strcmp((char *)input, "pointers") == 0) pointers();
+    else if (strncmp((char *)input, "pointers ", 9) == 0) too_many_pointers(atoi((char *)input + 9));
     else if (strcmp((char *)input, "fault") == 0) __faasm_write_output((char *)-16, 100);
     else if (strcmp((char *)input, "nobody") == 0) __faasm_chain_name("nobody", NULL, 0);
     else return 2;

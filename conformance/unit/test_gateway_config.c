@@ -97,6 +97,7 @@ static void reads_everything(void **state)
     Config *c = loaded(
         "listen: unix:web\nstatus: '[::1]:0'\nadmin: a.sock\nstate: /var/x\nworkers: 3\n"
         "grace: 2s\naccess_log: '-'\nkv: redis://localhost:6379/1\n"
+        "redis: {user: u, password: {file: p}, ca: ca.pem, certificate: c.pem, key: /k.pem}\n"
         "limits: {connections: 7, connections_per_address: 2, head: 8k, body: 1M, buffer: 64k,"
         " head_time: 1s, body_time: 2s, idle_time: 1500ms}\n"
         "tenants: {acme: {concurrency: 5, memory: 1G}, b: {}}\n"
@@ -109,6 +110,11 @@ static void reads_everything(void **state)
     assert_string_equal(c->listen, path);
     snprintf(path, sizeof path, "%s/a.sock", folder);
     assert_string_equal(c->admin, path);
+    snprintf(path, sizeof path, "%s/p", folder);
+    assert_string_equal(c->redis.password_file, path);
+    snprintf(path, sizeof path, "%s/ca.pem", folder);
+    assert_string_equal(c->redis.ca, path);
+    assert_string_equal(c->redis.key, "/k.pem");
     assert_string_equal(c->state, "/var/x");
     assert_string_equal(c->access_log, "-");
     assert_int_equal(c->http.idle_ms, 1500);
@@ -175,6 +181,8 @@ static void refuses(void **state)
         {"listen: 8080\n", "g.yaml:1:9: listen: expected an address"},
         {"listen: a:65536\n", "g.yaml:1:9: listen: expected an address"},
         {"\nlimits: {head: 100}\n", "g.yaml:2:16: limits.head: expected bytes from 512 to 1MiB"},
+        {"redis: {user: u}\n", "`redis` is for a `kv` that is in Redis"},
+        {"kv: redis://h\nredis: {password: secret}\n", "a map: {file: FILE}"},
         {"kv: memcached\n", "g.yaml:1:5: kv: expected file, redis:"},
         {"tenants: {x y: {}}\n", "g.yaml:1:11: tenants: expected"},
         {"tenants: {a: {concurency: 1}}\n", "tenants: there is no key `concurency`"},
@@ -294,6 +302,7 @@ static void prints_what_it_reads(void **state)
     (void)state;
     Config *c = parsed(
         "listen: 'unix:/a b'\nstate: /s\ndepot: /d\nstatus: '[::1]:99'\nworkers: 2\n"
+        "kv: redis://h\nredis: {user: 'a b', password: {file: /p}, certificate: /c, key: /k}\n"
         "generation: 41\ntenants: {t: {memory: 5}, u: {}}\nfunctions:\n"
         "  - {image: /i, name: one, version: 1, slot: 9, routes: [/a, GET /a, '*.b.org/*'],"
         " args: ['a\"b', \"\\u00e9\"], environment: {A: \"x\\ny\"}, secrets: {K: {file: /k}},"
@@ -309,6 +318,11 @@ static void prints_what_it_reads(void **state)
     assert_int_equal(len, again);
     assert_string_equal(first, second);
     assert_int_equal(d->generation, 41);
+    assert_string_equal(d->redis.user, "a b");
+    assert_string_equal(d->redis.password_file, "/p");
+    assert_string_equal(d->redis.certificate, "/c");
+    assert_string_equal(d->redis.key, "/k");
+    assert_null(d->redis.ca);
     assert_int_equal(d->functions[0].slot, 9);
     assert_int_equal(d->functions[0].timeout_ms, 1234);
     assert_string_equal(d->functions[0].env[0].value, "x\ny");
@@ -476,6 +490,7 @@ static void keeps_keys_apart(void **state)
     config_free(c);
     refused("functions: [{module: a.wasm, kv: a/b}]\n", "a name");
     config_free(parsed("kv: redis+unix:/run/redis.sock\n"));
+    config_free(parsed("kv: rediss://h\nredis: {ca: ca.pem}\n"));
 }
 
 int main(void)

@@ -5,22 +5,17 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "conformance/own_network.h"
 #include "gateway/http_address.h"
 #include "gateway/http_outbound.h"
 
@@ -441,42 +436,6 @@ static void memory_is_shared(void **state)
 
 /* ---- A network of our own, with a name server that is asked and says nothing ---- */
 
-static bool write_text(const char *path, const char *text)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0) close(fd);
-    return written;
-}
-
-/* False: this system lets nobody have one. */
-static bool own_network(void)
-{
-    char map[64], file[] = "/tmp/fnvm-resolv-XXXXXX";
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    snprintf(map, sizeof map, "0 %u 1", (unsigned)getuid());
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) != 0) return false;
-    write_text("/proc/self/setgroups", "deny");
-    const int fd = mkstemp(file), s = socket(AF_INET, SOCK_DGRAM, 0);
-    bool made = write_text("/proc/self/uid_map", map) && fd >= 0 && s >= 0 &&
-                write_text(file, "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n") &&
-                ioctl(s, SIOCSIFFLAGS, &lo) == 0 &&
-                mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-                mount(file, "/etc/resolv.conf", NULL, MS_BIND, NULL) == 0;
-    if (fd >= 0) close(fd);
-    if (s >= 0) close(s);
-    unlink(file);
-    return made;
-}
-
-static int name_server(void)
-{
-    const struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons(53), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    return fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof a) == 0 ? fd : -1;
-}
-
 static void was_asked(int dns)
 {
     struct pollfd p = {.fd = dns, .events = POLLIN};
@@ -484,8 +443,6 @@ static void was_asked(int dns)
     assert_int_equal(poll(&p, 1, 30000), 1);
     assert_true(recv(dns, question, sizeof question, 0) > 0);
 }
-
-enum { NO_NETWORK = 77 };
 
 /* In a process of its own: cmocka's assertions end it with another status. */
 static int in_own_network(void (*test)(int dns))

@@ -42,6 +42,91 @@ static void stop(Server *s)
     unlink(s->path);
 }
 
+/* ---- A store over the tasks, whose caller waits ---- */
+
+static int run(void *env, const fnvm_kv_command *c, char **value, size_t *len)
+{
+    fnvm_kv_tasks t;
+    const void *answer = NULL;
+    size_t n = 0;
+    int status;
+    fnvm_error *error = NULL;
+    kv_redis_tasks(env, &t);
+    const int64_t id = t.start(t.env, NULL, c);
+    assert_true(id > 0);
+    assert_true(t.poll(t.env, NULL, id, &status, &answer, &n, &error));
+    assert_null(error);
+    if (!status && value) {
+        *value = malloc(n + 1);
+        if (n) memcpy(*value, answer, n);
+        *len = n;
+    }
+    t.drop(t.env, id);
+    return status;
+}
+
+static int get(void *env, const char *key, size_t key_len, char **value, size_t *len)
+{
+    const fnvm_kv_command c = {.verb = FNVM_KV_GET, .key = key, .key_len = key_len};
+    return run(env, &c, value, len);
+}
+
+static int set(void *env, const char *key, size_t key_len, const char *value, size_t len)
+{
+    const fnvm_kv_command c = {
+        .verb = FNVM_KV_SET, .key = key, .key_len = key_len, .value = value, .len = len};
+    return run(env, &c, NULL, NULL);
+}
+
+static int remove_key(void *env, const char *key, size_t key_len)
+{
+    const fnvm_kv_command c = {.verb = FNVM_KV_REMOVE, .key = key, .key_len = key_len};
+    return run(env, &c, NULL, NULL);
+}
+
+static int swap(void *env, const char *key, size_t key_len, const char *was, size_t was_len,
+                const char *value, size_t len)
+{
+    const fnvm_kv_command c = {.verb = FNVM_KV_SWAP,
+                               .key = key,
+                               .key_len = key_len,
+                               .was = was,
+                               .was_len = was_len,
+                               .value = value,
+                               .len = len};
+    return run(env, &c, NULL, NULL);
+}
+
+static int append(void *env, const char *key, size_t key_len, const char *value, size_t len)
+{
+    const fnvm_kv_command c = {
+        .verb = FNVM_KV_APPEND, .key = key, .key_len = key_len, .value = value, .len = len};
+    return run(env, &c, NULL, NULL);
+}
+
+static int list(void *env, const char *prefix, size_t prefix_len, const char *after,
+                size_t after_len, size_t most, char **keys, size_t *len)
+{
+    const fnvm_kv_command c = {.verb = FNVM_KV_LIST,
+                               .key = prefix,
+                               .key_len = prefix_len,
+                               .was = after,
+                               .was_len = after_len,
+                               .most = most};
+    return run(env, &c, keys, len);
+}
+
+static void close_redis(void *env) { kv_redis_free(env); }
+
+static fnvm_error *open_redis(const char *address, fnvm_kv **kv)
+{
+    const KvRedisOptions options = {.address = address};
+    KvRedis *redis;
+    fnvm_error *error = kv_redis_new(&options, &redis);
+    const fnvm_kv_backend backend = {redis, get, set, remove_key, swap, append, list, close_redis};
+    return error ? error : fnvm_kv_new(&backend, kv);
+}
+
 /* NULL: none could be started. */
 static fnvm_kv *start(Server *s)
 {
@@ -53,7 +138,7 @@ static fnvm_kv *start(Server *s)
     for (int i = 0; i < MOST_TRIES; i++) {
         fnvm_kv *kv;
         int status;
-        fnvm_error *error = kv_redis_open(s->address, &kv);
+        fnvm_error *error = open_redis(s->address, &kv);
         if (!error) return kv;
         assert_int_equal(fnvm_error_code(error), FNVM_E_IO);
         fnvm_error_free(error);
@@ -214,6 +299,72 @@ static void a_server_that_goes_and_comes(void **state)
     end(&s, kv);
 }
 
+/* One connection, and nobody waits for anybody. */
+static void thousands_at_once(void **state)
+{
+    (void)state;
+    enum { MANY = 5000 };
+    static int64_t ids[MANY];
+    Server s;
+    fnvm_kv *kv = start(&s);
+    if (!kv) {
+        rmdir(s.dir);
+        skip();
+    }
+    fnvm_kv_tasks t;
+    kv_redis_tasks(kv_backend(kv)->env, &t);
+    for (int i = 0; i < MANY; i++) {
+        const fnvm_kv_command c = {
+            .verb = FNVM_KV_APPEND, .key = "k", .key_len = 1, .value = "x", .len = 1};
+        ids[i] = t.start(t.env, NULL, &c);
+        assert_true(ids[i] > 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        int status = 1;
+        const void *answer;
+        size_t len;
+        fnvm_error *error = NULL;
+        if (i % 2) assert_true(t.poll(t.env, NULL, ids[i], &status, &answer, &len, &error));
+        if (i % 2) assert_int_equal(status, 0);
+        t.drop(t.env, ids[i]); /* ended or not */
+    }
+    char *value;
+    size_t len;
+    assert_int_equal(get(t.env, "k", 1, &value, &len), 0);
+    assert_int_equal(len, MANY); /* all in order, so those that were dropped, too */
+    free(value);
+    end(&s, kv);
+}
+
+static void a_server_that_does_not_answer(void **state)
+{
+    (void)state;
+    Server s;
+    fnvm_kv *kv = start(&s);
+    if (!kv) {
+        rmdir(s.dir);
+        skip();
+    }
+    const fnvm_kv_backend *b = kv_backend(kv);
+    kill(s.pid, SIGSTOP);
+    assert_int_equal(b->set(b->env, KEY("k"), "v", 1), FNVM_SERVICE_UNAVAILABLE);
+    assert_int_equal(b->set(b->env, KEY("k"), "v", 1), FNVM_SERVICE_UNAVAILABLE);
+    kill(s.pid, SIGCONT);
+    int status = FNVM_SERVICE_UNAVAILABLE;
+    for (int i = 0; i < 3000 && status; i++, usleep(10000))
+        status = b->set(b->env, KEY("k"), "v", 1);
+    assert_int_equal(status, 0);
+    kill(s.pid, SIGSTOP);
+    fnvm_kv_tasks t;
+    const fnvm_kv_command c = {.verb = FNVM_KV_GET, .key = "k", .key_len = 1};
+    kv_redis_tasks(b->env, &t);
+    assert_true(t.start(t.env, NULL, &c) > 0);
+    fnvm_kv_release(kv); /* with one that is under way */
+    kill(s.pid, SIGCONT);
+    stop(&s);
+    rmdir(s.dir);
+}
+
 static void addresses(void **state)
 {
     (void)state;
@@ -225,18 +376,30 @@ static void addresses(void **state)
                                       "redis://h/x",
                                       "redis://[::1",
                                       "redis+unix:",
-                                      "rediss://h",
+                                      "rediss://",
+                                      "redis://a b",
+                                      "redis://h@",
                                       "redis://user@h",
                                       "redis://[::1]x"};
     fnvm_kv *kv;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        fnvm_error *error = kv_redis_open(bad[i], &kv);
+        fnvm_error *error = open_redis(bad[i], &kv);
         if (!error || fnvm_error_code(error) != FNVM_E_USAGE) fail_msg("taken: %s", bad[i]);
         fnvm_error_free(error);
     }
-    fnvm_error *error = kv_redis_open("redis+unix:/nowhere/s", &kv);
+    fnvm_error *error = open_redis("redis+unix:/nowhere/s", &kv);
     assert_int_equal(fnvm_error_code(error), FNVM_E_IO);
     fnvm_error_free(error);
+    const KvRedisOptions wrong[] = {{.address = "redis://h", .ca = "ca"},
+                                    {.address = "rediss://h", .key = "key"},
+                                    {.address = "redis://h", .user = "u"},
+                                    {.address = "redis://:p@h", .password_file = "/dev/null"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        KvRedis *redis;
+        error = kv_redis_new(&wrong[i], &redis);
+        if (!error || fnvm_error_code(error) != FNVM_E_USAGE) fail_msg("taken: %zu", i);
+        fnvm_error_free(error);
+    }
 }
 
 int main(void)
@@ -244,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_it), cmocka_unit_test(lists_are_in_order),
         cmocka_unit_test(several_threads), cmocka_unit_test(a_server_that_goes_and_comes),
+        cmocka_unit_test(thousands_at_once), cmocka_unit_test(a_server_that_does_not_answer),
         cmocka_unit_test(addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,12 +65,16 @@ typedef struct ServeLimits {
     uint64_t head_time, body_time, idle_time;
 } ServeLimits;
 
+typedef struct ServeFile { char *file; } ServeFile;
+typedef struct ServeRedis { char *user, *ca, *certificate, *key; ServeFile password; } ServeRedis;
+
 typedef struct ServeGateway {
     Arena arena;             /* has all strings and lists */
     char *path;              /* of the file, for messages */
     char *listen, *status, *admin, *state, *depot, *access_log, *kv;
     uint64_t workers, grace, generation;
     ServeLimits limits;
+    ServeRedis redis;
     ServeTenant *tenants; size_t ntenants;
     ServeFunction *functions; size_t nfunctions, cap;
 } ServeGateway;

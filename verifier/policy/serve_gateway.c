@@ -248,13 +248,34 @@ static const Shape address_shape = {.kind = SHAPE_TEXT,
 static bool is_store(const char *text)
 {
     return strcmp(text, "file") == 0 || strncmp(text, "redis://", 8) == 0 ||
-           (strncmp(text, "redis+unix:", 11) == 0 && text[11]);
+           strncmp(text, "rediss://", 9) == 0 || (strncmp(text, "redis+unix:", 11) == 0 && text[11]);
 }
 static const Shape store_shape = {.kind = SHAPE_TEXT,
                                   .ok = is_store,
-                                  .pattern = "^(file$|redis://|redis\\+unix:.)",
+                                  .pattern = "^(file$|rediss?://|redis\\+unix:.)",
                                   .expected =
-                                      "file, redis://HOST:PORT/NUMBER or redis+unix:PATH"};
+                                      "file, redis://HOST:PORT/NUMBER, rediss:// or "
+                                      "redis+unix:PATH"};
+
+static const Key file_keys[] = {
+    {"file", &manifest_file_shape, "the file that has it", .field = FIELD(ServeFile, file),
+     .needed = true},
+    {.name = NULL}};
+static const Shape file_shape = {
+    .kind = SHAPE_MAP, .keys = file_keys, .expected = "a map: {file: FILE}"};
+static const Key redis_keys[] = {
+    {"user", &text_shape, "who logs in", .field = FIELD(ServeRedis, user), .fallback = "default"},
+    {"password", &file_shape, "the file with the password", .field = FIELD(ServeRedis, password),
+     .fallback = "none"},
+    {"ca", &manifest_file_shape, "certificates that the server's has to come from",
+     .field = FIELD(ServeRedis, ca), .fallback = "the system's"},
+    {"certificate", &manifest_file_shape, "the gateway's own",
+     .field = FIELD(ServeRedis, certificate), .fallback = "none"},
+    {"key", &manifest_file_shape, "of that certificate", .field = FIELD(ServeRedis, key),
+     .fallback = "none"},
+    {.name = NULL}};
+static const Shape redis_shape = {.kind = SHAPE_MAP, .keys = redis_keys,
+                                  .expected = "a map of user, password, ca, certificate and key"};
 
 #define LIMIT(member) FIELD(ServeLimits, member)
 static const Key limits_keys[] = {
@@ -308,6 +329,7 @@ static const Key gateway_keys[] = {
     {"access_log", &text_shape, "a file to which each request adds a line; - for standard output",
      .field = AT(access_log), .fallback = "none"},
     {"kv", &store_shape, "where keys and values are kept", .field = AT(kv), .fallback = "file"},
+    {"redis", &redis_shape, "how to get into a Redis server", .field = AT(redis), .fallback = "{}"},
     {"workers", &workers_shape, "processes that serve; 0: one per processor", .field = AT(workers)},
     {"grace", &time_shape, "how long requests may take that are at work when it ends",
      .field = AT(grace)},
@@ -390,7 +412,9 @@ static fnvm_error *read_gateway(const YamlDocument *doc, const char *folder, Ser
     }
     const bool joined = join_address(&r, &g->listen) && join_address(&r, &g->status) &&
                         join_path(&r, &g->admin) && join_path(&r, &g->state) &&
-                        join_path(&r, &g->depot) && (!log_is_file || join_path(&r, &g->access_log));
+                        join_path(&r, &g->depot) && (!log_is_file || join_path(&r, &g->access_log)) &&
+                        join_path(&r, &g->redis.password.file) && join_path(&r, &g->redis.ca) &&
+                        join_path(&r, &g->redis.certificate) && join_path(&r, &g->redis.key);
     return joined ? NULL : error_no_memory();
 }
 

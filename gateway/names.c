@@ -1,14 +1,16 @@
 /* Each lookup has a channel of c-ares' of its own, and so reads the system's files anew and ends
  * with all that it has open.  The channel calls back once, from within lookup_start, lookup_run or
  * lookup_free; what it found is copied then. */
-#include "gateway/http_names.h"
+#include "gateway/names.h"
 
 #include <ares.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { TRY_MS = 1500, TRIES = 3 };
 
@@ -90,6 +92,36 @@ void lookup_run(Lookup *l, const struct curl_waitfd *sockets, size_t n)
                         writes ? sockets[i].fd : ARES_SOCKET_BAD);
     }
     ares_process_fd(l->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool lookup_wait(Lookup *l, int most_ms)
+{
+    const int64_t until = now_ms() + most_ms;
+    int64_t left = most_ms;
+    for (; !l->ended && left > 0; left = until - now_ms()) {
+        struct curl_waitfd sockets[LOOKUP_SOCKETS];
+        struct pollfd fds[LOOKUP_SOCKETS];
+        const size_t n = lookup_sockets(l, sockets);
+        for (size_t i = 0; i < n; i++) {
+            const int in = sockets[i].events & CURL_WAIT_POLLIN ? POLLIN : 0;
+            const int out = sockets[i].events & CURL_WAIT_POLLOUT ? POLLOUT : 0;
+            fds[i] = (struct pollfd){.fd = sockets[i].fd, .events = (short)(in | out)};
+        }
+        poll(fds, n, lookup_timeout_ms(l, (int)left));
+        for (size_t i = 0; i < n; i++)
+            sockets[i].revents =
+                (short)((fds[i].revents & ~POLLOUT ? CURL_WAIT_POLLIN : 0) |
+                        (fds[i].revents & POLLOUT ? CURL_WAIT_POLLOUT : 0));
+        lookup_run(l, sockets, n);
+    }
+    return l->ended;
 }
 
 bool lookup_ended(const Lookup *l) { return l->ended; }

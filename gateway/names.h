@@ -1,8 +1,8 @@
 /* Names of other servers, looked up without a thread: whatever a name server does, or does not, a
  * lookup can be given up at once.  /etc/hosts, /etc/resolv.conf and the order that
  * /etc/nsswitch.conf gives to these two, through c-ares.  One thread at a time. */
-#ifndef FNVM_GATEWAY_HTTP_NAMES_H
-#define FNVM_GATEWAY_HTTP_NAMES_H
+#ifndef FNVM_GATEWAY_NAMES_H
+#define FNVM_GATEWAY_NAMES_H
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -23,6 +23,9 @@ size_t lookup_sockets(Lookup *, struct curl_waitfd *out);
 int lookup_timeout_ms(Lookup *, int most);
 /* Takes what has come, and sends again what was not answered in time. */
 void lookup_run(Lookup *, const struct curl_waitfd *, size_t n);
+
+/* All of that on this thread, until it has ended or for so long.  Whether it has ended. */
+bool lookup_wait(Lookup *, int most_ms);
 
 bool lookup_ended(const Lookup *);
 size_t lookup_count(const Lookup *); /* of addresses; 0: the name leads nowhere */
