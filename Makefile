@@ -247,10 +247,12 @@ $(BUILD)/http_echo: $(HTTP_OBJ)
 $(BUILD)/http_echo: LIBS += -lmicrohttpd
 WORKER_OBJ := $(filter $(patsubst %,$(OBJ)/gateway/%.o,access_log admission answer arrivals async builtin \
                 calls% config% control function head http% invocation kv_redis loop metrics% names outbound output place route \
-                redis% revocation secrets store table text timers trace waiters worker),$(FULL_OBJ)) $(OBJ)/cli/json.o $(OBJ)/cli/natives.o
+                redis% revocation secrets store table text timers trace waiters worker%),$(FULL_OBJ)) $(OBJ)/cli/json.o \
+                $(OBJ)/cli/natives.o $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 $(BUILD)/worker_drive: $(WORKER_OBJ)
 $(BUILD)/worker_drive: LIBS += $(FULL_LIBS)
-STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o
+STATUS_OBJ := $(filter $(addprefix $(OBJ)/gateway/,status% page% metrics%),$(FULL_OBJ)) $(OBJ)/cli/json.o \
+              $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
 $(BUILD)/status_server: $(STATUS_OBJ) $(HTTP_OBJ) $(OBJ)/gateway/calls.o
 $(BUILD)/isolation_server: $(HTTP_OBJ)
 $(BUILD)/status_server $(BUILD)/isolation_server: LIBS += -lmicrohttpd

@@ -281,6 +281,8 @@ static const Command commands[] = {
      "  --state DIR        what it keeps; without it a temporary directory, removed at the end\n"
      "  --depot DIR        where functions are installed (default: STATE/depot)\n"
      "  --workers N        processes (default: one per processor)\n"
+     "  --narrow auto|require|no   give up files and system calls that serving does not need, as\n"
+     "                     far as the system can (default), all of it or nothing\n"
      "  --check            only say whether the configuration is good\n"
      "\n"
      "SIGTERM, SIGINT: end when the requests at work have ended, at once if sent twice.  SIGHUP:\n"

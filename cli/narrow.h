@@ -31,9 +31,13 @@ typedef struct NarrowPath {
 typedef struct NarrowNeeds {
     const NarrowPath *paths;
     size_t npaths;
+    const uint16_t *ports; /* of TCP, that it connects to; where there is one, UDP, too */
+    size_t nports;
+    bool local;    /* connects to Unix sockets: to any, since Landlock does not deny them */
     bool compiles; /* maps machine code: never writable, but from a file that is */
     bool threads;  /* starts threads */
     bool locks;    /* locks parts of files that are open: a database does */
+    bool serves;   /* waits for events, accepts, sends and receives: the second column of the table */
 } NarrowNeeds;
 
 /* On failure the process may be narrowed in part. */

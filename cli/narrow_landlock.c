@@ -12,7 +12,7 @@
 
 #include "cli/narrow.h"
 
-enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
+enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1, RULE_NET_PORT = 2 };
 
 enum { /* rights over files */
     EXECUTE = 1 << 0, WRITE_FILE = 1 << 1, READ_FILE = 1 << 2, READ_DIR = 1 << 3,
@@ -43,6 +43,7 @@ static const uint64_t granted[] = {
     [NARROW_CREATE] = MAKE_REG | WRITE_FILE | TRUNCATE};
 
 typedef struct __attribute__((packed)) PathRule { uint64_t rights; int32_t fd; } PathRule;
+typedef struct PortRule { uint64_t rights, port; } PortRule;
 
 static Ruleset rights_of_version(long version)
 {
@@ -91,6 +92,14 @@ static fnvm_error *add_path(int ruleset, const Ruleset *handled, const NarrowPat
     return error;
 }
 
+static fnvm_error *add_port(int ruleset, const Ruleset *handled, uint16_t port)
+{
+    const PortRule rule = {handled->net & CONNECT_TCP, port};
+    if (!rule.rights) return NULL; /* the system denies none */
+    if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == 0) return NULL;
+    return refused("grant a port", NULL);
+}
+
 static bool writes(const NarrowNeeds *needs)
 {
     for (size_t i = 0; i < needs->npaths; i++)
@@ -124,6 +133,8 @@ fnvm_error *narrow_landlock(const NarrowNeeds *needs, NarrowMissing *missing)
     fnvm_error *error = NULL;
     for (size_t i = 0; i < needs->npaths && !error; i++)
         error = add_path(ruleset, &handled, &needs->paths[i]);
+    for (size_t i = 0; i < needs->nports && !error; i++)
+        error = add_port(ruleset, &handled, needs->ports[i]);
     if (!error && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         error = refused("restrict the process", NULL);
     close(ruleset);

@@ -11,12 +11,15 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,19 +55,42 @@ typedef enum Rule {
     MAPPING = FIRST_CHECK, /* not writable and executable; executable only if there is a compiler */
     PROTECTION,            /* nothing becomes executable */
     CODE_FILE,             /* files in memory, for compiled code alone */
+    CONNECTION,            /* kills whoever does not connect */
+    FAMILY,                /* socket: likewise; of the families that are connected to */
+    SOCKET_OPTION,         /* setsockopt: of sockets, TCP and IP */
     DESCRIPTOR,            /* fcntl: flags and copies */
     DEVICE,                /* ioctl: how much can be read, whether it is a terminal, own pages */
     THREAD,                /* clone: no new process */
     OWN_PROCESS,           /* the first argument is this process */
     OWN_LIMITS,            /* prlimit64: of whoever asks */
+    PRIORITY,              /* setpriority: of one thread */
     RULES
 } Rule;
 
-static const uint8_t rules[NUMBERS] = {
-#define CALL(name, rule) [__NR_##name] = rule,
+static const uint8_t run_rules[NUMBERS] = {
+#define CALL(name, run, serve) [__NR_##name] = run,
 #include "cli/narrow_calls.def"
 #undef CALL
 };
+static const uint8_t serve_rules[NUMBERS] = {
+#define CALL(name, run, serve) [__NR_##name] = serve,
+#include "cli/narrow_calls.def"
+#undef CALL
+};
+
+static bool connects(const NarrowNeeds *needs) { return needs->nports > 0 || needs->local; }
+
+/* A row's rule, as far as it is decided by what the process needs. */
+static Rule rule_of(const NarrowNeeds *needs, uint32_t number)
+{
+    const Rule rule = needs->serves ? serve_rules[number] : run_rules[number];
+    switch (rule) {
+    case CODE_FILE: return needs->compiles ? LEFT : ABSENT;
+    case CONNECTION: return connects(needs) ? LEFT : KILLED;
+    case FAMILY: return connects(needs) ? FAMILY : KILLED;
+    default: return rule;
+    }
+}
 
 /* Where a jump leads: verdicts, and what decides on them. */
 typedef enum Label {
@@ -113,6 +139,12 @@ static void make_checks(const NarrowNeeds *needs, Check checks[RULES])
                              needs->threads ? PASS : REFUSE, KILL};
     checks[OWN_PROCESS] = (Check){0, all, 1, {pid}, PASS, REFUSE};
     checks[OWN_LIMITS] = (Check){0, all, 1, {0}, PASS, REFUSE};
+    checks[PRIORITY] = (Check){0, all, 1, {PRIO_PROCESS}, PASS, REFUSE};
+    checks[FAMILY] = needs->nports == 0 ? (Check){0, all, 1, {AF_UNIX}, PASS, REFUSE}
+                                        : (Check){0, all, needs->local ? 3 : 2,
+                                                  {AF_INET, AF_INET6, AF_UNIX}, PASS, REFUSE};
+    checks[SOCKET_OPTION] = (Check){
+        1, all, 4, {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6}, PASS, REFUSE};
 }
 
 /* ---- The program ---- */
@@ -126,6 +158,7 @@ typedef struct Program {
     uint32_t place[LABELS];     /* forward of all jumps there */
     uint32_t words[WORDS];      /* a bit for each number, set if the call remains */
     uint16_t others[NUMBERS];   /* which have another rule, ascending */
+    uint8_t rules[NUMBERS];     /* of `others` */
     uint32_t nothers;
 } Program;
 
@@ -188,7 +221,8 @@ static void emit_checked(Program *p)
 {
     for (uint32_t i = 0; i < p->nothers; i++) {
         const uint32_t number = p->others[i];
-        if (rules[number] != KILLED) emit_jump(p, JEQ, number, CHECK + rules[number], NEXT);
+        const Label check = CHECK + p->rules[number];
+        if (p->rules[number] != KILLED) emit_jump(p, JEQ, number, check, NEXT);
     }
 }
 
@@ -197,8 +231,8 @@ static void emit_killed(Program *p)
     for (uint32_t i = 0; i < p->nothers;) {
         const uint32_t first = p->others[i++];
         uint32_t end = first + 1;
-        if (rules[first] != KILLED) continue;
-        for (; i < p->nothers && p->others[i] == end && rules[end] == KILLED; i++) end++;
+        if (p->rules[first] != KILLED) continue;
+        for (; i < p->nothers && p->others[i] == end && p->rules[end] == KILLED; i++) end++;
         if (end - first > 1) emit_jump(p, JGE, end, AFTER_NEXT, NEXT);
         emit_jump(p, end - first > 1 ? JGE : JEQ, first, KILL, NEXT);
     }
@@ -218,10 +252,11 @@ static void emit_check(Program *p, const Check *c)
 static void sort_calls(Program *p, const NarrowNeeds *needs)
 {
     for (uint32_t i = 0; i < NUMBERS; i++) {
-        if (rules[i] == ABSENT) continue;
-        if (rules[i] == LEFT || (rules[i] == CODE_FILE && needs->compiles))
-            p->words[i / WORD] |= UINT32_C(1) << i % WORD;
-        else if (rules[i] != CODE_FILE) p->others[p->nothers++] = (uint16_t)i;
+        const Rule rule = rule_of(needs, i);
+        if (rule == ABSENT) continue;
+        p->rules[i] = (uint8_t)rule;
+        if (rule == LEFT) p->words[i / WORD] |= UINT32_C(1) << i % WORD;
+        else p->others[p->nothers++] = (uint16_t)i;
     }
 }
 

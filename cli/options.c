@@ -436,6 +436,18 @@ int options_compile(Options *options, const char *when)
     return status;
 }
 
+int options_narrow(const char *command, const char *text, NarrowMode *mode)
+{
+    static const char *const modes[] = {
+        [NARROW_NO] = "no", [NARROW_AUTO] = "auto", [NARROW_REQUIRE] = "require"};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        if (strcmp(text, modes[i]) != 0) continue;
+        *mode = (NarrowMode)i;
+        return -1;
+    }
+    return error_usage(command, "--narrow: expected `auto`, `require` or `no`, found `%s`", text);
+}
+
 static int option_threads(Options *options, const char *text)
 {
     uint64_t n;

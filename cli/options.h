@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 
+#include "cli/narrow.h"
 #include "fnvm.h"
 #include "vm/quantity.h"
 
@@ -86,6 +87,8 @@ int options_group(Options *, char group, char *list);
 int options_engine(Options *, const char *name);
 int options_verify(Options *, const char *when);
 int options_compile(Options *, const char *when);
+/* The value of --narrow, for the command of that name. */
+int options_narrow(const char *command, const char *text, NarrowMode *);
 
 /* Appends; returns as options_parse. */
 int pairs_add(Pairs *, const char *name, const char *value);

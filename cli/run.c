@@ -26,18 +26,6 @@ typedef struct Run {
 
 enum { OPTION_TRUST = OPTION_OWN, OPTION_REQUIRE, OPTION_MODULE, OPTION_NARROW };
 
-static int option_narrow(NarrowMode *mode, const char *text)
-{
-    static const char *const modes[] = {
-        [NARROW_NO] = "no", [NARROW_AUTO] = "auto", [NARROW_REQUIRE] = "require"};
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        if (strcmp(text, modes[i]) != 0) continue;
-        *mode = (NarrowMode)i;
-        return -1;
-    }
-    return error_usage("run", "--narrow: expected `auto`, `require` or `no`, found `%s`", text);
-}
-
 static int set_option(void *env, Options *options, int option, char *text)
 {
     Run *r = env;
@@ -45,7 +33,7 @@ static int set_option(void *env, Options *options, int option, char *text)
     switch (option) {
     case 'f': r->invoke = text; return -1;
     case OPTION_TRUST: return pairs_add(&r->trusted, text, NULL);
-    case OPTION_NARROW: return option_narrow(&r->session.narrow, text);
+    case OPTION_NARROW: return options_narrow("run", text, &r->session.narrow);
     case OPTION_MODULE: return pairs_add(&r->modules, text, NULL);
     default: r->require_signature = true; return -1;
     }

@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     const pid_t status = fork();
     if (status == 0) {
         close(control[0]);
-        _exit(status_main(listener, m, control[1]));
+        _exit(status_main(listener, m, control[1], NARROW_AUTO));
     }
     close(listener);
     close(control[1]);

@@ -117,16 +117,16 @@ static void serve(void)
             puts("failed: the worker has ended");
             return;
         }
-        is_drained |= answer.drained;
-    } while (answer.drained);
-    if (answer.failed) is_drained = true;
-    printf(answer.failed ? "failed: %s\n" : "ok\n", answer.text);
+        is_drained |= answer.says == WORKER_DRAINED;
+    } while (answer.says == WORKER_DRAINED);
+    if (answer.says != WORKER_SERVES) is_drained = true;
+    printf(answer.says == WORKER_SERVES ? "ok\n" : "failed: %s\n", answer.text);
 }
 
 static void wait_drained(void)
 {
     WorkerAnswer answer;
-    while (!is_drained && receive(&answer)) is_drained = answer.drained;
+    while (!is_drained && receive(&answer)) is_drained = answer.says == WORKER_DRAINED;
     puts(is_drained ? "drained" : "failed: the worker has ended");
 }
 

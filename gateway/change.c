@@ -102,9 +102,13 @@ static bool override(ServeGateway *g, char **field, const char *text)
 
 static fnvm_error *read_source(const Source *source, ServeGateway **out)
 {
+    static const uint32_t modes[] = {[NARROW_NO] = SERVE_NARROW_NO,
+                                     [NARROW_AUTO] = SERVE_NARROW_AUTO,
+                                     [NARROW_REQUIRE] = SERVE_NARROW_REQUIRE};
     ServeGateway *g = NULL;
     fnvm_error *error = source->file ? read_file(source->file, &g) : serve_new(&g);
     if (source->workers && g) g->workers = source->workers;
+    if (source->narrow_given && g) g->narrow = modes[source->narrow];
     if (!error &&
         !(override(g, &g->listen, source->listen) && override(g, &g->status, source->status) &&
           override(g, &g->admin, source->admin) && override(g, &g->state, source->state) &&

@@ -15,6 +15,7 @@ typedef struct Source {   /* what the command line says */
                                 * module; NULL: none */
     const char *listen, *status, *admin, *state, *depot; /* or NULL: the file's word */
     uint32_t workers;          /* 0: likewise */
+    NarrowMode narrow; bool narrow_given;
 } Source;
 
 typedef enum ChangeKind {

@@ -236,7 +236,7 @@ static fnvm_error *make_tenants(Config *c, const ServeGateway *g)
 static uint32_t processors(void)
 {
     const long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > 64 ? 64 : (uint32_t)n;
+    return n < 1 ? 1 : n > CONFIG_WORKERS ? CONFIG_WORKERS : (uint32_t)n;
 }
 
 static fnvm_error *fill(Config *c, ServeGateway *g)
@@ -250,6 +250,9 @@ static fnvm_error *fill(Config *c, ServeGateway *g)
     c->workers = g->workers ? (uint32_t)g->workers : processors();
     c->grace_ms = short_ms(g->grace);
     c->generation = g->generation;
+    c->narrow = g->narrow == SERVE_NARROW_NO        ? NARROW_NO
+                : g->narrow == SERVE_NARROW_REQUIRE ? NARROW_REQUIRE
+                                                    : NARROW_AUTO;
     c->http = (HttpLimits){
         .connections = (uint32_t)l->connections,
         .connections_per_address = (uint32_t)l->connections_per_address, .head_bytes = l->head,

@@ -3,6 +3,7 @@
 #ifndef FNVM_GATEWAY_CONFIG_H
 #define FNVM_GATEWAY_CONFIG_H
 
+#include "cli/narrow.h"
 #include "gateway/http.h"
 #include "verifier/policy/serve.h"
 
@@ -16,6 +17,8 @@
  * the input that `__faasm_read_input` has, whole before the guest begins; the answer's body is
  * what `__faasm_write_output` was given. */
 typedef enum Protocol { PROTOCOL_CGI, PROTOCOL_HTTP, PROTOCOL_HANDLER, PROTOCOL_FAASM } Protocol;
+
+enum { CONFIG_WORKERS = 64 }; /* the most */
 
 typedef struct ConfigPair { char *name, *value; } ConfigPair;
 typedef struct ConfigMount { char *host, *guest; bool read_only; } ConfigMount;
@@ -81,6 +84,7 @@ typedef struct Config {
     ConfigRedis redis;       /* how to get in there */
     uint32_t workers;        /* processes; 0 was replaced by the number of processors */
     uint32_t grace_ms;       /* how long draining may take */
+    NarrowMode narrow;
     HttpLimits http;
     Tenant *tenants; size_t ntenants;
     Function *functions; size_t nfunctions;

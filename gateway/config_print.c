@@ -184,6 +184,8 @@ static void put_redis(Print *p, const ConfigRedis *r)
 
 static void put_all(Print *p, const Config *c)
 {
+    static const char *const modes[] = {
+        [NARROW_NO] = "no", [NARROW_AUTO] = "auto", [NARROW_REQUIRE] = "require"};
     put_number(p, "generation", c->generation);
     put_text(p, "listen", c->listen);
     put_text(p, "status", c->status);
@@ -195,6 +197,7 @@ static void put_all(Print *p, const Config *c)
     put_redis(p, &c->redis);
     put_number(p, "workers", c->workers);
     put_ms(p, "grace", c->grace_ms);
+    put_text(p, "narrow", modes[c->narrow]);
     put_limits(p, &c->http);
     put_tenants(p, c);
     fputs(c->nfunctions ? "functions:\n" : "functions: []\n", p->out);

@@ -66,7 +66,8 @@ static void send_answer(const Worker *w, const WorkerAnswer *answer)
 
 void control_answer(const Worker *w, uint64_t generation, const fnvm_error *error)
 {
-    WorkerAnswer answer = {.generation = generation, .failed = error != NULL};
+    WorkerAnswer answer = {.generation = generation,
+                           .says = error ? WORKER_REFUSES : WORKER_SERVES};
     size_t at = 0;
     for (const fnvm_error *e = error; e && at < sizeof answer.text - 1; e = fnvm_error_cause(e)) {
         const int n = snprintf(answer.text + at, sizeof answer.text - at, "%s%s", at ? ": " : "",
@@ -76,7 +77,15 @@ void control_answer(const Worker *w, uint64_t generation, const fnvm_error *erro
     send_answer(w, &answer);
 }
 
-static fnvm_error *read_table(int file, Config **out)
+void control_tell_depot(const Worker *w, uint32_t slot)
+{
+    const WorkerAnswer answer = {.says = WORKER_TELLS_DEPOT, .slot = slot};
+    const ssize_t sent =
+        send(w->start.control, &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+}
+
+static fnvm_error *read_table(int file, uint64_t generation, Config **out)
 {
     *out = NULL;
     struct stat st;
@@ -88,21 +97,11 @@ static fnvm_error *read_table(int file, Config **out)
         return fnvm_error_new(FNVM_E_IO, "the table cannot be mapped: %s", strerror(errno));
     fnvm_error *error = config_parse("table", text, size, out);
     munmap(text, size);
+    if (!error) (*out)->generation = generation;
     return error;
 }
 
 /* ---- Tables ---- */
-
-static fnvm_error *open_table(Worker *w, int file, uint64_t generation, const Table *before,
-                              Table **out)
-{
-    Config *config;
-    *out = NULL;
-    fnvm_error *error = read_table(file, &config);
-    if (error) return error;
-    config->generation = generation;
-    return table_open(w, config, before, out);
-}
 
 ControlEvent control_first(Worker *w, Table **out)
 {
@@ -110,8 +109,10 @@ ControlEvent control_first(Worker *w, Table **out)
     int file;
     while (receive(w->start.control, &message, &file)) {
         fnvm_error *error = NULL;
-        if (message.order == WORKER_SERVE)
-            error = open_table(w, file, message.generation, NULL, out);
+        Config *config = NULL;
+        *out = NULL;
+        if (message.order == WORKER_SERVE) error = read_table(file, message.generation, &config);
+        if (config) error = table_open(w, config, NULL, out);
         if (file >= 0) close(file);
         if (message.order == WORKER_DRAIN) return CONTROL_DRAIN;
         if (!error) return CONTROL_TABLE;
@@ -133,8 +134,17 @@ static void swap_table(Worker *w, Table *table)
 
 static void serve(Worker *w, int file, uint64_t generation)
 {
-    Table *table;
-    fnvm_error *error = open_table(w, file, generation, w->table, &table);
+    Table *table = NULL;
+    Config *config = NULL;
+    WorkerAnswer outgrown = {.generation = generation, .says = WORKER_OUTGROWN};
+    fnvm_error *error = read_table(file, generation, &config);
+    if (!error && !worker_narrow_covers(w, config, outgrown.text, sizeof outgrown.text)) {
+        config_free(config);
+        send_answer(w, &outgrown);
+        return;
+    }
+    if (!error) error = table_open(w, config, w->table, &table);
+    else config_free(config);
     if (!error) swap_table(w, table);
     control_answer(w, generation, error);
     fnvm_error_free(error);
@@ -157,7 +167,7 @@ void control_close_dead(Worker *w)
         const bool drained = --w->old_tables == 0;
         const uint64_t generation = w->table->config->config->generation;
         worker_unlock(w);
-        const WorkerAnswer answer = {.generation = generation, .drained = 1};
+        const WorkerAnswer answer = {.generation = generation, .says = WORKER_DRAINED};
         if (drained) send_answer(w, &answer);
     }
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/natives.h"
+#include "gateway/control.h"
 #include "gateway/worker_state.h"
 
 /* ---- Places by their stores ---- */
@@ -149,8 +150,9 @@ static fnvm_error *take(Opened *o, Place **out, StartKind *kind)
 fnvm_error *function_take(Opened *o, Place **out, StartKind *kind)
 {
     if (!revocation_stands(&o->revocation)) {
-        fnvm_error *error =
-            revocation_ask(&o->revocation, o->settings->image, loop_now(o->worker->loop));
+        bool tell;
+        fnvm_error *error = revocation_ask(&o->revocation, loop_now(o->worker->loop), &tell);
+        if (tell) control_tell_depot(o->worker, o->settings->slot);
         if (error) return error;
     }
     return take(o, out, kind);
@@ -378,18 +380,18 @@ static bool same_numbers(const Function *a, const Function *b)
            a->concurrency == b->concurrency && a->queue == b->queue && a->ready == b->ready;
 }
 
-static bool same_tenant(const Opened *o, const SharedConfig *config, const Function *f)
+static bool same_tenant(const Opened *o, const Config *config, const Function *f)
 {
     const Tenant *tenant = NULL;
-    for (size_t i = 0; i < config->config->ntenants; i++)
-        if (strcmp(config->config->tenants[i].name, f->tenant) == 0)
-            tenant = &config->config->tenants[i];
+    for (size_t i = 0; i < config->ntenants; i++)
+        if (strcmp(config->tenants[i].name, f->tenant) == 0)
+            tenant = &config->tenants[i];
     if (!o->tenant || !tenant) return o->tenant == tenant;
     return o->tenant->concurrency == tenant->concurrency &&
            o->tenant->memory_bytes == tenant->memory_bytes;
 }
 
-bool function_same(const Opened *o, const SharedConfig *config, const Function *f)
+bool function_same(const Opened *o, const Config *config, const Function *f)
 {
     const Function *is = o->settings;
     /* A secret's file may have other contents, which only reading it would tell. */
@@ -402,7 +404,7 @@ bool function_same(const Opened *o, const SharedConfig *config, const Function *
            same_list(is->calls, is->ncalls, f->calls, f->ncalls) &&
            same_list(is->http_allow, is->nhttp_allow, f->http_allow, f->nhttp_allow) &&
            same_pairs(is->env, is->nenv, f->env, f->nenv) && same_tenant(o, config, f) &&
-           same_text(o->config->config->kv, config->config->kv) &&
+           same_text(o->config->config->kv, config->kv) &&
            same_file(&o->image_file, f->image) && same_file(&o->policy_file, f->policy);
 }
 

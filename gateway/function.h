@@ -73,7 +73,7 @@ struct Opened {
 fnvm_error *function_open(Worker *, SharedConfig *, const Function *, Opened **out);
 void function_close(Opened *); /* nobody uses it any more */
 /* Whether it is what the other configuration asks for, files included. */
-bool function_same(const Opened *, const SharedConfig *, const Function *);
+bool function_same(const Opened *, const Config *, const Function *);
 
 /* FNVM_E_POLICY: it was revoked. */
 fnvm_error *function_take(Opened *, Place **out, StartKind *kind);

@@ -40,8 +40,8 @@ struct HttpOutbound {
     uint64_t bytes;
     uint32_t waiting, running;
     uint32_t dropping; /* of those that run, dropped */
+    bool started; /* the thread */
     bool stop;
-    bool joined; /* its owner's */
     /* The thread's: */
     Exchange *looking;
     struct curl_waitfd *sockets; /* of lookups */
@@ -389,6 +389,13 @@ static void *work(void *env)
 
 /* ---- The backend ---- */
 
+/* With the lock.  The first who asks starts the thread, which so may do what he may. */
+static bool has_thread(HttpOutbound *o)
+{
+    if (!o->started && !o->stop) o->started = pthread_create(&o->thread, NULL, work, o) == 0;
+    return o->started;
+}
+
 static void enqueue(HttpOutbound *o, Exchange *r)
 {
     HttpSender *s = r->sender;
@@ -411,10 +418,11 @@ static int64_t start(void *env, fnvm_caller *caller, const char *name, size_t na
     HttpOutbound *o = s->owner;
     (void)caller;
     pthread_mutex_lock(&o->mutex);
-    const bool full = s->open >= o->options.open;
-    if (!full) s->open++;
+    const bool full = s->open >= o->options.open, served = has_thread(o);
+    if (!full && served) s->open++;
     pthread_mutex_unlock(&o->mutex);
     if (full) return FNVM_SERVICE_LIMIT;
+    if (!served) return FNVM_SERVICE_UNAVAILABLE;
     Exchange *r = exchange_new(s, &o->options, name, name_len, input, len);
     int64_t id = FNVM_SERVICE_UNAVAILABLE;
     pthread_mutex_lock(&o->mutex);
@@ -522,8 +530,10 @@ void http_sender_free(HttpSender *s)
     HttpOutbound *o = s->owner;
     pthread_mutex_lock(&o->mutex);
     s->closed = true;
+    const bool started = o->started;
     pthread_mutex_unlock(&o->mutex);
-    curl_multi_wakeup(o->multi); /* it is the thread's now, or http_outbound_free's */
+    if (started) curl_multi_wakeup(o->multi); /* it is the thread's now, or http_outbound_free's */
+    else take_closed(o);
 }
 
 static void set_defaults(HttpOutboundOptions *o)
@@ -563,11 +573,9 @@ fnvm_error *http_outbound_new(const HttpOutboundOptions *options, HttpOutbound *
     pthread_condattr_destroy(&clock);
     o->multi = curl_multi_init();
     if (o->multi) curl_multi_setopt(o->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-    const int failed = o->multi ? pthread_create(&o->thread, NULL, work, o) : ENOMEM;
-    if (failed) {
+    if (!o->multi) {
         destroy(o);
-        return fnvm_error_new(FNVM_E_IO, "the thread for guests' requests cannot be started: %s",
-                              strerror(failed));
+        return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
     }
     *out = o;
     return NULL;
@@ -575,13 +583,14 @@ fnvm_error *http_outbound_new(const HttpOutboundOptions *options, HttpOutbound *
 
 void http_outbound_stop(HttpOutbound *o)
 {
-    if (!o || o->joined) return;
+    if (!o) return;
     pthread_mutex_lock(&o->mutex);
+    const bool ends = o->started && !o->stop;
     o->stop = true;
     pthread_mutex_unlock(&o->mutex);
+    if (!ends) return;
     curl_multi_wakeup(o->multi);
     pthread_join(o->thread, NULL);
-    o->joined = true;
 }
 
 void http_outbound_free(HttpOutbound *o)

@@ -45,7 +45,7 @@ typedef struct HttpOutboundOptions { /* zero: the defaults, given here */
     void *wait_env;
 } HttpOutboundOptions;
 
-/* Starts the thread; not before a fork().  NULL: defaults. */
+/* NULL: defaults.  The first request starts the thread; no fork() from then on. */
 fnvm_error *http_outbound_new(const HttpOutboundOptions *, HttpOutbound **out);
 /* Ends its thread, at once: `done` is not called any more, and what is open never ends. */
 void http_outbound_stop(HttpOutbound *); /* NULL is fine */

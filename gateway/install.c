@@ -234,16 +234,16 @@ static fnvm_error *keep_revoked(Order *o, const char *version)
 static fnvm_error *install(Order *o)
 {
     char version[VERSION_BYTES];
-    bool installed = false, revoked = false;
-    uint64_t generation;
+    bool installed = false;
+    DepotRevoked revoked = {.is = false};
     make_manifest(o);
     fnvm_error *error = read_policy(o);
     if (!error) error = check_given(o);
     if (!error) error = settle_version(o, version);
     if (!error) error = is_installed(o->depot, o->function->name, &installed);
-    if (!error) error = depot_revoked(o->depot, &o->measurement, true, &revoked, &generation);
+    if (!error) error = depot_revoked(o->depot, &o->measurement, true, &revoked);
     if (error) return error;
-    if (revoked) return keep_revoked(o, version);
+    if (revoked.is) return keep_revoked(o, version);
     const InstallRequest request = {.approval = {.name = o->function->name,
                                                  .version = version,
                                                  .yaml = o->yaml,

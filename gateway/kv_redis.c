@@ -65,8 +65,8 @@ struct KvRedis {
     Command *buckets[BUCKETS];
     Queue fresh;
     int64_t last_id;
+    bool started; /* the thread */
     bool asleep, stop;
-    bool joined; /* its owner's */
     /* The thread's: */
     RedisLink *link; /* NULL: there is none */
     uint64_t retry_ns, backoff_ms;
@@ -446,6 +446,13 @@ static void wake(const KvRedis *k)
 
 /* ---- The tasks ---- */
 
+/* With the lock.  The first who asks starts the thread, which so may do what he may. */
+static bool has_thread(KvRedis *k)
+{
+    if (!k->started && !k->stop) k->started = pthread_create(&k->thread, NULL, work, k) == 0;
+    return k->started;
+}
+
 static int64_t start(void *env, fnvm_caller *caller, const fnvm_kv_command *asked)
 {
     KvRedis *k = env;
@@ -453,6 +460,11 @@ static int64_t start(void *env, fnvm_caller *caller, const fnvm_kv_command *aske
     Command *c = command_new(asked);
     if (!c) return FNVM_SERVICE_UNAVAILABLE;
     pthread_mutex_lock(&k->mutex);
+    if (!has_thread(k)) {
+        pthread_mutex_unlock(&k->mutex);
+        command_free(c);
+        return FNVM_SERVICE_UNAVAILABLE;
+    }
     const int64_t id = c->id = ++k->last_id;
     Command **bucket = &k->buckets[(uint64_t)id % BUCKETS];
     c->next = *bucket;
@@ -524,15 +536,6 @@ void kv_redis_tasks(KvRedis *k, fnvm_kv_tasks *out)
 
 /* ---- Life ---- */
 
-static fnvm_error *start_thread(KvRedis *k)
-{
-    k->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    const int failed = k->wake < 0 ? errno : pthread_create(&k->thread, NULL, work, k);
-    return failed ? fnvm_error_new(FNVM_E_IO, "the thread for Redis cannot be started: %s",
-                                   strerror(failed))
-                  : NULL;
-}
-
 static void destroy(KvRedis *k)
 {
     redis_link_close(k->link);
@@ -557,7 +560,7 @@ fnvm_error *kv_redis_new(const KvRedisOptions *options, KvRedis **out)
                                   .done_env = options->done_env,
                                   .wait = options->wait,
                                   .wait_env = options->wait_env};
-    k->wake = -1;
+    k->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     queue_clear(&k->fresh);
     queue_clear(&k->sent);
     pthread_condattr_init(&clock); /* none of these can fail on Linux */
@@ -565,9 +568,10 @@ fnvm_error *kv_redis_new(const KvRedisOptions *options, KvRedis **out)
     pthread_mutex_init(&k->mutex, NULL);
     pthread_cond_init(&k->ended, &clock);
     pthread_condattr_destroy(&clock);
-    fnvm_error *error = redis_server_new(options, &k->server);
+    fnvm_error *error = NULL;
+    if (k->wake < 0) error = fnvm_error_new(FNVM_E_IO, "no eventfd for Redis: %s", strerror(errno));
+    if (!error) error = redis_server_new(options, &k->server);
     if (!error) error = redis_link_open(k->server, &k->link);
-    if (!error) error = start_thread(k);
     if (error) destroy(k);
     else *out = k;
     return error;
@@ -575,13 +579,14 @@ fnvm_error *kv_redis_new(const KvRedisOptions *options, KvRedis **out)
 
 void kv_redis_stop(KvRedis *k)
 {
-    if (!k || k->joined) return;
+    if (!k) return;
     pthread_mutex_lock(&k->mutex);
+    const bool ends = k->started && !k->stop;
     k->stop = true;
     pthread_mutex_unlock(&k->mutex);
+    if (!ends) return;
     wake(k);
     pthread_join(k->thread, NULL);
-    k->joined = true;
 }
 
 void kv_redis_free(KvRedis *k)

@@ -28,11 +28,14 @@ typedef struct KvRedisOptions { /* copied; all but the address may be NULL */
 } KvRedisOptions;
 
 bool kv_redis_is(const char *address); /* one for kv_redis_new, as far as its beginning goes */
+/* The port of one; 0: a Unix socket, or no address at all. */
+uint16_t kv_redis_port(const char *address);
 
 /* Connects once, so that what is wrong is said now: FNVM_E_USAGE for the options, FNVM_E_IO with
- * the server's words.  Then one thread has one connection, over which all commands go.  While there
- * is none everything is FNVM_SERVICE_UNAVAILABLE, after a few seconds at most; it is made anew for
- * the next command, less and less often while that fails.  Not before a fork(). */
+ * the server's words.  One thread, which the first command starts, has one connection, over which
+ * all commands go.  While there is none everything is FNVM_SERVICE_UNAVAILABLE, after a few seconds
+ * at most; it is made anew for the next command, less and less often while that fails.  Not before
+ * a fork(). */
 fnvm_error *kv_redis_new(const KvRedisOptions *, KvRedis **out);
 /* Ends its thread: `done` is not called any more, and what is open never ends. */
 void kv_redis_stop(KvRedis *); /* NULL is fine */

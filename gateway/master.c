@@ -67,7 +67,7 @@ static void reap(Master *m)
 {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        if (!workers_gone(m, pid, status)) changes_gone(m, pid, status);
+        if (!workers_gone(m, pid, status) && !changes_gone(m, pid, status)) notes_gone(m, pid);
 }
 
 static void begin_end(Master *m)
@@ -229,12 +229,12 @@ static void turn(Master *m)
     struct pollfd polls[MASTER_POLLS] = {{.fd = m->signals, .events = POLLIN},
                                          {.fd = m->admin, .events = POLLIN}};
     size_t n = 2;
-    for (unsigned i = 0; i < m->nworkers; i++)
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
         polls[n++] = (struct pollfd){.fd = m->workers[i].control, .events = POLLIN};
     for (size_t i = 0; i < MASTER_CLIENTS; i++) admin_poll(m, &m->clients[i], &polls[n++]);
     if (poll(polls, n, timeout(m)) < 0) return;
     n = 2;
-    for (unsigned i = 0; i < m->nworkers; i++, n++)
+    for (unsigned i = 0; i < METRICS_WORKERS; i++, n++)
         if (polls[n].revents && m->workers[i].control == polls[n].fd) workers_readable(m, i);
     for (size_t i = 0; i < MASTER_CLIENTS; i++, n++)
         if (polls[n].revents && m->clients[i].fd == polls[n].fd)
@@ -270,10 +270,11 @@ int master_main(const MasterStart *start)
                   .admin = -1,
                   .access_log = -1,
                   .made = -1,
-                  .said = -1,
-                  .nworkers = start->config->workers};
+                  .said = -1};
     m->status.control = -1;
-    for (unsigned i = 0; i < METRICS_WORKERS; i++) m->workers[i].control = -1;
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
+        m->workers[i] = (WorkerProcess){
+            .duty = i < start->config->workers ? DUTY_SERVES : DUTY_NONE, .control = -1};
     for (size_t i = 0; i < MASTER_CLIENTS; i++) m->clients[i].fd = -1;
     fnvm_error *error = open_all(m);
     if (error) m->exit_status = error_report(error, "the gateway cannot start");

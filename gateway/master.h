@@ -11,7 +11,7 @@ typedef struct MasterStart {
     const Config *config;      /* as source_read has it: what listens, and where the state is */
     State *state;              /* open; stays the caller's */
     int (*worker)(const WorkerStart *);  /* worker_main, but for tests */
-    int (*status)(int listener, Metrics *metrics, int control); /* status_main; NULL: none */
+    int (*status)(int listener, Metrics *metrics, int control, NarrowMode); /* status_main; NULL: none */
     FILE *out;                 /* is told where it listens and what it serves */
 } MasterStart;
 

@@ -196,9 +196,11 @@ static void print_status(const Master *m, FILE *out)
     fprintf(out, "generation  %" PRIu64 "\n", m->table ? m->table->generation : 0);
     fprintf(out, "change      %s, %zu waiting\n", phases[m->phase], m->queued);
     fputs("workers    ", out);
-    for (unsigned i = 0; i < m->nworkers; i++) {
-        if (m->workers[i].pid) fprintf(out, " %d", (int)m->workers[i].pid);
-        else fputs(" -", out);
+    for (unsigned i = 0; i < METRICS_WORKERS; i++) {
+        const WorkerProcess *p = &m->workers[i];
+        if (p->pid && p->duty != DUTY_NONE)
+            fprintf(out, p->duty == DUTY_LEAVES ? " (%d)" : " %d", (int)p->pid);
+        else if (p->duty == DUTY_SERVES) fputs(" -", out);
     }
     fputc('\n', out);
 }

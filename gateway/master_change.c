@@ -284,6 +284,7 @@ static void keep(Master *m)
     fnvm_error *error = m->kept.records ? state_keep(m->start.state, &m->kept.record) : NULL;
     m->next = NULL;
     m->phase = PHASE_IDLE;
+    workers_succeed(m);
     table_use(m, next);
     m->drained = m->kept.drained;
     if (error)
@@ -302,6 +303,7 @@ void changes_refused(Master *m, const char *why)
     Table *refused = m->next;
     m->next = NULL;
     m->phase = PHASE_IDLE;
+    workers_stay(m);
     if (m->table) workers_serve(m, m->table); /* those that have switched over go back */
     table_free(refused);
     fail(m, "", fnvm_error_new(FNVM_E_INVALID, "%s", why), true);

@@ -15,6 +15,7 @@
 
 enum {
     MASTER_CLIENTS = 32,
+    MASTER_NOTES = 64,
     MASTER_QUEUE = 16,          /* changes that wait for the one that goes on */
     MASTER_POLLS = 4 + METRICS_WORKERS + MASTER_CLIENTS
 };
@@ -27,7 +28,18 @@ typedef struct Table {
     struct Table *older;        /* in use by requests that began before */
 } Table;
 
+/* Of a place for a worker: there are more than workers, so that one may be at work while another
+ * takes its place. */
+typedef enum Duty {
+    DUTY_NONE,                  /* free; there is no process */
+    DUTY_SERVES,                /* replaced when it dies */
+    DUTY_SUCCEEDS,              /* serves the next table in place of another, if that comes to be used */
+    DUTY_LEAVES                 /* ends when its requests have ended */
+} Duty;
+
 typedef struct WorkerProcess {
+    Duty duty;
+    unsigned successor;         /* the number, and 1, of who takes its place with this change; or 0 */
     pid_t pid;                  /* 0: none now */
     int control;                /* -1: likewise, or it closed its end */
     uint64_t born_ns, again_ns; /* `again_ns`: when the next one is forked */
@@ -57,7 +69,7 @@ typedef struct Master {
     char *url, *status_url, *admin_path;
     Table *table;               /* NULL before the first is in use */
     uint64_t generation;        /* the last that was given out */
-    WorkerProcess workers[METRICS_WORKERS]; unsigned nworkers;
+    WorkerProcess workers[METRICS_WORKERS]; /* the status process has a `duty` of no meaning */
     WorkerProcess status;       /* `control` is our end */
 
     Phase phase;
@@ -66,6 +78,9 @@ typedef struct Master {
     uint64_t deadline_ns;       /* of the phase */
     Kept kept; Table *next;     /* PHASE_SWITCHING */
     Drained drained;
+
+    pid_t noter;                /* who decides in the depot now; 0: nobody */
+    uint32_t notes[MASTER_NOTES]; size_t nnotes; /* slots for the next ones */
 
     Client clients[MASTER_CLIENTS];
     uint64_t client_ids;
@@ -104,6 +119,9 @@ bool workers_all_serve(const Master *, uint64_t generation);
 void workers_readable(Master *, unsigned worker);
 /* A process has ended; false: it is none of these. */
 bool workers_gone(Master *, pid_t, int status);
+/* The next table is used from now on, and so are those who were begun for it; or it is not. */
+void workers_succeed(Master *);
+void workers_stay(Master *);
 void workers_drain(Master *);
 void workers_kill(Master *, const char *why); /* says so, once */
 bool workers_any(const Master *);
@@ -119,6 +137,13 @@ void changes_served(Master *);   /* a worker serves another generation than befo
 void changes_refused(Master *, const char *why); /* a worker cannot serve the new table */
 void changes_tick(Master *);     /* deadlines */
 void changes_abandon(Master *);  /* the gateway ends */
+
+/* ---- The depot (master_depot.c): what workers may only read ---- */
+
+/* Has a process decide about the function of this slot there; that writes the log and recovers what is to
+ * be.  Forgotten where many wait already. */
+void notes_add(Master *, uint32_t slot);
+bool notes_gone(Master *, pid_t); /* as workers_gone */
 
 /* ---- The admin socket (master_admin.c) ---- */
 

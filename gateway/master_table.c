@@ -153,7 +153,7 @@ void table_sweep(Master *m)
 {
     uint64_t drained = UINT64_MAX;
     if (!m->table || m->phase == PHASE_SWITCHING) return;
-    for (unsigned i = 0; i < m->nworkers; i++)
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
         if (m->workers[i].pid && m->workers[i].drained < drained) drained = m->workers[i].drained;
     for (Table *t = m->table; t->older; t = t->older) {
         if (drained < t->generation)

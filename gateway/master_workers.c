@@ -1,6 +1,9 @@
 /* Workers are forked from the master as it is, so that what they share costs nothing; of its
  * descriptors they keep those that they are given.  One that dies is replaced at once, unless it
- * has just been born: then the next one waits, longer each time. */
+ * has just been born: then the next one waits, longer each time.
+ *
+ * One that is narrowed may have given up what a new table needs.  Then another is begun beside
+ * it, which opens that table and no other; when the table is kept, the old one drains. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -118,15 +121,23 @@ static void serve(WorkerProcess *p, const Table *t)
 void workers_serve(Master *m, Table *t)
 {
     t->generation = ++m->generation;
-    for (unsigned i = 0; i < m->nworkers; i++) serve(&m->workers[i], t);
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
+        if (m->workers[i].duty == DUTY_SERVES) serve(&m->workers[i], t);
+}
+
+/* Whether the change waits for it, while it lives. */
+static bool is_awaited(const WorkerProcess *p)
+{
+    return p->pid && !p->successor && (p->duty == DUTY_SERVES || p->duty == DUTY_SUCCEEDS);
 }
 
 bool workers_all_serve(const Master *m, uint64_t generation)
 {
     bool any = false;
-    for (unsigned i = 0; i < m->nworkers; i++) {
-        if (m->workers[i].pid && m->workers[i].serving < generation) return false;
-        any = any || m->workers[i].pid;
+    for (unsigned i = 0; i < METRICS_WORKERS; i++) {
+        if (!is_awaited(&m->workers[i])) continue;
+        if (m->workers[i].serving < generation) return false;
+        any = true;
     }
     return any;
 }
@@ -146,7 +157,8 @@ static void spawn_worker(Master *m, unsigned i)
                                .listener = m->listener,
                                .control = pair[1],
                                .metrics = m->metrics,
-                               .access_log = m->access_log};
+                               .access_log = m->access_log,
+                               .narrow = m->start.config->narrow};
     const int keep[] = {m->listener, pair[1], m->access_log};
     pid_t pid = master_fork(keep, sizeof keep / sizeof *keep);
     if (pid == 0) _exit(m->start.worker(&start));
@@ -158,7 +170,7 @@ static void spawn_worker(Master *m, unsigned i)
     }
     born(p, pid, pair[0]);
     metrics_worker_born(m->metrics, i, pid);
-    if (m->table) serve(p, m->table);
+    if (m->table && p->duty == DUTY_SERVES) serve(p, m->table);
     if (m->phase == PHASE_SWITCHING) serve(p, m->next);
 }
 
@@ -172,7 +184,8 @@ static void spawn_status(Master *m)
     }
     const int keep[] = {m->status_listener, pair[1]};
     pid_t pid = master_fork(keep, sizeof keep / sizeof *keep);
-    if (pid == 0) _exit(m->start.status(m->status_listener, m->metrics, pair[1]));
+    if (pid == 0)
+        _exit(m->start.status(m->status_listener, m->metrics, pair[1], m->start.config->narrow));
     close(pair[1]);
     if (pid > 0) {
         born(&m->status, pid, pair[0]);
@@ -182,46 +195,123 @@ static void spawn_status(Master *m)
     fork_later(&m->status, NULL);
 }
 
+static bool is_missing(const WorkerProcess *p) { return p->duty == DUTY_SERVES && !p->pid; }
+
 void workers_spawn(Master *m)
 {
     const uint64_t now = master_now();
     if (m->ending) return;
     if (m->status_listener >= 0 && m->start.status && !m->status.pid && m->status.again_ns <= now)
         spawn_status(m);
-    for (unsigned i = 0; i < m->nworkers; i++)
-        if (!m->workers[i].pid && m->workers[i].again_ns <= now) spawn_worker(m, i);
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
+        if (is_missing(&m->workers[i]) && m->workers[i].again_ns <= now) spawn_worker(m, i);
 }
 
 uint64_t workers_next_ns(const Master *m)
 {
     uint64_t next = UINT64_MAX;
-    for (unsigned i = 0; i < m->nworkers && !m->ending; i++)
-        if (!m->workers[i].pid && m->workers[i].again_ns < next) next = m->workers[i].again_ns;
+    for (unsigned i = 0; i < METRICS_WORKERS && !m->ending; i++)
+        if (is_missing(&m->workers[i]) && m->workers[i].again_ns < next)
+            next = m->workers[i].again_ns;
     if (m->status_listener >= 0 && m->start.status && !m->status.pid && !m->ending &&
         m->status.again_ns < next)
         next = m->status.again_ns;
     return next;
 }
 
-/* ---- What they say ---- */
+/* ---- One in another's place ---- */
 
-static void take_answer(Master *m, WorkerProcess *p, WorkerAnswer *a)
+/* Tells it to end.  Who does not listen loses what he has at work. */
+static void drain(const WorkerProcess *p)
 {
-    a->text[sizeof a->text - 1] = '\0';
-    if (a->failed) {
-        if (m->phase == PHASE_SWITCHING && a->generation == m->next->generation)
-            changes_refused(m, a->text);
-        else master_say("process %d cannot serve: %s", (int)p->pid, a->text);
+    const WorkerMessage message = {.order = WORKER_DRAIN};
+    if (p->pid && (p->control < 0 ||
+                   send(p->control, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0))
+        kill(p->pid, SIGKILL);
+}
+
+static void leave(WorkerProcess *p)
+{
+    p->duty = p->pid ? DUTY_LEAVES : DUTY_NONE;
+    p->successor = 0;
+    drain(p);
+}
+
+static unsigned free_place(const Master *m)
+{
+    unsigned i = 0;
+    while (i < METRICS_WORKERS && m->workers[i].duty != DUTY_NONE) i++;
+    return i;
+}
+
+/* A worker has given up what a table wants.  If it is the one that is served already, files have
+ * changed under their names since. */
+static void take_outgrown(Master *m, unsigned worker, const WorkerAnswer *a)
+{
+    WorkerProcess *p = &m->workers[worker];
+    const bool next = m->phase == PHASE_SWITCHING && a->generation == m->next->generation;
+    const unsigned place = free_place(m);
+    if (p->duty != DUTY_SERVES || p->successor) return;
+    if (place == METRICS_WORKERS) {
+        if (next) changes_refused(m, "too many workers still end: try again when they have");
         return;
     }
-    if (a->drained) {
+    master_say("worker %u has given up %s, which is needed now: worker %u takes its place", worker,
+               a->text, place);
+    m->workers[place] = (WorkerProcess){.duty = next ? DUTY_SUCCEEDS : DUTY_SERVES, .control = -1};
+    if (next) p->successor = place + 1;
+    else leave(p);
+    spawn_worker(m, place);
+    if (next && !m->workers[place].pid) changes_refused(m, "no worker could be started for it");
+}
+
+void workers_succeed(Master *m)
+{
+    for (unsigned i = 0; i < METRICS_WORKERS; i++) {
+        WorkerProcess *p = &m->workers[i];
+        if (p->duty == DUTY_SUCCEEDS) p->duty = DUTY_SERVES;
+        if (p->successor) leave(p);
+    }
+}
+
+void workers_stay(Master *m)
+{
+    for (unsigned i = 0; i < METRICS_WORKERS; i++) {
+        WorkerProcess *p = &m->workers[i];
+        p->successor = 0;
+        if (p->duty != DUTY_SUCCEEDS) continue;
+        if (p->pid && !p->serving) kill(p->pid, SIGKILL); /* it may never come to listen */
+        leave(p);
+    }
+}
+
+/* ---- What they say ---- */
+
+static void take_refusal(Master *m, const WorkerProcess *p, const WorkerAnswer *a)
+{
+    if (m->phase == PHASE_SWITCHING && a->generation == m->next->generation)
+        changes_refused(m, a->text);
+    else master_say("process %d cannot serve: %s", (int)p->pid, a->text);
+}
+
+static void take_answer(Master *m, unsigned worker, WorkerAnswer *a)
+{
+    WorkerProcess *p = &m->workers[worker];
+    a->text[sizeof a->text - 1] = '\0';
+    switch ((WorkerSays)a->says) {
+    case WORKER_REFUSES: take_refusal(m, p, a); return;
+    case WORKER_OUTGROWN: take_outgrown(m, worker, a); return;
+    case WORKER_DRAINED:
         if (a->generation > p->drained) p->drained = a->generation;
         table_sweep(m);
         return;
+    case WORKER_SERVES:
+        if (a->generation > p->serving) p->serving = a->generation;
+        if (!p->drained) p->drained = a->generation; /* it has had no other */
+        changes_served(m);
+        return;
+    case WORKER_TELLS_DEPOT: notes_add(m, a->slot);
     }
-    if (a->generation > p->serving) p->serving = a->generation;
-    if (!p->drained) p->drained = a->generation; /* it has had no other */
-    changes_served(m);
 }
 
 void workers_readable(Master *m, unsigned worker)
@@ -236,7 +326,7 @@ void workers_readable(Master *m, unsigned worker)
             p->control = -1;
             return;
         }
-        take_answer(m, p, &answer);
+        take_answer(m, worker, &answer);
     }
 }
 
@@ -245,8 +335,9 @@ void workers_readable(Master *m, unsigned worker)
 static void say_end(const char *what, pid_t pid, int status)
 {
     if (WIFSIGNALED(status))
-        master_say("%s (process %d) was ended by signal %d, %s", what, (int)pid, WTERMSIG(status),
-                   sigdescr_np(WTERMSIG(status)));
+        master_say("%s (process %d) was ended by signal %d, %s%s", what, (int)pid,
+                   WTERMSIG(status), sigdescr_np(WTERMSIG(status)),
+                   WTERMSIG(status) == SIGSYS ? ": it called what it had given up (`narrow`)" : "");
     else master_say("%s (process %d) ended with status %d", what, (int)pid, WEXITSTATUS(status));
 }
 
@@ -259,6 +350,32 @@ static void plan_next(WorkerProcess *p)
     p->again_ns = p->quick > 1 ? now + (WAIT_MS * MS << doublings) : now;
 }
 
+static void worker_gone(Master *m, unsigned worker, int status)
+{
+    WorkerProcess *p = &m->workers[worker];
+    char what[32], why[128];
+    snprintf(what, sizeof what, "worker %u", worker);
+    workers_readable(m, worker); /* its last words */
+    const bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!m->killed && (!well || (!m->ending && p->duty != DUTY_LEAVES)))
+        say_end(what, p->pid, status);
+    const bool at_work = m->phase == PHASE_SWITCHING && is_awaited(p) &&
+                         (p->duty == DUTY_SUCCEEDS || p->serving < m->next->generation);
+    forget(p);
+    if (p->duty == DUTY_SERVES) {
+        plan_next(p);
+        metrics_worker_gone(m->metrics, worker);
+    } else {
+        p->duty = DUTY_NONE;
+        metrics_worker_left(m->metrics, worker);
+    }
+    table_sweep(m);
+    snprintf(why, sizeof why, "a worker ended while it opened the new table (%s %d)",
+             WIFSIGNALED(status) ? "signal" : "status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    if (at_work) changes_refused(m, why);
+}
+
 bool workers_gone(Master *m, pid_t pid, int status)
 {
     if (m->status.pid == pid) {
@@ -267,50 +384,30 @@ bool workers_gone(Master *m, pid_t pid, int status)
         plan_next(&m->status);
         return true;
     }
-    for (unsigned i = 0; i < m->nworkers; i++) {
-        WorkerProcess *p = &m->workers[i];
-        if (p->pid != pid) continue;
-        char what[32], why[128];
-        snprintf(what, sizeof what, "worker %u", i);
-        workers_readable(m, i); /* its last words */
-        if (!m->killed && (!m->ending || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
-            say_end(what, pid, status);
-        const bool at_work = m->phase == PHASE_SWITCHING && p->serving < m->next->generation;
-        forget(p);
-        plan_next(p);
-        metrics_worker_gone(m->metrics, i);
-        table_sweep(m);
-        snprintf(why, sizeof why, "a worker ended while it opened the new table (%s %d)",
-                 WIFSIGNALED(status) ? "signal" : "status",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        if (at_work) changes_refused(m, why);
-        return true;
-    }
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
+        if (m->workers[i].pid == pid) {
+            worker_gone(m, i, status);
+            return true;
+        }
     return false;
 }
 
 void workers_drain(Master *m)
 {
-    const WorkerMessage message = {.order = WORKER_DRAIN};
-    for (unsigned i = 0; i < m->nworkers; i++) {
-        const WorkerProcess *p = &m->workers[i];
-        if (p->pid && (p->control < 0 ||
-                       send(p->control, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0))
-            kill(p->pid, SIGKILL);
-    }
+    for (unsigned i = 0; i < METRICS_WORKERS; i++) drain(&m->workers[i]);
 }
 
 void workers_kill(Master *m, const char *why)
 {
     if (!m->killed && workers_any(m)) master_say("requests at work are broken off: %s", why);
     m->killed = true;
-    for (unsigned i = 0; i < m->nworkers; i++)
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
         if (m->workers[i].pid) kill(m->workers[i].pid, SIGKILL);
 }
 
 bool workers_any(const Master *m)
 {
-    for (unsigned i = 0; i < m->nworkers; i++)
+    for (unsigned i = 0; i < METRICS_WORKERS; i++)
         if (m->workers[i].pid) return true;
     return false;
 }

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-static_assert(sizeof(Metrics) < (size_t)1 << 30, "the mapping is to stay below a GiB");
+static_assert(sizeof(Metrics) < (size_t)2 << 30, "the mapping is to stay below 2 GiB");
 static_assert(sizeof(FunctionText) % 8 == 0 && sizeof(RecordHead) % 8 == 0, "copied by words");
 
 fnvm_error *metrics_new(Metrics **out)
@@ -159,6 +159,14 @@ void metrics_worker_gone(Metrics *m, unsigned worker)
         if (metrics_cell_used(m, worker, i))
             atomic_store_explicit(&m->parts[worker].cells[i].ready, 0, memory_order_relaxed);
     places_worker_gone(m, worker);
+}
+
+void metrics_worker_left(Metrics *m, unsigned worker)
+{
+    if (worker >= METRICS_WORKERS) return;
+    metrics_worker_gone(m, worker);
+    const uint32_t born = atomic_exchange(&m->workers[worker].born, 0);
+    if (born > 1) atomic_fetch_add(&m->workers[worker].restarts, born - 1);
 }
 
 /* ---- A worker's ---- */

@@ -3,7 +3,7 @@
  * counted them.
  *
  * A function keeps its slot over updates; slots are given by the master (metrics_slot) and never
- * reused for another name while the gateway runs.  The mapping is 926 MiB of addresses, of which
+ * reused for another name while the gateway runs.  The mapping is 1,757 MiB of addresses, of which
  * only what was written has memory: some 40 KiB for a function that one worker serves.
  *
  * Threads: a worker's functions may be called from any of its threads; the master's from one thread
@@ -22,7 +22,7 @@
 typedef struct Metrics Metrics;
 
 enum {
-    METRICS_WORKERS = 64, METRICS_FUNCTIONS = 1024, METRICS_TENANTS = 256,
+    METRICS_WORKERS = 128, METRICS_FUNCTIONS = 1024, METRICS_TENANTS = 256,
     METRICS_NAME = 128,      /* of functions, versions and tenants, with a NUL; longer ones have no slot */
     METRICS_PLACES = 0xfffff /* the most that metrics_enter and the like grant, whatever `most` is */
 };
@@ -73,6 +73,8 @@ void metrics_worker_born(Metrics *, unsigned worker, int pid);
 /* A worker is gone (was waited for): what it had at work and waiting is no more, what it counted
  * stays. Before another of the same number is forked. */
 void metrics_worker_gone(Metrics *, unsigned worker);
+/* As metrics_worker_gone, of one that another has replaced: none of its number is missing. */
+void metrics_worker_left(Metrics *, unsigned worker);
 
 /* A worker's; `worker` is its number, below METRICS_WORKERS.  None of these waits or fails. */
 void metrics_count(Metrics *, unsigned worker, const MetricsRequest *);

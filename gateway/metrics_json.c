@@ -159,11 +159,13 @@ static void workers(Json *j, const Metrics *m)
     for (unsigned i = 0; i < METRICS_WORKERS; i++) {
         const uint32_t born = atomic_load_explicit(&m->workers[i].born, memory_order_relaxed);
         if (born == 0) continue;
+        const uint32_t before =
+            atomic_load_explicit(&m->workers[i].restarts, memory_order_relaxed);
         json_open(j, '{');
         key_number(j, "number", i);
         const int pid = metrics_worker_pid(m, i);
         key_number(j, "pid", pid > 0 ? (uint64_t)pid : 0);
-        key_number(j, "restarts", born - 1);
+        key_number(j, "restarts", born - 1 + before);
         json_close(j, '}');
     }
     json_close(j, ']');

@@ -149,7 +149,8 @@ typedef struct FunctionEntry {
 
 typedef struct WorkerEntry {
     alignas(64) _Atomic int pid; /* 0: none */
-    _Atomic uint32_t born;
+    _Atomic uint32_t born;      /* since another one left */
+    _Atomic uint32_t restarts;  /* of those before */
     _Atomic bool held;          /* something of WorkerPart.held was written */
     alignas(64) _Atomic uint64_t cells[METRICS_FUNCTIONS / 64]; /* a bit: this cell was written */
 } WorkerEntry;

@@ -248,6 +248,7 @@ static void about_workers(const Family *f)
         const uint32_t born = atomic_load_explicit(&f->m->workers[i].born, memory_order_relaxed);
         if (metrics_worker_pid(f->m, i) != 0) alive++;
         if (born > 1) restarts += born - 1;
+        restarts += atomic_load_explicit(&f->m->workers[i].restarts, memory_order_relaxed);
     }
     begin(f, "fnvm_workers", "gauge", "Worker processes that live.");
     fprintf(f->out, "fnvm_workers %u\n", alive);

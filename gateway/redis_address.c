@@ -28,6 +28,12 @@ static bool take_number(const char *t, size_t len, int most, int *out)
     return n <= most;
 }
 
+static void forget(char *password)
+{
+    if (password) explicit_bzero(password, strlen(password));
+    free(password);
+}
+
 /* "user:password@". */
 static bool take_login(RedisServer *r, const char *t, size_t len)
 {
@@ -79,6 +85,16 @@ static bool take_address(RedisServer *r, const char *address)
     const char *at = memrchr(t, '@', (size_t)(end - t));
     if (at && !take_login(r, t, (size_t)(at - t))) return false;
     return take_host(r, at ? at + 1 : t, end);
+}
+
+uint16_t kv_redis_port(const char *address)
+{
+    RedisServer r = {.port = 0};
+    const bool good = kv_redis_is(address) && take_address(&r, address);
+    free(r.host);
+    free(r.user);
+    forget(r.password);
+    return good ? (uint16_t)r.port : 0;
 }
 
 static bool copy(char **out, const char *text)
@@ -134,7 +150,7 @@ void redis_server_free(RedisServer *r)
     secrets_forget(&r->file_password);
     free(r->host);
     free(r->user);
-    free(r->password);
+    forget(r->password);
     free(r->file_user);
     free(r->ca);
     free(r->certificate);

@@ -11,20 +11,21 @@
 typedef struct Revocation {
     Depot *depot;            /* NULL: nobody is asked */
     Measurement measurement;
-    uint64_t generation;     /* the depot's, when it was asked; 0: it was not */
+    DepotRevoked revoked;    /* when it was asked; generation 0: it was not */
     uint64_t changing_ns;    /* since when it has been changing; 0: it is not */
-    bool revoked;
 } Revocation;
 
 /* `hex` is the measurement; NULL, or another length: nobody is asked. */
 void revocation_begin(Revocation *, Depot *, const char *hex);
 static inline bool revocation_stands(const Revocation *r)
 {
-    return !r->depot || (!r->revoked && r->generation && depot_generation(r->depot) == r->generation);
+    return !r->depot || (!r->revoked.is && r->revoked.generation &&
+                         depot_generation(r->depot) == r->revoked.generation);
 }
-/* FNVM_E_POLICY if it is revoked, which the depot's log is told once for each change, or if that
- * cannot be known. `image` is the file, for the log.  `now_ns` is monotonic.  Reads files if the
- * depot has changed. */
-fnvm_error *revocation_ask(Revocation *, const char *image, uint64_t now_ns);
+/* FNVM_E_POLICY if it is revoked; an error, too, if that cannot be known.  `now_ns` is monotonic.
+ * Reads a file if the depot has changed.  The depot is not written: *tell is set when somebody is
+ * to decide about the function there, who can: once for each change that leaves it revoked, for the
+ * log, and when a change does not end, to recover. */
+fnvm_error *revocation_ask(Revocation *, uint64_t now_ns, bool *tell);
 
 #endif

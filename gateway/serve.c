@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/errors.h"
+#include "cli/options.h"
 #include "gateway/master.h"
 #include "gateway/status.h"
 
@@ -22,9 +23,9 @@ static int set_workers(Serve *s, const char *text)
 {
     uint64_t n;
     const char *rest;
-    if (!parse_decimal(text, &n, &rest) || *rest || n < 1 || n > METRICS_WORKERS)
+    if (!parse_decimal(text, &n, &rest) || *rest || n < 1 || n > CONFIG_WORKERS)
         return error_usage("serve", "--workers: expected a number from 1 to %d, found `%s`",
-                           METRICS_WORKERS, text);
+                           CONFIG_WORKERS, text);
     s->source.workers = (uint32_t)n;
     return -1;
 }
@@ -63,6 +64,7 @@ static int set_option(Serve *s, int option, char **argv)
     case 'S': s->source.state = optarg; return -1;
     case 'd': s->source.depot = optarg; return -1;
     case 'w': return set_workers(s, optarg);
+    case 'n': s->source.narrow_given = true; return options_narrow("serve", optarg, &s->source.narrow);
     case 'c': s->check = true; return -1;
     case 'h': return help_print("serve");
     default: return unknown_option(option, argv[optind - 1]);
@@ -75,8 +77,8 @@ static int parse(Serve *s, int argc, char **argv)
         {"listen", required_argument, NULL, 'l'},  {"status", required_argument, NULL, 's'},
         {"admin", required_argument, NULL, 'a'},   {"state", required_argument, NULL, 'S'},
         {"depot", required_argument, NULL, 'd'},   {"workers", required_argument, NULL, 'w'},
-        {"check", no_argument, NULL, 'c'},         {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+        {"narrow", required_argument, NULL, 'n'},  {"check", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     int status = -1, option;
     opterr = 0;
     optind = 1;

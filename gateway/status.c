@@ -297,7 +297,15 @@ static int end_with(fnvm_error *error)
     return 1;
 }
 
-int status_main(int listener, Metrics *metrics, int control)
+/* What processes cost is read from /proc, which goes on with other processes than there are now. */
+static fnvm_error *narrow(NarrowMode mode)
+{
+    static const NarrowPath paths[] = {{"/proc", NARROW_READ}};
+    const NarrowNeeds needs = {.paths = paths, .npaths = 1, .serves = true};
+    return narrow_process(&needs, mode);
+}
+
+int status_main(int listener, Metrics *metrics, int control, NarrowMode mode)
 {
     static const HttpLimits limits = {.connections = 200,
                                       .connections_per_address = 0,
@@ -312,11 +320,11 @@ int status_main(int listener, Metrics *metrics, int control)
     const int ended = signals();
     Http *http = NULL;
     prctl(PR_SET_NAME, "fnvm-status");
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (ended < 0 || sodium_init() < 0 || !metrics_read_only(metrics))
         return end_with(fnvm_error_new(FNVM_E_IO, "cannot start: %s", strerror(errno)));
     policy_make(&s);
     fnvm_error *error = http_new(listener, &limits, &handlers, &http);
+    if (!error) error = narrow(mode);
     if (error) return end_with(error);
     serve(http, control, ended);
     http_free(http);

@@ -14,10 +14,12 @@
 #ifndef FNVM_GATEWAY_STATUS_H
 #define FNVM_GATEWAY_STATUS_H
 
+#include "cli/narrow.h"
 #include "gateway/metrics.h"
 
 /* `listener` is a listening socket, nonblocking.  `control` is a socket to the master; nothing is
- * sent on it: when it ends, or SIGTERM comes, the process is to end.  Returns the exit status. */
-int status_main(int listener, Metrics *metrics, int control);
+ * sent on it: when it ends, or SIGTERM comes, the process is to end.  It keeps reading
+ * /proc and what is open, and gives up the rest before it answers.  Returns the exit status. */
+int status_main(int listener, Metrics *metrics, int control, NarrowMode);
 
 #endif

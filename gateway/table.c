@@ -7,7 +7,7 @@
 #include "gateway/worker_state.h"
 #include "verifier/approval/depot.h"
 
-static Opened *still_open(const Table *before, const SharedConfig *config, const Function *f)
+Opened *table_still_open(const Table *before, const Config *config, const Function *f)
 {
     for (size_t i = 0; before && i < before->nfunctions; i++) {
         Opened *o = before->functions[i];
@@ -23,7 +23,11 @@ static Opened *still_open(const Table *before, const SharedConfig *config, const
 static fnvm_error *open_depot(Worker *w, const Config *config)
 {
     if (!config->depot) return NULL;
-    if (!w->depot) return fnvm_depot_open(config->depot, false, &w->depot);
+    if (!w->depot) {
+        fnvm_error *error = fnvm_depot_open(config->depot, false, &w->depot);
+        if (!error) depot_watch(w->depot);
+        return error;
+    }
     if (strcmp(w->depot->dir, config->depot) == 0) return NULL;
     return fnvm_error_new(FNVM_E_USAGE, "another `depot` needs a restart");
 }
@@ -60,7 +64,7 @@ fnvm_error *table_open(Worker *w, Config *config, const Table *before, Table **o
     for (size_t i = 0; i < t->nfunctions && !error; i++) {
         const Function *f = &config->functions[i];
         if (!f->image) continue;
-        Opened *o = still_open(before, shared, f);
+        Opened *o = table_still_open(before, config, f);
         if (!o) error = function_open(w, shared, f, &o);
         if (error) break;
         worker_lock(w);

@@ -16,6 +16,8 @@ struct Table {
 
 /* Takes `config`.  What `before` (may be NULL) has open already is used again. */
 fnvm_error *table_open(Worker *, Config *config, const Table *before, Table **out);
+/* The function as `before` (may be NULL) has it open, if that is as it should be; or NULL. */
+Opened *table_still_open(const Table *before, const Config *, const Function *);
 void table_close(Table *);     /* its functions that nobody else uses as well */
 
 #endif

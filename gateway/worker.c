@@ -269,6 +269,7 @@ static void close_worker(Worker *w)
     store_close(w->store);
     access_log_free(&w->log);
     timers_free(&w->timers);
+    worker_narrow_forget(w);
     close(w->control_wake);
 }
 
@@ -309,6 +310,7 @@ int worker_main(const WorkerStart *start)
         status = 0; /* it is not needed any more */
     } else {
         fnvm_error *error = open_worker(w);
+        if (!error) error = worker_narrow(w);
         control_answer(w, w->table->config->config->generation, error);
         status = error ? report(w, error) : serve(w);
         close_worker(w);

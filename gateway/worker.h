@@ -18,6 +18,7 @@ typedef struct WorkerStart {
     int control;            /* SOCK_SEQPACKET to the master */
     Metrics *metrics;
     int access_log;         /* appended to, a whole line per write(2); -1: none */
+    NarrowMode narrow;      /* what is done before the first guest runs: worker_narrow.h */
 } WorkerStart;
 
 /* Messages on `control`, one per packet: this structure, with a memfd of config_print's text as
@@ -28,12 +29,19 @@ typedef enum WorkerOrder {
 } WorkerOrder;
 typedef struct WorkerMessage { uint32_t order; uint32_t unused; uint64_t generation; } WorkerMessage;
 
+typedef enum WorkerSays {
+    WORKER_SERVES,          /* the table is in use */
+    WORKER_REFUSES,         /* the one before stays; `text` is an error with its causes */
+    WORKER_OUTGROWN,        /* likewise: the table wants what the worker has given up, so another one is to
+                             * serve it; `text` says what */
+    WORKER_DRAINED,         /* no request of an older table is left in this worker */
+    WORKER_TELLS_DEPOT      /* the function in `slot` is to be decided about in the depot, which workers only
+                             * read: it was refused, or the depot is to be recovered */
+} WorkerSays;
 typedef struct WorkerAnswer {
     uint64_t generation;
-    uint32_t drained;       /* 0: the table is in use; or refused, with what is in `text`, and the one before
-                             * stays.  1: no request of an older table is left in this worker */
-    uint32_t failed;
-    char text[1024];        /* NUL-terminated; an error and its causes */
+    uint32_t says, slot;
+    char text[1024];        /* NUL-terminated */
 } WorkerAnswer;
 
 /* Returns the exit status. */

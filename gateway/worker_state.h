@@ -8,6 +8,7 @@
 #include "gateway/outbound.h"
 #include "gateway/store.h"
 #include "gateway/worker.h"
+#include "gateway/worker_narrow.h"
 
 struct Worker {
     WorkerStart start;
@@ -21,6 +22,7 @@ struct Worker {
     Store *store;             /* of keys and values; NULL: no function has been opened that may use it */
     fnvm_depot *depot;        /* of functions that may be revoked; NULL: there are none */
     Outbound *outbound;       /* NULL: no function has been opened that may send requests */
+    Narrowed *narrowed;       /* what it was narrowed to; NULL: it was not */
     CgiServer server;
     char port[8];
     Invocation *live;         /* a list of all that have not ended */

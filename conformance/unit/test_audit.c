@@ -334,7 +334,7 @@ static void append_shared(const World *w, uint64_t n)
 {
     Standing s;
     int log = openat(w->at, "audit.log", O_RDWR | O_APPEND);
-    if (log < 0 || standing_map(w->at, &s) || !s.head) _exit(2);
+    if (log < 0 || standing_map(w->at, true, &s) || !s.head) _exit(2);
     for (uint64_t i = 0; i < n; i++) {
         flock(log, LOCK_EX);
         AuditHead head = standing_audit(&s);
@@ -384,7 +384,7 @@ static void test_killed(void **state)
     }
     Standing s;
     AuditHead end;
-    assert_null(standing_map(w->at, &s));
+    assert_null(standing_map(w->at, true, &s));
     const AuditHead head = standing_audit(&s);
     assert_null(audit_verify(w->log, &head, NULL, NULL, &end));
     assert_true(end.count >= head.count && end.count <= head.count + 2);

@@ -174,6 +174,39 @@ static void test_revoked(void **state)
     lines(w);
 }
 
+/* By one who cannot write it, as the gateway's workers are. */
+static void test_watched(void **state)
+{
+    World *w = *state;
+    const Measurement one = binary(1);
+    DepotRevoked revoked = {.is = true};
+    approve(w, "app", "1", 1);
+    Depot *watcher = open_depot(w->dir);
+    depot_watch(watcher);
+    ok(depot_revoked(watcher, &one, true, &revoked));
+    assert_false(revoked.is);
+    assert_int_equal(mprotect(watcher->standing.head, 4096, PROT_READ | PROT_WRITE), -1);
+    ok(depot_revoke(w->depot, "app", "1", NULL));
+    assert_true(depot_generation(watcher) != revoked.generation);
+    ok(depot_revoked(watcher, &one, false, &revoked));
+    assert_true(revoked.is);
+    assert_string_equal(revoked.name, "app");
+    assert_string_equal(revoked.version, "1");
+
+    const uint64_t logged = lines(w);
+    ok(standing_invalidate(w->depot->fd)); /* somebody died in the midst */
+    revoked.generation = 1;
+    ok(depot_revoked(watcher, &one, false, &revoked));
+    assert_int_equal(revoked.generation, 0);
+    assert_true(revoked.is); /* as it was */
+    fails(depot_revoked(watcher, &one, true, &revoked), FNVM_E_IO, "does not end");
+    ok(depot_revoked(w->depot, &one, true, &revoked)); /* who may write recovers */
+    ok(depot_revoked(watcher, &one, true, &revoked));
+    assert_true(revoked.is && revoked.generation);
+    assert_int_equal(lines(w), logged);
+    fnvm_depot_close(watcher);
+}
+
 static void test_versions(void **state)
 {
     World *w = *state;
@@ -259,7 +292,7 @@ static void test_forged_standing(void **state)
     ApprovalRequest r = request("app", "1", 1);
     r.sign_key = secret;
     ok(depot_approve(w->depot, &r));
-    ok(standing_map(w->depot->fd, &s));
+    ok(standing_map(w->depot->fd, true, &s));
     assert_int_equal(s.head->count, 1);
     StandingEntry e[3] = {s.entries[0], s.entries[0], s.entries[0]};
     const AuditHead head = standing_audit(&s);
@@ -754,7 +787,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_approved),         TEST(test_revoked),           TEST(test_versions),
+        TEST(test_approved),         TEST(test_revoked),           TEST(test_watched),  TEST(test_versions),
         TEST(test_policy),           TEST(test_signatures),        TEST(test_forged),
         TEST(test_forged_standing),
         TEST(test_row_that_cannot_be), TEST(test_lock_of_the_database),

@@ -75,6 +75,7 @@ static void has_defaults(void **state)
     assert_null(c->state);
     assert_true(c->workers >= 1);
     assert_int_equal(c->grace_ms, 30000);
+    assert_int_equal(c->narrow, NARROW_AUTO);
     assert_int_equal(c->http.connections, 4096);
     assert_int_equal(c->http.head_bytes, 16384);
     assert_int_equal(c->nfunctions, 1);
@@ -96,7 +97,7 @@ static void reads_everything(void **state)
     (void)state;
     Config *c = loaded(
         "listen: unix:web\nstatus: '[::1]:0'\nadmin: a.sock\nstate: /var/x\nworkers: 3\n"
-        "grace: 2s\naccess_log: '-'\nkv: redis://localhost:6379/1\n"
+        "grace: 2s\nnarrow: no\naccess_log: '-'\nkv: redis://localhost:6379/1\n"
         "redis: {user: u, password: {file: p}, ca: ca.pem, certificate: c.pem, key: /k.pem}\n"
         "limits: {connections: 7, connections_per_address: 2, head: 8k, body: 1M, buffer: 64k,"
         " head_time: 1s, body_time: 2s, idle_time: 1500ms}\n"
@@ -117,6 +118,7 @@ static void reads_everything(void **state)
     assert_string_equal(c->redis.key, "/k.pem");
     assert_string_equal(c->state, "/var/x");
     assert_string_equal(c->access_log, "-");
+    assert_int_equal(c->narrow, NARROW_NO);
     assert_int_equal(c->http.idle_ms, 1500);
     assert_int_equal(c->tenants[0].concurrency, 5);
     assert_int_equal(c->tenants[0].memory_bytes, 1 << 30);

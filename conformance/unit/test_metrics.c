@@ -181,6 +181,24 @@ static void test_out_of_range(void **state)
     metrics_worker_gone(m, METRICS_WORKERS);
 }
 
+/* One that dies is counted, one that another replaced is not. */
+static void test_left(void **state)
+{
+    Metrics *m = *state;
+    char *text;
+    size_t len;
+    metrics_worker_born(m, 3, 1);
+    metrics_worker_gone(m, 3);
+    metrics_worker_born(m, 3, 1);
+    metrics_worker_left(m, 3);
+    metrics_worker_born(m, 3, 1);
+    metrics_worker_left(m, METRICS_WORKERS);
+    metrics_prometheus(m, &text, &len);
+    assert_non_null(strstr(text, "\nfnvm_worker_restarts_total 1\n"));
+    assert_non_null(strstr(text, "\nfnvm_workers 1\n"));
+    free(text);
+}
+
 /* What is read has pages as well as what is written, so reading keeps to what was written. */
 static void test_sparse(void **state)
 {
@@ -642,6 +660,7 @@ int main(void)
         WITH_METRICS(test_quantiles),
         WITH_METRICS(test_statuses_of_guests),
         WITH_METRICS(test_counting_in_processes),
+        WITH_METRICS(test_left),
         WITH_METRICS(test_out_of_range),
         WITH_METRICS(test_sparse),
         WITH_METRICS(test_cost),

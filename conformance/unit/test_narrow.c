@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -30,11 +31,12 @@
 #include "cli/narrow.h"
 
 enum { PAGE = 4096, X32 = 0x40000000 };
-enum { PLAIN = 0, COMPILES = 1, THREADS = 2 }; /* needs */
+enum { PLAIN = 0, COMPILES = 1, THREADS = 2, SERVES = 4, CONNECTS = 8, LOCAL = 16 }; /* needs */
 
 /* What is made in `root` before each act; children begin there. */
 static char root[] = "/tmp/fnvm-narrow-XXXXXX";
 static int listener = -1, opened = -1;
+static uint16_t port; /* the listener's */
 
 /* ---- Acts: 0, or an errno ---- */
 
@@ -110,6 +112,42 @@ static int connect_socket(void)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(9)};
     return outcome(connect(listener, (struct sockaddr *)&at, sizeof at));
 }
+/* To where this process listens, which is a port that may be connected to. */
+static int connect_listener(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    return fd < 0 ? errno : outcome(connect(fd, (struct sockaddr *)&at, sizeof at));
+}
+static int connect_elsewhere(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port == 9 ? 10 : 9)};
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    return fd < 0 ? errno : outcome(connect(fd, (struct sockaddr *)&at, sizeof at));
+}
+static int make_netlink_socket(void) { return outcome(socket(AF_NETLINK, SOCK_RAW, 0)); }
+static int make_pair(void)
+{
+    int pair[2];
+    return outcome(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+}
+static int set_socket(void)
+{
+    return outcome(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)));
+}
+static int set_packets(void)
+{
+    return outcome(setsockopt(listener, 263, 1, &(int){1}, sizeof(int))); /* SOL_PACKET */
+}
+static int wait_for_events(void)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    const int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, listener, &event) != 0) return errno;
+    return outcome(epoll_wait(fd, &event, 1, 0));
+}
+static int slow_thread(void) { return outcome(setpriority(PRIO_PROCESS, (id_t)gettid(), 19)); }
+static int slow_user(void) { return outcome(setpriority(PRIO_USER, 0, 19)); }
 static int accept_connection(void)
 {
     int failed = outcome(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
@@ -207,6 +245,28 @@ static const Row rows[] = {
     {"make a local socket", PLAIN, make_unix_socket, KILLS},
     {"bind", PLAIN, bind_socket, KILLS},
     {"connect", PLAIN, connect_socket, KILLS},
+    {"make a socket, serving", SERVES, make_socket, KILLS},
+    {"make a pair of sockets, serving", SERVES, make_pair, KILLS},
+    {"make a socket, connecting", CONNECTS, make_socket, WORKS},
+    {"make a pair of sockets, connecting", CONNECTS, make_pair, WORKS},
+    {"make a local socket, connecting", CONNECTS, make_unix_socket, EPERM},
+    {"make a local socket, connecting to one", LOCAL, make_unix_socket, WORKS},
+    {"make a socket, connecting to a local one", LOCAL, make_socket, EPERM},
+    {"talk to the kernel's network, connecting", CONNECTS, make_netlink_socket, EPERM},
+    {"connect to the port that it may", CONNECTS, connect_listener, WORKS},
+    {"connect to another", CONNECTS, connect_elsewhere, EACCES},
+    {"bind, connecting", CONNECTS, bind_socket, KILLS},
+    {"connect, serving", SERVES, connect_socket, KILLS},
+    {"set a socket's option", SERVES, set_socket, WORKS},
+    {"set an option of packets", SERVES, set_packets, EPERM},
+    {"set a socket's option, not serving", PLAIN, set_socket, ENOSYS},
+    {"wait for events", SERVES, wait_for_events, WORKS},
+    {"wait for events, not serving", PLAIN, wait_for_events, ENOSYS},
+    {"slow a thread down", SERVES, slow_thread, WORKS},
+    {"slow all of the user down", SERVES, slow_user, EPERM},
+    {"run a program, serving", SERVES, run_program, KILLS},
+    {"make a process, serving", SERVES | THREADS, make_process, KILLS},
+    {"read elsewhere, serving", SERVES | CONNECTS, read_elsewhere, EACCES},
     {"accept from a socket that was open", PLAIN, accept_connection, WORKS},
     {"signal another process", PLAIN, signal_parent, EPERM},
     {"signal the group", PLAIN, signal_group, EPERM},
@@ -239,7 +299,10 @@ static fnvm_error *narrow(unsigned needs)
         {"read", NARROW_READ}, {"write", NARROW_WRITE}, {"create", NARROW_CREATE},
         {"one", NARROW_READ}, {"missing", NARROW_WRITE}};
     return narrow_process(&(NarrowNeeds){.paths = paths, .npaths = sizeof paths / sizeof *paths,
-                                         .compiles = needs & COMPILES, .threads = needs & THREADS},
+                                         .ports = &port, .nports = !!(needs & CONNECTS),
+                                         .local = needs & LOCAL,
+                                         .compiles = needs & COMPILES, .threads = needs & THREADS,
+                                         .serves = needs & (SERVES | CONNECTS | LOCAL)},
                           NARROW_REQUIRE);
 }
 
@@ -309,10 +372,14 @@ static void each_act(void **state)
 
 enum { NUMBERS = 600, FOLLOWS = 1, DIES, CHECKED };
 
-static const unsigned char verdicts[NUMBERS] = {
+static const unsigned char run_verdicts[NUMBERS] = {
 #define LEFT FOLLOWS
 #define KILLED DIES
+#define ABSENT 0
 #define CODE_FILE CHECKED
+#define CONNECTION DIES
+#define FAMILY DIES
+#define SOCKET_OPTION CHECKED
 #define MAPPING CHECKED
 #define PROTECTION CHECKED
 #define DESCRIPTOR CHECKED
@@ -320,28 +387,35 @@ static const unsigned char verdicts[NUMBERS] = {
 #define THREAD CHECKED
 #define OWN_PROCESS CHECKED
 #define OWN_LIMITS CHECKED
-#define CALL(name, rule) [__NR_##name] = rule,
+#define PRIORITY CHECKED
+#define CALL(name, run, serve) [__NR_##name] = run,
+#include "cli/narrow_calls.def"
+#undef CALL
+};
+static const unsigned char serve_verdicts[NUMBERS] = {
+#define CALL(name, run, serve) [__NR_##name] = serve,
 #include "cli/narrow_calls.def"
 #undef CALL
 };
 
 /* With arguments that no call takes.  One that the kernel was given ends in any other way. */
-static bool keeps_verdict(int number)
+static bool keeps_verdict(unsigned needs, int number)
 {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        if (narrow(PLAIN)) _exit(NOT_NARROWED);
+        if (narrow(needs)) _exit(NOT_NARROWED);
         _exit(outcome(syscall(number, -1, -1, -1, -1, -1, -1)) == ENOSYS);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     const bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
     const bool unknown = WIFEXITED(status) && WEXITSTATUS(status) == 1;
-    switch (verdicts[number]) {
+    switch (needs & SERVES ? serve_verdicts[number] : run_verdicts[number]) {
     case 0: return unknown;
     case DIES: return died;
-    case FOLLOWS: return !died && (!unknown || number == SYS_futex); /* it knows no operation -1 */
+    case FOLLOWS: /* futex knows no operation -1 */
+        return !died && (!unknown || number == SYS_futex);
     default: return true; /* they have rows above */
     }
 }
@@ -352,11 +426,14 @@ static void each_number(void **state)
     make_files();
     if (WEXITSTATUS(run(PLAIN, NULL)) == NOT_NARROWED) skip();
     unsigned wrong = 0;
-    for (int i = 0; i < NUMBERS; i++) {
-        if (i == 335 || i == 336) continue; /* uretprobe, uprobe of x86-64: Linux filters neither */
-        if (keeps_verdict(i)) continue;
+    for (int i = 0; i < 2 * NUMBERS; i++) {
+        const int number = i % NUMBERS;
+        if (number == 335 || number == 336)
+            continue; /* uretprobe, uprobe of x86-64: Linux filters neither */
+        if (keeps_verdict(i < NUMBERS ? PLAIN : SERVES, number)) continue;
         wrong++;
-        print_error("the call of number %d does not end as its row says\n", i);
+        print_error("the call of number %d does not end as its row says, %s\n", number,
+                    i < NUMBERS ? "running" : "serving");
     }
     assert_int_equal(wrong, 0);
 }
@@ -381,7 +458,13 @@ static int set_up(void **state)
     if (!mkdtemp(root) || chdir(root) != 0) return -1;
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     opened = open("opened", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    return listener >= 0 && opened >= 0 && listen(listener, 1) == 0 ? 0 : -1;
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    if (listener < 0 || opened < 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&at, &size) != 0)
+        return -1;
+    port = ntohs(at.sin_port);
+    return 0;
 }
 
 static int tear_down(void **state)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "verifier/approval/depot.h"
@@ -26,7 +27,7 @@ enum {
 static fnvm_error *map_standing(Depot *d)
 {
     standing_unmap(&d->standing);
-    fnvm_error *error = standing_map(d->fd, &d->standing);
+    fnvm_error *error = standing_map(d->fd, !d->watches, &d->standing);
     if (error || !d->standing.head) return error;
     if (mmap(d->watched, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, d->standing.fd, 0) != MAP_FAILED)
         return NULL;
@@ -341,21 +342,43 @@ static bool try_standing(Depot *d)
     return standing_is_valid(&d->standing);
 }
 
-fnvm_error *depot_revoked(Depot *d, const Measurement *measurement, bool wait, bool *revoked, uint64_t *generation)
+void depot_watch(Depot *d) { d->watches = true; }
+
+/* As depot_lock_standing. */
+static fnvm_error *wait_for_standing(Depot *d)
+{
+    const struct timespec some_time = {.tv_nsec = 1000000};
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        if (try_standing(d)) return NULL;
+        depot_unlock_standing(d);
+        nanosleep(&some_time, NULL);
+    }
+    return fnvm_error_new(FNVM_E_IO, "the depot `%s` is in the midst of a change that does not end",
+                          d->dir);
+}
+
+static void look_up(const Depot *d, const Measurement *measurement, DepotRevoked *out)
 {
     StandingKey key;
     memcpy(key.bytes, measurement->bytes, sizeof key.bytes);
-    fnvm_error *error = wait ? depot_lock_standing(d) : NULL;
-    if (error) return error;
-    *generation = 0;
-    if (!wait && !try_standing(d)) {
-        depot_unlock_standing(d);
-        return NULL;
-    }
     const StandingEntry *e = standing_find(&d->standing, STANDING_MEASUREMENT, &key);
-    *revoked = false;
-    for (; e; e = standing_next(&d->standing, e)) *revoked |= (e->flags & STANDING_REVOKED) != 0;
-    *generation = depot_generation_of(d, d->standing.head);
+    *out = (DepotRevoked){.generation = depot_generation_of(d, d->standing.head)};
+    for (; e; e = standing_next(&d->standing, e)) {
+        if (!(e->flags & STANDING_REVOKED)) continue;
+        out->is = true;
+        snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof e->name, e->name);
+        snprintf(out->version, sizeof out->version, "%.*s", (int)sizeof e->version, e->version);
+    }
+}
+
+fnvm_error *depot_revoked(Depot *d, const Measurement *measurement, bool wait, DepotRevoked *out)
+{
+    fnvm_error *error = !wait        ? NULL
+                        : d->watches ? wait_for_standing(d)
+                                     : depot_lock_standing(d);
+    if (error) return error;
+    out->generation = 0;
+    if (wait || try_standing(d)) look_up(d, measurement, out);
     depot_unlock_standing(d);
     return NULL;
 }

@@ -206,7 +206,7 @@ static fnvm_error *recover_if_need_be(Depot *d)
 {
     Standing standing;
     bool is_good = false;
-    fnvm_error *error = standing_map(d->fd, &standing);
+    fnvm_error *error = standing_map(d->fd, true, &standing);
     if (!error && standing.head) error = check_log(d, &standing, &is_good);
     standing_unmap(&standing);
     return error || is_good ? error : depot_recover(d);

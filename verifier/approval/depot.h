@@ -34,6 +34,7 @@ struct fnvm_depot {
     StandingHead *watched;     /* the head of `standing` once more, at an address that stays */
     int audit;                 /* the log, once something was decided; -1 */
     bool given_up;             /* see depot_give_up */
+    bool watches;              /* see depot_watch */
     pid_t audit_pid;           /* who opened it: locks are not shared with a fork */
     uint8_t (*keys)[32]; size_t nkeys; /* fnvm_depot_require_signature */
     _Atomic uint64_t key_sets; /* that were set so far */
@@ -92,9 +93,17 @@ void depot_unlock_standing(Depot *);
  * refused. *generation may be compared with depot_generation later: while that is the same, so
  * is the decision. */
 fnvm_error *depot_decide(Depot *, const Subject *, uint64_t *generation);
-/* Whether it is revoked, under any name.  Nothing is logged.  While the depot is being changed this waits, or
- * else *generation is 0 and *revoked is as it was. */
-fnvm_error *depot_revoked(Depot *, const Measurement *, bool wait, bool *revoked, uint64_t *generation);
+typedef struct DepotRevoked {
+    bool is;                   /* under any name: */
+    char name[DEPOT_NAME_SIZE], version[DEPOT_NAME_SIZE];
+    uint64_t generation;
+} DepotRevoked;
+/* Whether it is revoked.  Nothing is logged.  While the depot is being changed this waits, or else
+ * generation is 0 and the rest as it was. */
+fnvm_error *depot_revoked(Depot *, const Measurement *, bool wait, DepotRevoked *);
+/* For a process that only asks what is revoked, and cannot write the depot: right after it was
+ * opened.  Such a one waits for a change a second at most, since it can neither lock nor recover. */
+void depot_watch(Depot *);
 /* Another after every change of the depot, and of the keys that are trusted; 0: it has changed just
  * now.  No lock, no system call. */
 uint64_t depot_generation(Depot *);

@@ -192,7 +192,7 @@ fnvm_error *depot_retire(Depot *d, AuditHead *head)
     Standing standing;
     fnvm_error *error = depot_open_log(d, &log);
     if (error) return error;
-    error = standing_map(d->fd, &standing);
+    error = standing_map(d->fd, true, &standing);
     if (!error && !standing.head)
         error = fnvm_error_new(FNVM_E_IO,
                                "the depot `%s` was changed by somebody who did not lock it: "

@@ -117,15 +117,16 @@ static bool names_boot(char out[40])
 }
 
 /* Maps the head of DIR/standing if it is one; false with *number 0 if there is none. */
-static bool map_file(int dir, Standing *s, int *number)
+static bool map_file(int dir, bool writes, Standing *s, int *number)
 {
     struct stat st;
-    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    const int flags = (writes ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    const int protection = writes ? PROT_READ | PROT_WRITE : PROT_READ;
     *s = (Standing){.fd = openat(dir, file_name, flags)};
     *number = s->fd >= 0 || errno == ENOENT ? 0 : errno;
     if (s->fd < 0) return false;
     if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= HEAD_BYTES) {
-        void *at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+        void *at = mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, s->fd, 0);
         if (at != MAP_FAILED) {
             s->head = at;
             s->entries = (const StandingEntry *)((const char *)at + HEAD_BYTES);
@@ -152,10 +153,10 @@ static bool is_whole(const Standing *s)
            h->sum == XXH3_64bits(s->entries, h->count * sizeof(StandingEntry));
 }
 
-fnvm_error *standing_map(int dir, Standing *out)
+fnvm_error *standing_map(int dir, bool writes, Standing *out)
 {
     int number;
-    const bool is_mapped = map_file(dir, out, &number);
+    const bool is_mapped = map_file(dir, writes, out, &number);
     if (is_mapped && standing_is_valid(out) && is_whole(out)) return NULL;
     if (is_mapped) standing_unmap(out);
     *out = (Standing){0};
@@ -181,7 +182,7 @@ bool standing_last_audit(int dir, AuditHead *out)
     Standing s;
     int number;
     char boot[40];
-    if (!map_file(dir, &s, &number)) return false;
+    if (!map_file(dir, true, &s, &number)) return false;
     const bool ok = is_head(s.head) && names_boot(boot) &&
                     memcmp(boot, s.head->boot, sizeof boot) == 0;
     if (ok) *out = standing_audit(&s);
@@ -195,7 +196,7 @@ fnvm_error *standing_invalidate(int dir)
 {
     Standing s;
     int number;
-    if (!map_file(dir, &s, &number)) return number ? file_error("open", number) : NULL;
+    if (!map_file(dir, true, &s, &number)) return number ? file_error("open", number) : NULL;
     atomic_store_explicit(&s.head->valid, 0, memory_order_release);
     const bool ok = msync(s.head, HEAD_BYTES, MS_SYNC) == 0;
     number = errno;

@@ -67,12 +67,14 @@ typedef struct ServeLimits {
 
 typedef struct ServeFile { char *file; } ServeFile;
 typedef struct ServeRedis { char *user, *ca, *certificate, *key; ServeFile password; } ServeRedis;
+typedef enum ServeNarrow { SERVE_NARROW_NO, SERVE_NARROW_AUTO, SERVE_NARROW_REQUIRE } ServeNarrow;
 
 typedef struct ServeGateway {
     Arena arena;             /* has all strings and lists */
     char *path;              /* of the file, for messages */
     char *listen, *status, *admin, *state, *depot, *access_log, *kv;
     uint64_t workers, grace, generation;
+    uint32_t narrow;         /* ServeNarrow */
     ServeLimits limits;
     ServeRedis redis;
     ServeTenant *tenants; size_t ntenants;

@@ -277,6 +277,13 @@ static const Key redis_keys[] = {
 static const Shape redis_shape = {.kind = SHAPE_MAP, .keys = redis_keys,
                                   .expected = "a map of user, password, ca, certificate and key"};
 
+static const Word narrow_words[] = {{"auto", SERVE_NARROW_AUTO},
+                                    {"require", SERVE_NARROW_REQUIRE},
+                                    {"no", SERVE_NARROW_NO},
+                                    {.text = NULL}};
+static const Shape narrow_shape = {.kind = SHAPE_WORD, .words = narrow_words, .any_scalar = true,
+                                   .size = sizeof(uint32_t), .expected = "auto, require or no"};
+
 #define LIMIT(member) FIELD(ServeLimits, member)
 static const Key limits_keys[] = {
     {"connections", &connections_shape, "open at once, in each worker",
@@ -333,6 +340,8 @@ static const Key gateway_keys[] = {
     {"workers", &workers_shape, "processes that serve; 0: one per processor", .field = AT(workers)},
     {"grace", &time_shape, "how long requests may take that are at work when it ends",
      .field = AT(grace)},
+    {"narrow", &narrow_shape, "whether its processes give up files and system calls", .field = AT(narrow),
+     .fallback = "auto"},
     {"limits", &limits_shape, "of the HTTP server", .field = AT(limits)},
     {"tenants", &tenants_shape, "limits over all functions of one owner", .field = AT(tenants),
      .count = AT(ntenants), .fallback = "{}"},
@@ -350,7 +359,7 @@ void serve_gateway_init(ServeGateway *g)
 {
     static char listen[] = "127.0.0.1:8080";
     *g = (ServeGateway){
-        .listen = listen, .grace = 30 * SECOND,
+        .listen = listen, .grace = 30 * SECOND, .narrow = SERVE_NARROW_AUTO,
         .limits = {.connections = 4096, .head = 16384, .body = 1024 * MIB, .buffer = 256 * 1024,
                    .head_time = 10 * SECOND, .body_time = 30 * SECOND, .idle_time = 60 * SECOND}};
 }
