@@ -245,13 +245,14 @@ static unsigned free_place(const Master *m)
 }
 
 /* A worker has given up what a table wants.  If it is the one that is served already, files have
- * changed under their names since. */
+ * changed under their names since.  Others were refused by somebody else before this was said. */
 static void take_outgrown(Master *m, unsigned worker, const WorkerAnswer *a)
 {
     WorkerProcess *p = &m->workers[worker];
     const bool next = m->phase == PHASE_SWITCHING && a->generation == m->next->generation;
+    const bool now = m->table && a->generation == m->table->generation;
     const unsigned place = free_place(m);
-    if (p->duty != DUTY_SERVES || p->successor) return;
+    if (p->duty != DUTY_SERVES || p->successor || (!next && !now)) return;
     if (place == METRICS_WORKERS) {
         if (next) changes_refused(m, "too many workers still end: try again when they have");
         return;

@@ -148,6 +148,11 @@ static int wait_for_events(void)
 }
 static int slow_thread(void) { return outcome(setpriority(PRIO_PROCESS, (id_t)gettid(), 19)); }
 static int slow_user(void) { return outcome(setpriority(PRIO_USER, 0, 19)); }
+static int count_faults(void) /* which spares resets most of their work */
+{
+    struct rusage usage;
+    return outcome(getrusage(RUSAGE_THREAD, &usage));
+}
 static int accept_connection(void)
 {
     int failed = outcome(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
@@ -264,6 +269,7 @@ static const Row rows[] = {
     {"wait for events, not serving", PLAIN, wait_for_events, ENOSYS},
     {"slow a thread down", SERVES, slow_thread, WORKS},
     {"slow all of the user down", SERVES, slow_user, EPERM},
+    {"count page faults", SERVES, count_faults, WORKS},
     {"run a program, serving", SERVES, run_program, KILLS},
     {"make a process, serving", SERVES | THREADS, make_process, KILLS},
     {"read elsewhere, serving", SERVES | CONNECTS, read_elsewhere, EACCES},
