@@ -283,7 +283,7 @@ static const Command commands[] = {
      "  --workers N        processes (default: one per processor)\n"
      "  --narrow auto|require|no   give up files and system calls that serving does not need, as\n"
      "                     far as the system can (default), all of it or nothing\n"
-     "  --check            only say whether the configuration is good\n"
+     "  --check            only say whether the configuration, its files and modules are good\n"
      "\n"
      "SIGTERM, SIGINT: end when the requests at work have ended, at once if sent twice.  SIGHUP:\n"
      "read the configuration again.\n"

@@ -9,17 +9,6 @@
 #include "gateway/trace.h"
 #include "gateway/tunables.h"
 
-static const char *const outcomes[OUTCOMES] = {[OUTCOME_OK] = "ok",
-                                               [OUTCOME_TRAP] = "trap",
-                                               [OUTCOME_TIMEOUT] = "timeout",
-                                               [OUTCOME_EXIT] = "exit",
-                                               [OUTCOME_BAD_ANSWER] = "bad-answer",
-                                               [OUTCOME_CUT] = "cut",
-                                               [OUTCOME_SHED] = "shed",
-                                               [OUTCOME_FAILED] = "failed"};
-static const char *const starts[START_KINDS] = {
-    [START_COLD] = "cold", [START_RESTORED] = "restored", [START_REUSED] = "reused"};
-
 static void put_time(AccessLog *log, Text *out)
 {
     struct timespec now;
@@ -78,9 +67,9 @@ void access_log_add(AccessLog *log, const AccessLine *l)
     if (l->function.len) {
         put_text(out, "function", l->function);
         if (l->version.len) put_text(out, "version", l->version);
-        put_text(out, "outcome", text_of(outcomes[n->outcome]));
+        put_text(out, "outcome", text_of(outcome_names[n->outcome]));
         if (n->start < START_KINDS) {
-            put_text(out, "start", text_of(starts[n->start]));
+            put_text(out, "start", text_of(start_names[n->start]));
             put_us(out, "start_us", n->start_ns);
             put_us(out, "guest_us", n->guest_ns);
         }

@@ -41,6 +41,10 @@ typedef enum Outcome {
     OUTCOMES
 } Outcome;
 
+/* As the metrics, the status page and the access log have them. */
+extern const char *const start_names[START_KINDS];
+extern const char *const outcome_names[OUTCOMES];
+
 typedef struct MetricsRequest {
     uint32_t slot;
     StartKind start;       /* of what was started; START_KINDS: nothing was, start_ns means nothing */

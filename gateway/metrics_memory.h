@@ -205,7 +205,5 @@ typedef struct CellSum {
 void metrics_sum(const Metrics *, uint32_t slot, CellSum *);
 /* Nanoseconds below which `part` (0 to 1) of it lies, from a bucket's middle; 0 of none. */
 uint64_t histogram_quantile(const HistogramSum *, double part);
-extern const char *const start_names[START_KINDS];
-extern const char *const outcome_names[OUTCOMES];
 
 #endif
