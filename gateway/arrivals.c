@@ -2,6 +2,7 @@
  * concern the gateway (a call's id, a trace, a preference) are picked out. */
 #include "gateway/arrivals.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/answer.h"
@@ -90,7 +91,6 @@ static void refuse(Invocation *i, Outcome outcome, unsigned status, const char *
 /* 405, with the methods that there are. */
 static void refuse_method(Invocation *i, const Config *config)
 {
-    static const char why[] = "405: there is nothing at this path for this method\n";
     HttpText rest;
     Text allowed = {0};
     for (size_t n = 0; n < config->nroutes; n++) {
@@ -103,7 +103,10 @@ static void refuse_method(Invocation *i, const Config *config)
     }
     const HttpField fields[] = {{text_of("Content-Type"), text_of("text/plain; charset=utf-8")},
                                 {text_of("Allow"), {allowed.at, allowed.len}}};
-    invocation_answer(i, 405, fields, allowed.len ? 2 : 1, why, sizeof why - 1);
+    char why[128];
+    const int len = snprintf(
+        why, sizeof why, "405: there is nothing at this path for this method (call %s)\n", i->call_id);
+    invocation_answer(i, 405, fields, allowed.len ? 2 : 1, why, (size_t)len);
     text_free(&allowed);
     invocation_end(i);
 }

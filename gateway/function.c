@@ -264,6 +264,14 @@ static fnvm_error *check_image(Opened *o)
     return NULL;
 }
 
+/* One that was made elsewhere has been given other limits. */
+static fnvm_error *open_image(Opened *o, const Function *f)
+{
+    fnvm_error *error = fnvm_image_open(o->engine, f->image, NULL, &o->image);
+    if (!error || fnvm_error_code(error) != FNVM_E_LIMIT) return error;
+    return fnvm_error_wrap(error, "the limit is the function's `memory`");
+}
+
 fnvm_error *function_open(Worker *w, SharedConfig *config, const Function *f, Opened **out)
 {
     *out = NULL;
@@ -286,7 +294,7 @@ fnvm_error *function_open(Worker *w, SharedConfig *config, const Function *f, Op
     if (!error) error = open_engine(o);
     if (!error) error = open_natives(o);
     if (!error && f->nhttp_allow) error = outbound_open(w->outbound, &o->sender);
-    if (!error) error = fnvm_image_open(o->engine, f->image, NULL, &o->image);
+    if (!error) error = open_image(o, f);
     if (!error) error = check_image(o);
     if (!error) error = open_pool(o);
     if (!error) error = make_ready(o);

@@ -292,7 +292,8 @@ static void take_refusal(Master *m, const WorkerProcess *p, const WorkerAnswer *
 {
     if (m->phase == PHASE_SWITCHING && a->generation == m->next->generation)
         changes_refused(m, a->text);
-    else master_say("process %d cannot serve: %s", (int)p->pid, a->text);
+    else if (m->table && a->generation == m->table->generation) /* not what was refused already */
+        master_say("process %d cannot serve: %s", (int)p->pid, a->text);
 }
 
 static void take_answer(Master *m, unsigned worker, WorkerAnswer *a)
