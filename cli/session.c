@@ -266,8 +266,12 @@ static int outcome(Session *s, fnvm_error *error, const char *doing)
     if (s->options.coredump && fnvm_error_code(error) == FNVM_E_TRAP && !interrupt_signalled())
         write_coredump(s, error);
     if (interrupt_caused(error)) return interrupt_report(error, doing, s->options.file);
-    bool unlinked = fnvm_error_code(error) == FNVM_E_LINK && s->module && !s->instance;
-    int status = error_report(error, "failed to %s `%s`", doing, s->options.file);
+    /* A snapshot under another name is an installing one: its file is a copy named by its hash, and there
+     * is nobody who could give it options. */
+    const bool installing = s->options.argv0 && strcmp(s->options.command, "snapshot") == 0;
+    bool unlinked = fnvm_error_code(error) == FNVM_E_LINK && s->module && !s->instance && !installing;
+    int status = error_report(error, "failed to %s `%s`", doing,
+                              installing ? s->options.argv0 : s->options.file);
     if (unlinked) {
         fputs("\nImported modules come from `--preload NAME=FILE` or `--module-path DIR`; with\n"
               "`-W unknown-imports-trap`, functions that are missing trap when called.\n", stderr);
