@@ -31,6 +31,9 @@ fnvm_error *socket_listen(const char *address, int *fd)
     char host[256];
     if (!colon || !colon[1] || host_len == 0 || host_len >= sizeof host)
         return fnvm_error_new(FNVM_E_USAGE, "expected HOST:PORT, found `%s`", address);
+    /* getaddrinfo would take it modulo 65,536. */
+    if (strspn(colon + 1, "0123456789") == strlen(colon + 1) && strtoul(colon + 1, NULL, 10) > 65535)
+        return fnvm_error_new(FNVM_E_USAGE, "`%s`: ports go up to 65535", address);
     bool bracketed = address[0] == '[' && address[host_len - 1] == ']';
     host_len -= bracketed ? 2 : 0;
     memcpy(host, address + bracketed, host_len);

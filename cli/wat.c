@@ -31,6 +31,8 @@ static int convert(const char *input, const char *output)
     size_t len = 0, wasm_len = 0;
     uint8_t *wasm = NULL;
     fnvm_error *error = file_read(input, &text, &len);
+    if (!error && len >= 4 && memcmp(text, "\0asm", 4) == 0)
+        error = fnvm_error_new(FNVM_E_MALFORMED, "it is a binary module already");
     if (!error) error = fnvm_wat_to_wasm(text, len, &wasm, &wasm_len);
     free(text);
     if (error) return error_report(error, "failed to convert `%s`", input);

@@ -253,7 +253,7 @@ static void run(Master *m)
         sweep_calls(m);
         if (m->ending) begin_end(m); /* whoever asked for it */
         if (m->ending && master_now() >= m->end_ns)
-            workers_kill(m, "they had not ended after the `grace` of the configuration");
+            workers_kill(m, "the `grace` of the configuration is over");
         workers_spawn(m);
         if (m->table && !m->announced) announce(m);
     }

@@ -401,7 +401,7 @@ void workers_drain(Master *m)
 
 void workers_kill(Master *m, const char *why)
 {
-    if (!m->killed && workers_any(m)) master_say("requests at work are broken off: %s", why);
+    if (!m->killed && workers_any(m)) master_say("it ends now, requests at work or not: %s", why);
     m->killed = true;
     for (unsigned i = 0; i < METRICS_WORKERS; i++)
         if (m->workers[i].pid) kill(m->workers[i].pid, SIGKILL);
