@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -87,6 +88,10 @@ static int take_if_manifest(Session *s)
 {
     s->folder = folder_manifest(s->options.file);
     if (s->folder) return take_manifest(s, s->folder);
+    struct stat st;
+    if (stat(s->options.file, &st) == 0 && S_ISDIR(st.st_mode))
+        return error_report(NULL, "`%s` is a directory without a function.yaml: name a module, an image or "
+                            "a manifest", s->options.file);
     return is_manifest(s->options.file) ? take_manifest(s, s->options.file) : -1;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "gateway/master.h"
 #include "gateway/status.h"
+#include "verifier/policy/manifest.h"
 
 typedef struct Serve {
     Source source;
@@ -119,25 +120,31 @@ static fnvm_error *check_files(const Config *c)
     return error;
 }
 
-/* Whether modules are some at all; their functions are verified when they are installed. */
-static fnvm_error *check_modules(const Config *c)
+/* Whether it is a module at all, and within its policy as far as that says; its functions are verified
+ * when it is installed. */
+static fnvm_error *check_module(const ServeFunction *f)
 {
     fnvm_engine *engine = NULL;
+    fnvm_module *module = NULL;
+    fnvm_policy *policy = NULL;
     fnvm_config config;
     fnvm_config_default(&config);
     config.engine = FNVM_ENGINE_INTERPRETER;
-    fnvm_error *error = fnvm_engine_new(&config, &engine);
-    for (size_t i = 0; i < c->nfunctions && !error; i++) {
-        const ServeFunction *f = &c->source->functions[i];
-        fnvm_module *module = NULL;
-        if (!f->module) continue;
-        error = fnvm_module_load(engine, f->module, &module);
-        if (error)
-            error = fnvm_error_wrap(error, "%s:%u: the function `%s`: `%s`", f->file, f->line,
-                                    f->name, f->module);
-        fnvm_module_release(module);
-    }
+    fnvm_error *error = f->policy ? fnvm_policy_load(f->policy, &policy) : NULL;
+    config.policy = policy ? policy : f->manifest ? f->manifest->policy : NULL;
+    if (!error) error = fnvm_engine_new(&config, &engine);
+    if (!error) error = fnvm_module_load(engine, f->module, &module);
+    fnvm_module_release(module);
     fnvm_engine_free(engine);
+    fnvm_policy_release(policy);
+    return error ? fnvm_error_wrap(error, "%s:%u: the function `%s`", f->file, f->line, f->name) : NULL;
+}
+
+static fnvm_error *check_modules(const Config *c)
+{
+    fnvm_error *error = NULL;
+    for (size_t i = 0; i < c->nfunctions && !error; i++)
+        if (c->source->functions[i].module) error = check_module(&c->source->functions[i]);
     return error;
 }
 
