@@ -1,5 +1,6 @@
-/* The file's name tells: .yaml or .yml is a manifest, a folder stands for its function.yaml, a word without a slash is with --approved an
- * installed function first.  A policy comes from the manifest, from --policy, or from the approval. */
+/* The file's name tells: .yaml or .yml is a manifest, a folder stands for its function.yaml, a word
+ * without a slash is with --approved an installed function first.  A policy comes from the manifest,
+ * from --policy, or from the approval. */
 #include "cli/target.h"
 
 #include <stdlib.h>
@@ -90,8 +91,9 @@ static int take_if_manifest(Session *s)
     if (s->folder) return take_manifest(s, s->folder);
     struct stat st;
     if (stat(s->options.file, &st) == 0 && S_ISDIR(st.st_mode))
-        return error_report(NULL, "`%s` is a directory without a function.yaml: name a module, an image or "
-                            "a manifest", s->options.file);
+        return error_report(NULL,
+                            "`%s` is a directory without a function.yaml: name a module, an image "
+                            "or a manifest", s->options.file);
     return is_manifest(s->options.file) ? take_manifest(s, s->options.file) : -1;
 }
 

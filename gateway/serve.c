@@ -120,8 +120,8 @@ static fnvm_error *check_files(const Config *c)
     return error;
 }
 
-/* Whether it is a module at all, and within its policy as far as that says; its functions are verified
- * when it is installed. */
+/* Whether it is a module at all, and within its policy; its functions are verified when it is
+ * installed. */
 static fnvm_error *check_module(const ServeFunction *f)
 {
     fnvm_engine *engine = NULL;
@@ -137,7 +137,8 @@ static fnvm_error *check_module(const ServeFunction *f)
     fnvm_module_release(module);
     fnvm_engine_free(engine);
     fnvm_policy_release(policy);
-    return error ? fnvm_error_wrap(error, "%s:%u: the function `%s`", f->file, f->line, f->name) : NULL;
+    if (!error) return NULL;
+    return fnvm_error_wrap(error, "%s:%u: the function `%s`", f->file, f->line, f->name);
 }
 
 static fnvm_error *check_modules(const Config *c)
