@@ -100,7 +100,7 @@ endif
 FUZZ_SRC := $(wildcard conformance/fuzz/*.c)
 EXAMPLE_SRC := $(wildcard examples/embed/*.c)
 HEADERS := $(wildcard include/*.h include/*.hh include/*.def)
-GUEST_HEADERS := $(wildcard stdlib/include/fnvm/*.h)
+GUEST_HEADERS := $(wildcard stdlib/include/fnvm/*.h stdlib/include/fnvm/*.rs)
 
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LIB_ASM:%.S=$(OBJ)/%.o)
