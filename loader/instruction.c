@@ -51,6 +51,22 @@ Op instruction_decode(uint8_t page, uint32_t code)
     return (Op)(instruction_ops[start + code] - 1);
 }
 
+const char *instruction_elsewhere(uint8_t code)
+{
+    switch (code) {
+    case 0x06: /* try */
+    case 0x07: /* catch */
+    case 0x09: /* rethrow */
+    case 0x18: /* delegate */
+    case 0x19: /* catch_all */
+        return ": it is of the legacy exceptions, which are not supported; compile for those of 3.0, "
+               "or without exceptions";
+    case 0xFE:
+        return ": atomic instructions are for threads, which are not supported; compile without them";
+    default: return "";
+    }
+}
+
 /* Five features of a keyword, weighted so that the keywords spread over the byte's values (the
  * weights come from a random search; any would be correct). */
 #define FINGERPRINT(text, n)                                                              \

@@ -82,6 +82,9 @@ static inline Op instruction_decode_base(uint8_t code)
     return (Op)(uint16_t)(instruction_ops[code] - 1);
 }
 
+/* What an opcode without a row is elsewhere and what helps, as the end of a sentence; or "". */
+const char *instruction_elsewhere(uint8_t code);
+
 /* The first row with this keyword (so `select`, not `select_t`), or OP_NONE. */
 Op instruction_by_text(const char *text, size_t len);
 

@@ -158,7 +158,8 @@ static Op read_op(Reader *r)
     Op op = instruction_decode(page, code);
     if (op != OP_NONE) return op;
     if (page == PAGE_BASE)
-        reader_fail(r, FNVM_E_MALFORMED, at, "illegal opcode 0x%02x", code);
+        reader_fail(r, FNVM_E_MALFORMED, at, "illegal opcode 0x%02x%s", code,
+                    instruction_elsewhere((uint8_t)code));
     else
         reader_fail(r, FNVM_E_MALFORMED, at, "illegal opcode 0x%02x 0x%02x", page, code);
     return OP_NONE;

@@ -225,7 +225,8 @@ static bool decode(Verifier *v)
         v->op = instruction_decode_base(byte);
     }
     if (v->op == OP_NONE) {
-        if (!is_prefix) verifier_malformed(v, "illegal opcode 0x%02x", byte);
+        if (!is_prefix)
+            verifier_malformed(v, "illegal opcode 0x%02x%s", byte, instruction_elsewhere(byte));
         else verifier_malformed(v, "illegal opcode 0x%02x 0x%02x", byte, code);
         return false;
     }

@@ -321,6 +321,7 @@ static void declared_functions(void **state)
     malformed(B(HEADER "\6\4\1\x7f\0\x41"), "at byte 0xe: unexpected end: expected a constant");
     malformed(B(HEADER "\6\5\1\x7f\0\x41\0"), "unexpected end: expected an instruction");
     malformed(B(HEADER "\6\5\1\x7f\0\xff\x0b"), "at byte 0xd: illegal opcode 0xff");
+    malformed(B(HEADER "\6\5\1\x7f\0\xfe\x0b"), "illegal opcode 0xfe: atomic instructions");
     malformed(B(HEADER "\6\6\1\x7f\0\xfb\x7f\x0b"), "at byte 0xd: illegal opcode 0xfb 0x7f");
 }
 

@@ -436,6 +436,8 @@ static void malformed_bodies(void **state)
     malformed(B("\0\x02\x40\x0b"), "END opcode expected");
     malformed(B("\0\x0b\x0b"), "unexpected content after the function's end");
     malformed(B("\0\xff\x0b"), "illegal opcode 0xff");
+    malformed(B("\0\xfe\x03\0\x0b"), "0xfe: atomic instructions are for threads, which are not supported");
+    malformed(B("\0\x06\x40\x0b\x0b"), "0x06: it is of the legacy exceptions, which are not supported");
     malformed(B("\0\xfb\x1f\x0b"), "illegal opcode 0xfb 0x1f");
     malformed(B("\0\x05\x0b"), "`else` without `if`");
     malformed(B("\0\x41\x80\x80\x80\x80\x80\0\x1a\x0b"), "integer representation too long");
