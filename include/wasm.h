@@ -442,9 +442,11 @@ WASM_API_EXTERN void wasm_instance_exports(const wasm_instance_t *, own wasm_ext
 #define WASM_INIT_VAL {.kind = WASM_EXTERNREF, .of = {.ref = NULL}}
 
 /* A pointer as a value of the integer type of its size (here 64 bits). */
+#if UINTPTR_MAX != UINT64_MAX
+#error "libfnvm runs on 64-bit machines"
+#endif
 static inline void wasm_val_init_ptr(own wasm_val_t *out, void *p)
 {
-    static_assert(sizeof(void *) == sizeof(int64_t), "libfnvm runs on 64-bit machines");
     out->kind = WASM_I64;
     out->of.i64 = (int64_t)(intptr_t)p;
 }
@@ -462,6 +464,11 @@ static inline own wasm_valtype_t *wasm_valtype_new_externref(void)
 {
     return wasm_valtype_new(WASM_EXTERNREF);
 }
+
+/* What older versions of the standard's header call them. */
+#define WASM_ANYREF WASM_EXTERNREF
+#define wasm_valtype_new_anyref wasm_valtype_new_externref
+#define wasm_name_new_new_uninitialized wasm_byte_vec_new_uninitialized
 
 /* wasm_functype_new_P_R: of P parameters and R results, in this order. */
 static inline own wasm_functype_t *wasm_functype_new_of_(size_t np, size_t nr,

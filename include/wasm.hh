@@ -183,7 +183,10 @@ struct Limits {
     }
 };
 
-enum class ValKind : uint8_t { I32, I64, F32, F64, EXTERNREF = 128, FUNCREF };
+enum class ValKind : uint8_t {
+    I32, I64, F32, F64, EXTERNREF = 128, FUNCREF,
+    ANYREF = EXTERNREF /* its older name */
+};
 inline bool is_num(ValKind k) { return k < ValKind::EXTERNREF; }
 inline bool is_ref(ValKind k) { return k >= ValKind::EXTERNREF; }
 
