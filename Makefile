@@ -224,8 +224,10 @@ $(BUILD)/unit/%: conformance/unit/%.c $(LIB_OBJ)
 $(BUILD)/unit/test_gateway_cgi: $(patsubst %,$(OBJ)/gateway/%.o,answer head text timers trace)
 $(BUILD)/unit/test_gateway_config: $(patsubst %,$(OBJ)/gateway/%.o,config config_print route)
 $(BUILD)/unit/test_narrow: $(filter $(OBJ)/cli/narrow%,$(TOOL_OBJ))
-# It makes allocations fail.
+# They make allocations fail.
 $(BUILD)/unit/test_c_api_memory: LDFLAGS += $(foreach f,malloc calloc realloc,-Wl,--wrap=$(f))
+$(BUILD)/unit/test_scarcity: LDFLAGS += $(foreach f,malloc calloc realloc mmap mprotect ftruncate \
+                                        memfd_create pwrite,-Wl,--wrap=$(f))
 $(BUILD)/unit/test_http_outbound: \
     $(patsubst %,$(OBJ)/gateway/%.o,http_outbound http_exchange http_address names)
 $(BUILD)/unit/test_http_outbound: LIBS += -lcurl -lcares

@@ -353,7 +353,8 @@ typedef enum fnvm_refkind { /* what a reference refers to */
 } fnvm_refkind;
 
 FNVM_API fnvm_refkind fnvm_ref_kind(fnvm_store *, fnvm_ref); /* of what is no handle: NULL */
-/* A reference to a host value; the guest can hold, compare nothing, and give it back. */
+/* A reference to a host value, which the guest can hold and give back.  FNVM_E_LIMIT: the managed
+ * heap is full. */
 FNVM_API fnvm_error *fnvm_ref_from_host(fnvm_store *, uint64_t host_value, fnvm_ref *out);
 FNVM_API bool fnvm_ref_host_value(fnvm_store *, fnvm_ref, uint64_t *out); /* false: no host value */
 FNVM_API bool fnvm_ref_i31_value(fnvm_store *, fnvm_ref, int32_t *out);

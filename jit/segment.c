@@ -435,15 +435,16 @@ static const BlobHead *image_blob(const uint8_t *image, uint32_t at)
 }
 
 /* Writes what is held and publishes it.  Code may count on what was placed: if it cannot be written
- * nothing can be added any more. */
+ * nothing can be added any more, and what was placed has no code. */
 static bool flush(Segment *s)
 {
     const uint32_t from = segment_used(s) - s->held_size;
     s->broken = s->broken || !extend(s, from + s->held_size) ||
                 !write_all(s->fd, s->held, s->held_size, from - s->first_own);
-    for (uint32_t at = 0; !s->broken && at < s->held_size;) {
+    for (uint32_t at = 0; at < s->held_size;) {
         const BlobHead *h = image_blob(s->held, at);
-        publish(s, from + at, h);
+        if (s->broken) place_code(s, h->func, 0);
+        else publish(s, from + at, h);
         at += (uint32_t)blob_size(h);
     }
     s->held_size = 0;

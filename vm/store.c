@@ -267,9 +267,12 @@ fnvm_error *fnvm_ref_from_host(fnvm_store *s, uint64_t host_value, fnvm_ref *out
     heap_enter(s);
     uint64_t bits = 0;
     fnvm_trap trap = heap_new_host(s, host_value, &bits);
-    fnvm_error *error =
-        trap ? fnvm_error_new(FNVM_E_LIMIT, "a reference to a host value: %s", fnvm_trap_text(trap))
-             : store_ref_handle(s, HEAP_EXTERN, bits, out);
+    fnvm_error *error = NULL;
+    if (!trap) error = store_ref_handle(s, HEAP_EXTERN, bits, out);
+    else if (!s->heap) error = error_no_memory(); /* not even for its account */
+    else
+        error = fnvm_error_new(FNVM_E_LIMIT, "a reference to a host value: %s",
+                               fnvm_trap_text(trap));
     heap_leave(s);
     return error;
 }

@@ -55,9 +55,10 @@ static uint32_t place_count(const Store *s)
 static fnvm_error *find_types(Freezer *z)
 {
     const Store *s = z->store;
-    z->nplaces = place_count(s);
-    z->places = calloc(z->nplaces, sizeof *z->places);
+    const uint32_t nplaces = place_count(s);
+    z->places = calloc(nplaces, sizeof *z->places);
     if (!z->places) return error_no_memory();
+    z->nplaces = nplaces;
     for (uint32_t i = 1; i < s->ninstances; i++) {
         const Module *m = s->instances[i]->module;
         for (uint32_t k = 0; k < m->ntypes; k++) {
