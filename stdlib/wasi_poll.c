@@ -278,7 +278,7 @@ static bool polls_stdin(Wasi *wasi, const uint8_t *in, uint32_t count)
 
 WasiErrno wasi_poll_oneoff(WasiCall *call, const fnvm_slot *args)
 {
-    uint32_t count = args[2].i32, events_count;
+    uint32_t count = args[2].i32, events_count = 0;
     if (count == 0 || count > WASI_MAX_SUBSCRIPTIONS) return WASI_EINVAL;
     const uint8_t *in = guest_bytes(call, args[0].i32, (uint64_t)count * sizeof(AbiSubscription));
     uint8_t *events = guest_bytes(call, args[1].i32, (uint64_t)count * sizeof(AbiEvent));
