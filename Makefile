@@ -188,9 +188,10 @@ $(BUILD)/libfnvm.a: $(OBJ)/fnvm.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# The handler of faults, and the collector, outlive every engine: it stays where it was loaded.
 $(BUILD)/libfnvm.so.$(SOVERSION): $(LIB_OBJ)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libfnvm.so.$(SOVERSION) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-z,nodelete -Wl,-soname,libfnvm.so.$(SOVERSION) -o $@ $^ $(LIBS)
 
 $(BUILD)/libfnvm.so: $(BUILD)/libfnvm.so.$(SOVERSION)
 	$(Q)ln -sf $(<F) $@
