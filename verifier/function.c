@@ -459,6 +459,17 @@ static void copy_items(void *to, const void *from, size_t bytes)
     if (bytes) memcpy(to, from, bytes);
 }
 
+/* Handlers stand in the order of their ends: the one around another is the first behind it that
+ * starts before.  Each is passed over once. */
+static void handlers_nest(Handler *h, uint32_t n)
+{
+    for (uint32_t i = n; i-- > 0;) {
+        uint32_t outer = i + 1;
+        while (outer < n && h[outer].start > h[i].start) outer = h[outer].outer;
+        h[i].outer = outer;
+    }
+}
+
 /* Copies what the pass found into one block. */
 static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, const Type *type)
 {
@@ -476,6 +487,7 @@ static FuncCode *func_code_make(Verifier *v, uint32_t func, uint32_t start, cons
     uint32_t *map = (uint32_t *)(clauses + v->nclauses);
     side_pack(v, side, wide);
     copy_items(handlers, v->handlers, v->nhandlers * sizeof *handlers);
+    handlers_nest(handlers, v->nhandlers);
     copy_items(clauses, v->clauses, v->nclauses * sizeof *clauses);
     if (v->wide) local_map_fill(v, map);
     *code = (FuncCode){

@@ -43,7 +43,8 @@ enum { SIDE_WIDE = 0xFF, SIDE_MAX_POP = 0xFFF };
 typedef struct WideSide { int32_t pc, stp; uint32_t keep, pop; } WideSide;
 
 /* A try_table in reachable code: its body is the code offsets [start, end), where `end` is that of
- * its `end` opcode; the first handler around an offset is the innermost. */
+ * its `end` opcode.  They are listed as they end, so that the first one around an offset is the
+ * innermost, and `outer` leads on from any. */
 typedef struct CatchClause { uint8_t kind; uint32_t tag; } CatchClause; /* CATCH_* */
 enum { CATCH_TAG = 0, CATCH_TAG_REF = 1, CATCH_ALL = 2, CATCH_ALL_REF = 3 };
 typedef struct Handler {
@@ -53,6 +54,7 @@ typedef struct Handler {
     uint32_t height;      /* slots from the frame's first local to the operands below the try_table
                            * (without its parameters) */
     uint32_t first, count;/* clauses, in FuncCode.clauses */
+    uint32_t outer;       /* number of the one around it; FuncCode.nhandlers if there is none */
 } Handler;
 
 /* A local in a region, for the assignment of registers.  Only reachable code counts.  That a write

@@ -56,6 +56,19 @@ static RunExit enter_clause(Run *run, const FrameView *f, const FuncCode *code, 
     return RUN_RESUME;
 }
 
+/* The number of the first handler that ends behind the offset: it, or one around it, is the
+ * innermost around the offset, if there is one. */
+static uint32_t handler_behind(const FuncCode *code, uint32_t pc)
+{
+    uint32_t from = 0, to = code->nhandlers;
+    while (from < to) {
+        const uint32_t middle = from + (to - from) / 2;
+        if (code->handlers[middle].end <= pc) from = middle + 1;
+        else to = middle;
+    }
+    return from;
+}
+
 static RunExit frame_catches(Run *run, const FrameView *f, uint64_t exception)
 {
     const FuncCode *code = frame_view_code(f);
@@ -65,9 +78,10 @@ static RunExit frame_catches(Run *run, const FrameView *f, uint64_t exception)
         fnvm_error_free(error);
         return RUN_THROW;
     }
-    for (uint32_t n = 0; n < code->nhandlers; n++) {
-        const Handler *h = &code->handlers[n];
-        if (f->pc < h->start || f->pc >= h->end) continue;
+    const Handler *h;
+    for (uint32_t n = handler_behind(code, f->pc); n < code->nhandlers; n = h->outer) {
+        h = &code->handlers[n];
+        if (f->pc < h->start) continue;
         for (uint32_t i = 0; i < h->count; i++) {
             if (clause_matches(f->instance, &code->clauses[h->first + i], x))
                 return enter_clause(run, f, code, h, i, exception);

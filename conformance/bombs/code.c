@@ -192,8 +192,32 @@ static void throw_over_frames(Buf *b, size_t n)
     close_sized(b, s);
 }
 
+/* 50,000 throws, with n handlers before and as many behind that are not around them. */
+static void throws_among_handlers(Buf *b, size_t n)
+{
+    magic(b);
+    size_t s = section(b, 1);
+    PUT(b, 1, 0x60, 0, 0);
+    close_sized(b, s);
+    functions(b, 1);
+    s = section(b, 13);
+    PUT(b, 1, 0, 0);
+    close_sized(b, s);
+    export_function(b, 0);
+    s = section(b, 10);
+    byte(b, 1);
+    Code c = {.section = s, .body = open_sized(b)};
+    PUT(b, 1, 1, I32);
+    REPEAT(n) PUT(b, 0x02, 0x40, 0x1F, 0x40, 1, 2, 0, END, END);
+    PUT(b, 0x03, 0x40, 0x02, 0x40, 0x1F, 0x40, 1, 2, 0, 0x08, 0, END, END);
+    PUT(b, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x41, 0xD0, 0x86, 0x03, 0x48, 0x0D, 0, END);
+    REPEAT(n) PUT(b, 0x02, 0x40, 0x1F, 0x40, 1, 2, 0, END, END);
+    one_function_ends(b, c);
+}
+
 const Bomb guest_bombs[] = {
     {"an array of all there is", array_of_all, 2000000000, "allocation size too large"},
+    {"throws among handlers", throws_among_handlers, 350000, NULL},
     {"a throw over 10,000 frames", throw_over_frames, 3000000, NULL},
     {"frames of 50,000 locals", frames, 50000, "call stack exhausted"},
     {0}};

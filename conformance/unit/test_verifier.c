@@ -368,6 +368,8 @@ static void handlers(void **state)
     assert_int_equal(outer->stp, 1);
     assert_int_equal(outer->height, 1);
     assert_int_equal(outer->count, 2);
+    assert_int_equal(inner->outer, 1);
+    assert_int_equal(outer->outer, 2);
     assert_int_equal(v.code->clauses[outer->first].kind, CATCH_TAG);
     assert_int_equal(v.code->clauses[outer->first].tag, 0);
     assert_int_equal(v.code->frame_slots, 2);
