@@ -20,12 +20,7 @@
 #include "gateway/tunables.h"
 
 #define MS UINT64_C(1000000)
-enum {
-    FOLLOW_MS = 200,
-    SWEEP_MS = 10000,
-    LATE_MS =
-        TUNE_LAST_GRACE_NS / 1000000 + 500 /* beyond the grace, for workers to end by themselves */
-};
+enum { FOLLOW_MS = 200, SWEEP_MS = 10000 };
 
 uint64_t master_now(void)
 {
@@ -75,8 +70,7 @@ static void begin_end(Master *m)
     m->ending = true;
     if (m->end_ns) return;
     notify_system("STOPPING=1");
-    const uint32_t grace = m->start.config->grace_ms;
-    m->end_ns = master_now() + (grace + LATE_MS) * MS;
+    m->end_ns = workers_end_ns(m);
     close(m->listener);
     m->listener = -1;
     changes_abandon(m);

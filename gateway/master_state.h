@@ -42,7 +42,8 @@ typedef struct WorkerProcess {
     unsigned successor;         /* the number, and 1, of who takes its place with this change; or 0 */
     pid_t pid;                  /* 0: none now */
     int control;                /* -1: likewise, or it closed its end */
-    uint64_t born_ns, again_ns; /* `again_ns`: when the next one is forked */
+    uint64_t born_ns, again_ns; /* `again_ns`: when the next one is forked; of one that leaves, when it is
+                                 * killed */
     unsigned quick;             /* how many died at once, one after the other */
     uint64_t serving, drained;  /* generations it has answered */
 } WorkerProcess;
@@ -110,7 +111,7 @@ void table_sweep(Master *);
 /* As fork, but the child has default signals and no descriptor of the master's beyond 2 but
  * `keep`. */
 pid_t master_fork(const int *keep, size_t n);
-/* Forks those that are missing and whose time has come. */
+/* Forks those that are missing and whose time has come; kills those that leave and whose time is up. */
 void workers_spawn(Master *);
 /* Gives every worker a table under a new generation. */
 void workers_serve(Master *, Table *);
@@ -123,9 +124,11 @@ bool workers_gone(Master *, pid_t, int status);
 void workers_succeed(Master *);
 void workers_stay(Master *);
 void workers_drain(Master *);
+/* When those that are told now to drain have to have ended. */
+uint64_t workers_end_ns(const Master *);
 void workers_kill(Master *, const char *why); /* says so, once */
 bool workers_any(const Master *);
-/* When the next is to be forked; UINT64_MAX: none is missing. */
+/* When workers_spawn has something to do; UINT64_MAX: nothing that it knows of. */
 uint64_t workers_next_ns(const Master *);
 
 /* ---- Changes (master_change.c) ---- */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/master_state.h"
+#include "gateway/tunables.h"
 
 #define MS UINT64_C(1000000)
 enum { KEPT_MAX = 8, QUICK_MS = 2000, WAIT_MS = 100, WAIT_DOUBLINGS = 7 /* 12.8 s */ };
@@ -196,6 +197,7 @@ static void spawn_status(Master *m)
 }
 
 static bool is_missing(const WorkerProcess *p) { return p->duty == DUTY_SERVES && !p->pid; }
+static bool is_leaving(const WorkerProcess *p) { return p->duty == DUTY_LEAVES && p->pid; }
 
 void workers_spawn(Master *m)
 {
@@ -205,13 +207,19 @@ void workers_spawn(Master *m)
         spawn_status(m);
     for (unsigned i = 0; i < METRICS_WORKERS; i++)
         if (is_missing(&m->workers[i]) && m->workers[i].again_ns <= now) spawn_worker(m, i);
+    for (unsigned i = 0; i < METRICS_WORKERS; i++) {
+        WorkerProcess *p = &m->workers[i];
+        if (!is_leaving(p) || p->again_ns > now) continue;
+        kill(p->pid, SIGKILL);
+        p->again_ns = UINT64_MAX;
+    }
 }
 
 uint64_t workers_next_ns(const Master *m)
 {
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < METRICS_WORKERS && !m->ending; i++)
-        if (is_missing(&m->workers[i]) && m->workers[i].again_ns < next)
+        if ((is_missing(&m->workers[i]) || is_leaving(&m->workers[i])) && m->workers[i].again_ns < next)
             next = m->workers[i].again_ns;
     if (m->status_listener >= 0 && m->start.status && !m->status.pid && !m->ending &&
         m->status.again_ns < next)
@@ -230,10 +238,11 @@ static void drain(const WorkerProcess *p)
         kill(p->pid, SIGKILL);
 }
 
-static void leave(WorkerProcess *p)
+static void leave(const Master *m, WorkerProcess *p)
 {
     p->duty = p->pid ? DUTY_LEAVES : DUTY_NONE;
     p->successor = 0;
+    p->again_ns = workers_end_ns(m);
     drain(p);
 }
 
@@ -261,7 +270,7 @@ static void take_outgrown(Master *m, unsigned worker, const WorkerAnswer *a)
                a->text, place);
     m->workers[place] = (WorkerProcess){.duty = next ? DUTY_SUCCEEDS : DUTY_SERVES, .control = -1};
     if (next) p->successor = place + 1;
-    else leave(p);
+    else leave(m, p);
     spawn_worker(m, place);
     if (next && !m->workers[place].pid) changes_refused(m, "no worker could be started for it");
 }
@@ -271,7 +280,7 @@ void workers_succeed(Master *m)
     for (unsigned i = 0; i < METRICS_WORKERS; i++) {
         WorkerProcess *p = &m->workers[i];
         if (p->duty == DUTY_SUCCEEDS) p->duty = DUTY_SERVES;
-        if (p->successor) leave(p);
+        if (p->successor) leave(m, p);
     }
 }
 
@@ -282,7 +291,7 @@ void workers_stay(Master *m)
         p->successor = 0;
         if (p->duty != DUTY_SUCCEEDS) continue;
         if (p->pid && !p->serving) kill(p->pid, SIGKILL); /* it may never come to listen */
-        leave(p);
+        leave(m, p);
     }
 }
 
@@ -392,6 +401,12 @@ bool workers_gone(Master *m, pid_t pid, int status)
             return true;
         }
     return false;
+}
+
+uint64_t workers_end_ns(const Master *m)
+{
+    enum { LATE_MS = TUNE_LAST_GRACE_NS / 1000000 + 500 }; /* to end by themselves after that */
+    return master_now() + (m->start.config->grace_ms + LATE_MS) * MS;
 }
 
 void workers_drain(Master *m)
