@@ -17,6 +17,7 @@ case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
 FNVM=${FNVM:-$BUILD/fnvm}
 TIME_LIMIT=${TIME_LIMIT:-120}
 stdin=/dev/null
+export LC_ALL=C # of what the tests look for; and bash complains of one that is not installed
 passed=0 failed=0 skipped=0
 work=$(mktemp -d)
 export FNVM_CACHE_DIR=$work/cache # not the user's

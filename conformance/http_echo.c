@@ -262,7 +262,7 @@ int main(int argc, char **argv)
 {
     const char *path = argc > 2 && strcmp(argv[1], "-u") == 0 ? argv[2] : NULL;
     int rest = path ? 3 : 1;
-    HttpLimits limits = {.connections = argc > rest ? (uint32_t)atoi(argv[rest]) : 1000,
+    HttpLimits limits = {.connections = argc > rest ? (uint32_t)atoi(argv[rest]) : 500,
                          .head_bytes = 8192,
                          .body_bytes = 1 << 20,
                          .buffer_bytes = 16384,

@@ -232,7 +232,7 @@ static int listen_on(int *port)
 int main(int argc, char **argv)
 {
     static World w;
-    const HttpLimits limits = {.connections = 1000,
+    const HttpLimits limits = {.connections = 500,
                                .head_bytes = 8192,
                                .body_bytes = 64,
                                .buffer_bytes = 4096,

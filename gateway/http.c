@@ -466,12 +466,19 @@ size_t http_connections(const Http *http) { return http->connections; }
 
 /* ---- Making and ending ---- */
 
-static fnvm_error *enough_files(const HttpLimits *limits)
+static fnvm_error *enough_files(HttpLimits *limits)
 {
     struct rlimit files;
-    rlim_t need = (rlim_t)limits->connections + HTTP_LINGERING + OTHER_FILES;
+    const bool any = limits->connections == 0;
+    const rlim_t others = HTTP_LINGERING + OTHER_FILES;
+    if (any) limits->connections = HTTP_USUAL_CONNECTIONS;
+    rlim_t need = limits->connections + others;
     if (getrlimit(RLIMIT_NOFILE, &files)) return fnvm_error_new(FNVM_E_IO, "getrlimit: %m");
     if (files.rlim_cur >= need) return NULL;
+    if (any && files.rlim_max < need && files.rlim_max > others) {
+        need = files.rlim_max;
+        limits->connections = (uint32_t)(need - others);
+    }
     if (files.rlim_max >= need || files.rlim_max == RLIM_INFINITY) {
         files.rlim_cur = need;
         if (setrlimit(RLIMIT_NOFILE, &files) == 0) return NULL;
@@ -528,12 +535,13 @@ static fnvm_error *start(Http *http, int listener)
 fnvm_error *http_new(int listener, const HttpLimits *limits, const HttpHandlers *handlers,
                      Http **out)
 {
+    HttpLimits possible = *limits;
     *out = NULL;
-    fnvm_error *error = enough_files(limits);
+    fnvm_error *error = enough_files(&possible);
     if (error) return error;
     Http *http = calloc(1, sizeof *http);
     if (!http) return fnvm_error_new(FNVM_E_MEMORY, "out of memory for the HTTP server");
-    http->limits = *limits;
+    http->limits = possible;
     http->handlers = *handlers;
     http->wake = http->watch = -1;
     http->now_ms = now_ms();

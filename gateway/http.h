@@ -41,8 +41,11 @@ typedef struct HttpHandlers {
     void (*gone)(void *env, HttpRequest *, bool cut);
 } HttpHandlers;
 
+enum { HTTP_USUAL_CONNECTIONS = 4096 };
+
 typedef struct HttpLimits {       /* every one is enforced; docs/gateway.md has the statuses */
-    uint32_t connections;         /* open at once; more wait in the system's queue or are closed */
+    uint32_t connections;         /* open at once; more wait in the system's queue or are closed.  0:
+                                   * HTTP_USUAL_CONNECTIONS, or as many as the limit of files allows */
     uint32_t connections_per_address; /* 0: no such limit */
     size_t head_bytes;            /* request line and header together: 431 (414 for the line) */
     uint64_t body_bytes;          /* 413; a request can be given a smaller one, see http_limit_body */

@@ -76,7 +76,7 @@ static void has_defaults(void **state)
     assert_true(c->workers >= 1);
     assert_int_equal(c->grace_ms, 30000);
     assert_int_equal(c->narrow, NARROW_AUTO);
-    assert_int_equal(c->http.connections, 4096);
+    assert_int_equal(c->http.connections, 0);
     assert_int_equal(c->http.head_bytes, 16384);
     assert_int_equal(c->nfunctions, 1);
     const Function *f = &c->functions[0];

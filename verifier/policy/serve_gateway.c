@@ -227,9 +227,9 @@ static const Shape head_shape = {.kind = SHAPE_BYTES, .least = 512, .most = MIB,
                                  .expected = "bytes from 512 to 1MiB"};
 static const Shape buffer_shape = {.kind = SHAPE_BYTES, .least = 1024, .most = 64 * MIB,
                                    .expected = "bytes from 1KiB to 64MiB"};
-static const Shape connections_shape = {.kind = SHAPE_COUNT, .least = 1, .most = 1000000,
-                                        .expected = "a number from 1 to 1000000"};
-static const Shape per_address_shape = {.kind = SHAPE_COUNT, .most = 1000000,
+static const Shape instances_shape = {.kind = SHAPE_COUNT, .least = 1, .most = 1000000,
+                                      .expected = "a number from 1 to 1000000"};
+static const Shape connections_shape = {.kind = SHAPE_COUNT, .most = 1000000,
                                         .expected = "a number up to 1000000"};
 
 bool serve_address_ok(const char *text)
@@ -286,9 +286,10 @@ static const Shape narrow_shape = {.kind = SHAPE_WORD, .words = narrow_words, .a
 
 #define LIMIT(member) FIELD(ServeLimits, member)
 static const Key limits_keys[] = {
-    {"connections", &connections_shape, "open at once, in each worker",
+    {"connections", &connections_shape,
+     "open at once, in each worker; 0: 4096, or as many as the limit of files allows",
      .field = LIMIT(connections)},
-    {"connections_per_address", &per_address_shape, "of them from one address; 0: any number",
+    {"connections_per_address", &connections_shape, "of them from one address; 0: any number",
      .field = LIMIT(connections_per_address)},
     {"head", &head_shape, "a request's line and header", .field = LIMIT(head)},
     {"body", &size_shape, "a request's body, whatever functions say", .field = LIMIT(body)},
@@ -302,7 +303,7 @@ static const Shape limits_shape = {
     .kind = SHAPE_MAP, .keys = limits_keys, .expected = "a map of limits"};
 
 static const Key tenant_keys[] = {
-    {"concurrency", &connections_shape, "instances at work, of all its functions",
+    {"concurrency", &instances_shape, "instances at work, of all its functions",
      .field = FIELD(ServeTenant, concurrency), .fallback = "no limit"},
     {"memory", &size_shape, "the sum of `memory` of those at work",
      .field = FIELD(ServeTenant, memory), .fallback = "no limit"},
@@ -360,7 +361,7 @@ void serve_gateway_init(ServeGateway *g)
     static char listen[] = "127.0.0.1:8080";
     *g = (ServeGateway){
         .listen = listen, .grace = 30 * SECOND, .narrow = SERVE_NARROW_AUTO,
-        .limits = {.connections = 4096, .head = 16384, .body = 1024 * MIB, .buffer = 256 * 1024,
+        .limits = {.head = 16384, .body = 1024 * MIB, .buffer = 256 * 1024,
                    .head_time = 10 * SECOND, .body_time = 30 * SECOND, .idle_time = 60 * SECOND}};
 }
 
