@@ -348,7 +348,10 @@ uninstall:
 OWN_C := $(LIB_SRC) $(TOOL_SRC) $(GATEWAY_SRC) $(ALONE_SRC) $(GENERATE_SRC) $(BOMBS_SRC) $(HOSTILE_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
          $(EXAMPLE_SRC) $(wildcard bench/*.c)
 
+OWN_RUST := $(wildcard stdlib/include/fnvm/*.rs conformance/rust/*.rs examples/functions/*/*.rs)
+
 format:
+	if command -v rustfmt > /dev/null; then rustfmt --edition 2021 $(OWN_RUST); fi
 	clang-format -i $(OWN_C) $(wildcard include/*.h $(addsuffix /*.h,$(LIB_DIRS) $(TOOL_DIRS)))
 
 lint:

@@ -185,6 +185,7 @@ fn deep(n: u64) -> u64 {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kept: HashMap<String, usize> = (0..1000).map(|n| (format!("kept {n}"), n)).collect();
+    let mut held = None;
     for word in env::args().skip(1) {
         match word.as_str() {
             "collections" => collections(),
@@ -195,6 +196,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "order" => order(),
             "variables" => variables(),
             "lines" => lines(),
+            "hold" => {
+                fs::write("/data/held", "one\ntwo\nthree\n")?;
+                let mut file = io::BufReader::with_capacity(5, File::open("/data/held")?);
+                file.read_line(&mut String::new())?;
+                held = Some((file, OpenOptions::new().append(true).open("/data/held")?));
+            }
+            "rest" => {
+                let (mut file, mut end) = held.take().unwrap();
+                end.write_all(b"four\n")?;
+                println!("rest {:?}", file.by_ref().lines().collect::<Result<Vec<_>, _>>()?);
+            }
             "freeze" => {
                 io::stdout().flush()?;
                 println!("freeze {:?}", fnvm::snapshot::checkpoint());
