@@ -110,7 +110,8 @@ static const ResetSubject reset_subjects[] = {
     {"types of its own",
      "(module (rec (type $f (func (param (ref null $f)) (result i32))) (type $other (func)))"
      " (type $open (sub (func (param i64)))) (type $below (sub $open (func (param i64))))"
-     " (import \"env\" \"f\" (func $f (type $f))) (import \"env\" \"below\" (func $g (type $below)))"
+     " (import \"env\" \"f\" (func $f (type $f)))"
+     " (import \"env\" \"below\" (func $g (type $below)))"
      " (table $t 8 funcref) (elem (table $t) (i32.const 0) func $f $g $own)"
      " (global $kept (mut (ref null $open)) (ref.func $g))"
      " (func $own (type $f) (i32.const 7))"

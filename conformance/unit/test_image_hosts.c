@@ -1,5 +1,5 @@
-/* Functions of the host in images: their types are what they were, also those that only a module can
- * have said (recursive, or with supertypes), whatever ids the engine gives them. */
+/* Functions of the host in images: their types are what they were, also those that only a module
+ * can have said (recursive, or with supertypes), whatever ids the engine gives them. */
 #include <sodium.h>
 
 #include "conformance/unit/image_world.h"
