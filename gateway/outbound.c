@@ -39,7 +39,8 @@ fnvm_error *outbound_new(Worker *w, Outbound **out)
     *out = NULL;
     if (!o) return fnvm_error_new(FNVM_E_MEMORY, "no memory for guests' requests");
     o->worker = w;
-    const HttpOutboundOptions options = {.done = done, .done_env = o, .wait = wait};
+    const HttpOutboundOptions options = {
+        .open = TUNE_OUTBOUND_OPEN, .done = done, .done_env = o, .wait = wait};
     fnvm_error *error = http_outbound_new(&options, &o->http);
     if (error) {
         free(o);

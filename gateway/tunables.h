@@ -40,6 +40,7 @@ enum {
     TUNE_LOG_BATCH = 1 << 16,     /* of access log lines that wait for the end of the turn */
     TUNE_CALL_DEPTH = 16,         /* functions that call functions: bounds cycles, too */
     TUNE_CALLS_OPEN = 256,        /* calls of one invocation that have not been dropped */
+    TUNE_OUTBOUND_OPEN = 256,     /* requests of one function to others, likewise, in one worker */
     /* Results of asynchronous calls, over all workers. */
     TUNE_CALLS_KEEP_MS = 3600000, /* an hour to fetch them */
     TUNE_CALLS_BYTES = 1 << 30,
