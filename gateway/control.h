@@ -11,8 +11,8 @@ typedef enum ControlEvent { CONTROL_TABLE, CONTROL_DRAIN, CONTROL_CLOSED } Contr
 ControlEvent control_first(Worker *, Table **);
 /* Says that a table is in use, or why it is not. */
 void control_answer(const Worker *, uint64_t generation, const fnvm_error *);
-/* Has the master decide about a function of this slot in the depot.  Any thread; does not wait, and is
- * forgotten where the master does not listen. */
+/* Has the master decide about the function of this slot in the depot.  Any thread; does not wait,
+ * and is forgotten where the master does not listen. */
 void control_tell_depot(const Worker *, uint32_t slot);
 /* Until the master is gone, or `control_wake` says that the loop has ended. */
 void control_run(Worker *);

@@ -42,8 +42,8 @@ typedef struct WorkerProcess {
     unsigned successor;         /* the number, and 1, of who takes its place with this change; or 0 */
     pid_t pid;                  /* 0: none now */
     int control;                /* -1: likewise, or it closed its end */
-    uint64_t born_ns, again_ns; /* `again_ns`: when the next one is forked; of one that leaves, when it is
-                                 * killed */
+    uint64_t born_ns;
+    uint64_t again_ns;          /* when the next one is forked; of one that leaves, when it is killed */
     unsigned quick;             /* how many died at once, one after the other */
     uint64_t serving, drained;  /* generations it has answered */
 } WorkerProcess;
@@ -111,7 +111,8 @@ void table_sweep(Master *);
 /* As fork, but the child has default signals and no descriptor of the master's beyond 2 but
  * `keep`. */
 pid_t master_fork(const int *keep, size_t n);
-/* Forks those that are missing and whose time has come; kills those that leave and whose time is up. */
+/* Forks those that are missing and whose time has come; kills those that leave and whose time is
+ * up. */
 void workers_spawn(Master *);
 /* Gives every worker a table under a new generation. */
 void workers_serve(Master *, Table *);
@@ -143,8 +144,8 @@ void changes_abandon(Master *);  /* the gateway ends */
 
 /* ---- The depot (master_depot.c): what workers may only read ---- */
 
-/* Has a process decide about the function of this slot there; that writes the log and recovers what is to
- * be.  Forgotten where many wait already. */
+/* Has a process decide about the function of this slot there, which writes the log and recovers what
+ * is to be.  Forgotten where many wait already. */
 void notes_add(Master *, uint32_t slot);
 bool notes_gone(Master *, pid_t); /* as workers_gone */
 

@@ -32,11 +32,11 @@ typedef struct WorkerMessage { uint32_t order; uint32_t unused; uint64_t generat
 typedef enum WorkerSays {
     WORKER_SERVES,          /* the table is in use */
     WORKER_REFUSES,         /* the one before stays; `text` is an error with its causes */
-    WORKER_OUTGROWN,        /* likewise: the table wants what the worker has given up, so another one is to
-                             * serve it; `text` says what */
+    WORKER_OUTGROWN,        /* likewise: the table wants what the worker has given up, which `text` says;
+                             * so another one is to serve it */
     WORKER_DRAINED,         /* no request of an older table is left in this worker */
-    WORKER_TELLS_DEPOT      /* the function in `slot` is to be decided about in the depot, which workers only
-                             * read: it was refused, or the depot is to be recovered */
+    WORKER_TELLS_DEPOT      /* the function in `slot` is to be decided about in the depot, which workers
+                             * only read: it was refused, or the depot is to be recovered */
 } WorkerSays;
 typedef struct WorkerAnswer {
     uint64_t generation;

@@ -3,8 +3,8 @@
  *
  * The first table says what is kept: the depot, to be read; the directory of calls; mounts, the
  * store of keys and values, secrets' files; connections, where functions may send requests or the
- * store is Redis, to the ports that are named.  What is opened once (libraries, images and policies that
- * are not the depot's) is opened before.  A later table that wants more is for a new worker. */
+ * store is Redis, to the ports that are named.  What is opened once (libraries, images and policies
+ * that are not the depot's) is opened before.  A later table that wants more is for a new worker. */
 #ifndef FNVM_GATEWAY_WORKER_NARROW_H
 #define FNVM_GATEWAY_WORKER_NARROW_H
 

@@ -1,7 +1,7 @@
 /* A library that does what a guest would who has broken out of fnvm, for conformance/gateway_narrow:
- * act(N) does number N of it and returns the errno that it ended with, or 0.  The names are the
- * compiler's: PASSWORDS a file that nothing was said about, GIVEN a mount, READ_ONLY one that may only be read,
- * DEPOT the depot, PORT and OTHER_PORT. */
+ * act(N) does number N of it and returns the errno that it ended with, or 0.  The names are given
+ * to the compiler: PASSWORDS a file that nothing was said about, GIVEN a mount, READ_ONLY one that
+ * may only be read, DEPOT the depot, PORT and OTHER_PORT. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -49,6 +49,12 @@ static int joined(uint16_t port)
     return result;
 }
 
+static int mapped(int protection)
+{
+    void *at = mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? errno : 0;
+}
+
 int32_t act(int32_t what)
 {
     char *const none[] = {NULL};
@@ -69,9 +75,7 @@ int32_t act(int32_t what)
     case 22: return joined(PORT);
     case 23: return joined(OTHER_PORT);
     case 24: return outcome(socket(AF_UNIX, SOCK_STREAM, 0));
-    case 25:
-        return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-                       MAP_FAILED ? errno : 0;
+    case 25: return mapped(PROT_READ | PROT_WRITE | PROT_EXEC);
     default: return -1;
     }
 }

@@ -787,7 +787,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_approved),         TEST(test_revoked),           TEST(test_watched),  TEST(test_versions),
+        TEST(test_approved),         TEST(test_revoked),           TEST(test_versions),
+        TEST(test_watched),
         TEST(test_policy),           TEST(test_signatures),        TEST(test_forged),
         TEST(test_forged_standing),
         TEST(test_row_that_cannot_be), TEST(test_lock_of_the_database),

@@ -73,8 +73,8 @@ typedef struct Standing {      /* a mapping; zero: none */
 StandingKey standing_identity(const struct stat *);
 StandingKey standing_name_key(const char *name, const char *version); /* version may be NULL */
 
-/* Maps DIR/standing; for reading only unless `writes`.  Leaves `out` zero, with success, if there is none or it is not valid or
- * damaged. */
+/* Maps DIR/standing; for reading only unless `writes`.  Leaves `out` zero, with success, if there is
+ * none or it is not valid or damaged. */
 fnvm_error *standing_map(int dir, bool writes, Standing *out);
 void standing_unmap(Standing *);
 static inline bool standing_is_valid(const Standing *s)
