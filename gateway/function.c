@@ -147,12 +147,17 @@ static fnvm_error *take(Opened *o, Place **out, StartKind *kind)
     return NULL;
 }
 
+static void tell_depot(void *opened)
+{
+    const Opened *o = opened;
+    control_tell_depot(o->worker, o->settings->slot);
+}
+
 fnvm_error *function_take(Opened *o, Place **out, StartKind *kind)
 {
     if (!revocation_stands(&o->revocation)) {
-        bool tell;
-        fnvm_error *error = revocation_ask(&o->revocation, loop_now(o->worker->loop), &tell);
-        if (tell) control_tell_depot(o->worker, o->settings->slot);
+        fnvm_error *error =
+            revocation_ask(&o->revocation, loop_now(o->worker->loop), tell_depot, o);
         if (error) return error;
     }
     return take(o, out, kind);

@@ -1,6 +1,6 @@
 /* While a change is written, some milliseconds, what was decided before it holds: the loop does
  * not wait for another process.  One that died in the midst is found out by how long it takes;
- * then the master is told, who can recover the depot. */
+ * then the master is told, who can recover the depot.  Only who has asked for nothing yet waits. */
 #include "gateway/revocation.h"
 
 #include <sodium.h>
@@ -26,23 +26,34 @@ static fnvm_error *refusal(const Revocation *r)
                           r->revoked.name, r->revoked.version);
 }
 
-fnvm_error *revocation_ask(Revocation *r, uint64_t now_ns, bool *tell)
+/* Whether the keeper is to be told that the change that goes on has no end. */
+static bool is_stuck(Revocation *r, uint64_t now_ns)
+{
+    if (!r->changing_ns) r->changing_ns = now_ns;
+    if (now_ns - r->changing_ns < PATIENCE_NS) return false;
+    r->changing_ns = now_ns;
+    return true;
+}
+
+fnvm_error *revocation_ask(Revocation *r, uint64_t now_ns, void (*tell)(void *env), void *env)
 {
     const uint64_t now = depot_generation(r->depot), before = r->revoked.generation;
-    *tell = false;
     if (now && now == before) return refusal(r);
     DepotRevoked revoked = r->revoked;
-    fnvm_error *error = depot_revoked(r->depot, &r->measurement, !before, &revoked);
-    if (error || !revoked.generation) {
-        if (!r->changing_ns) r->changing_ns = now_ns;
-        *tell = error || now_ns - r->changing_ns > PATIENCE_NS;
-        if (*tell) r->changing_ns = now_ns;
-    } else {
-        r->revoked = revoked;
-        r->changing_ns = 0;
-        *tell = revoked.is;
+    fnvm_error *error = depot_revoked(r->depot, &r->measurement, false, &revoked);
+    if (!error && !revoked.generation && before) {
+        if (is_stuck(r, now_ns)) tell(env);
+        return refusal(r);
     }
-    if (!error) return refusal(r);
-    return fnvm_error_wrap(fnvm_error_wrap(error, "the depot cannot be asked"),
-                           "the function may not run");
+    if (!error && !revoked.generation) { /* nothing was decided before */
+        tell(env);
+        error = depot_revoked(r->depot, &r->measurement, true, &revoked);
+    }
+    if (error)
+        return fnvm_error_wrap(fnvm_error_wrap(error, "the depot cannot be asked"),
+                               "the function may not run");
+    r->revoked = revoked;
+    r->changing_ns = 0;
+    if (revoked.is) tell(env);
+    return refusal(r);
 }

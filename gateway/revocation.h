@@ -23,9 +23,10 @@ static inline bool revocation_stands(const Revocation *r)
                          depot_generation(r->depot) == r->revoked.generation);
 }
 /* FNVM_E_POLICY if it is revoked; an error, too, if that cannot be known.  `now_ns` is monotonic.
- * Reads a file if the depot has changed.  The depot is not written: *tell is set when somebody is
- * to decide about the function there, who can: once for each change that leaves it revoked, for the
- * log, and when a change does not end, to recover. */
-fnvm_error *revocation_ask(Revocation *, uint64_t now_ns, bool *tell);
+ * Reads a file if the depot has changed, and waits a second at most if it is asked for the first
+ * time while that changes.  The depot is not written: `tell` has somebody decide about the function
+ * there who can, once for each change that leaves it revoked, for the log, and when a change may not
+ * end, to recover. */
+fnvm_error *revocation_ask(Revocation *, uint64_t now_ns, void (*tell)(void *env), void *env);
 
 #endif
