@@ -4,14 +4,14 @@
  *   /echo          the body, when all of it is there; /stream: each piece at once, in pieces
  *   /slow          the length of the body, which is read a little at a time
  *   /early         answers before it reads the body
- *   /late?MS       after so long; /never: not at all
+ *   /late?MS       after so long; /drained: when it drains; /never: not at all
  *   /chunks?N, /sized?N    N bytes in pieces, without and with a length
  *   /short, /abort an answer that breaks off; /status?S: that status, and a body
  *   /ten           takes ten bytes of body
  *   /counts        requests that arrived, are gone, were cut; connections
  *
- * It prints its port.  SIGTERM ends it, SIGUSR1 has it drain.  `http_echo [-u PATH] [connections]`; limits
- * of time are short. */
+ * It prints its port.  SIGTERM ends it, SIGUSR1 has it drain.  `http_echo [-u PATH] [-s] [connections]`;
+ * with -s limits of time are short: a second, and two between requests. */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +33,7 @@ typedef struct Work { /* of a request that was not answered at once; in one list
     size_t len, size;
     uint64_t left, due_ms;
     bool later;       /* in the next turn */
+    bool drained;     /* when it drains */
     char piece[4096]; /* read and not yet written */
     size_t piece_len, piece_done;
     struct Work *prev, *next;
@@ -162,7 +163,11 @@ static void arrived(void *env, HttpRequest *req)
     else if (is(path, "/early")) answer(req, 403, "no\n", 3);
     else if (is(path, "/status")) answer(req, (unsigned)number(query), "a body\n", 7);
     else if (is(path, "/never")) work_new(req, LATE)->due_ms = UINT64_MAX;
-    else if (is(path, "/late")) work_new(req, LATE)->due_ms = now_ms() + number(query);
+    else if (is(path, "/drained")) {
+        Work *w = work_new(req, LATE);
+        w->due_ms = UINT64_MAX;
+        w->drained = true;
+    } else if (is(path, "/late")) work_new(req, LATE)->due_ms = now_ms() + number(query);
     else if (is(path, "/next")) work_new(req, LATE); /* in the next turn */
     else if (is(path, "/echo")) echo(work_new(req, ECHOING), SIZE_MAX);
     else if (is(path, "/slow")) echo(work_new(req, SLOW), 1000);
@@ -228,7 +233,7 @@ static int work_due(void)
     for (Work *w = list.next, *after; w != &list; w = after) {
         after = w->next;
         if (w->doing == LATE && !http_answered(w->req)) {
-            if (w->due_ms <= now) answer(w->req, 200, "late\n", 5);
+            if (w->due_ms <= now || (w->drained && draining)) answer(w->req, 200, "late\n", 5);
             else if (w->due_ms < next) next = w->due_ms;
         } else if (w->later) {
             w->later = false;
@@ -262,13 +267,15 @@ int main(int argc, char **argv)
 {
     const char *path = argc > 2 && strcmp(argv[1], "-u") == 0 ? argv[2] : NULL;
     int rest = path ? 3 : 1;
+    const bool brief = argc > rest && strcmp(argv[rest], "-s") == 0;
+    if (brief) rest++;
     HttpLimits limits = {.connections = argc > rest ? (uint32_t)atoi(argv[rest]) : 500,
                          .head_bytes = 8192,
                          .body_bytes = 1 << 20,
                          .buffer_bytes = 16384,
-                         .head_ms = 1000,
-                         .body_ms = 1000,
-                         .idle_ms = argc > rest ? 60000 : 2000};
+                         .head_ms = brief ? 1000 : 60000,
+                         .body_ms = brief ? 1000 : 60000,
+                         .idle_ms = brief ? 2000 : 60000};
     HttpHandlers handlers = {NULL, arrived, ready, gone};
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t ours, usual; /* which come only while it waits, so that none is waited past */
@@ -290,7 +297,11 @@ int main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN};
     epoll_ctl(outer, EPOLL_CTL_ADD, http_fd(http), &event);
     while (!ended) {
-        if (draining) http_drain(http);
+        if (draining && listener >= 0) { /* whoever comes now is refused */
+            http_drain(http);
+            close(listener);
+            listener = -1;
+        }
         http_run(http);
         if (draining && http_connections(http) == 0) break;
         int due = work_due(), timeout = http_timeout_ms(http);
@@ -299,6 +310,6 @@ int main(int argc, char **argv)
     }
     http_free(http);
     close(outer);
-    close(listener);
+    if (listener >= 0) close(listener);
     return arrived_count == gone_count ? 0 : 1;
 }
