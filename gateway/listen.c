@@ -21,6 +21,10 @@ static fnvm_error *no_memory(void)
 static fnvm_error *listen_error(const char *address)
 {
     const int number = errno;
+    struct stat st;
+    if (number == EADDRINUSE && lstat(address, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: a file is there that is no socket",
+                              address);
     if (number == EADDRINUSE)
         return fnvm_error_new(FNVM_E_IO, "cannot listen on %s: somebody else does already",
                               address);
@@ -56,16 +60,28 @@ static void remove_stale(const struct sockaddr_un *address, int type)
     close(fd);
 }
 
-static fnvm_error *listen_unix(const char *path, int type, unsigned mode, int *out)
+static bool bind_and_listen(int fd, const struct sockaddr_un *address)
 {
+    if (fd < 0 || bind(fd, (const void *)address, sizeof *address) != 0) return false;
+    if (listen(fd, BACKLOG) == 0) return true;
+    const int number = errno;
+    unlink(address->sun_path);
+    errno = number;
+    return false;
+}
+
+static fnvm_error *listen_unix(const char *path, int type, unsigned mode, int *out,
+                               ListenFile *file)
+{
+    struct stat st;
     struct sockaddr_un address;
     fnvm_error *error = unix_address(path, &address);
     if (error) return error;
     remove_stale(&address, type);
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const mode_t mask = umask(0777 & ~mode); /* one thread: nobody else makes files now */
-    const bool ok = fd >= 0 && bind(fd, (const void *)&address, sizeof address) == 0 &&
-                    listen(fd, BACKLOG) == 0;
+    const bool ok = bind_and_listen(fd, &address);
+    if (ok && lstat(address.sun_path, &st) == 0) *file = (ListenFile){st.st_dev, st.st_ino};
     if (!ok) error = listen_error(path);
     umask(mask);
     if (ok) *out = fd;
@@ -73,9 +89,17 @@ static fnvm_error *listen_unix(const char *path, int type, unsigned mode, int *o
     return error;
 }
 
-fnvm_error *listen_admin(const char *path, int *fd)
+fnvm_error *listen_admin(const char *path, int *fd, ListenFile *file)
 {
-    return listen_unix(path, SOCK_SEQPACKET, 0600, fd);
+    return listen_unix(path, SOCK_SEQPACKET, 0600, fd, file);
+}
+
+void listen_remove(const char *path, ListenFile *file)
+{
+    struct stat st;
+    if (file->ino && lstat(path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
+        unlink(path);
+    *file = (ListenFile){0};
 }
 
 /* ---- Addresses ---- */
@@ -158,11 +182,12 @@ static fnvm_error *take(int fd, int *out, char **url)
     return no_memory();
 }
 
-fnvm_error *listen_open(const char *address, unsigned mode, int *out, char **url)
+fnvm_error *listen_open(const char *address, unsigned mode, int *out, char **url,
+                        ListenFile *file)
 {
     int fd = -1;
     fnvm_error *error = strncmp(address, "unix:", 5) == 0
-                            ? listen_unix(address + 5, SOCK_STREAM, mode, &fd)
+                            ? listen_unix(address + 5, SOCK_STREAM, mode, &fd, file)
                             : listen_inet(address, &fd);
     return error ? error : take(fd, out, url);
 }

@@ -65,12 +65,20 @@ static void reap(Master *m)
         if (!workers_gone(m, pid, status) && !changes_gone(m, pid, status)) notes_gone(m, pid);
 }
 
+/* While it is open. */
+static void remove_socket(const char *url, ListenFile *file)
+{
+    if (url && strncmp(url, "unix:", 5) == 0) listen_remove(url + 5, file);
+}
+
+/* The socket's file goes at once: clients see that nobody is there, and another gateway can be. */
 static void begin_end(Master *m)
 {
     m->ending = true;
     if (m->end_ns) return;
     notify_system("STOPPING=1");
     m->end_ns = workers_end_ns(m);
+    remove_socket(m->url, &m->file);
     close(m->listener);
     m->listener = -1;
     changes_abandon(m);
@@ -113,7 +121,7 @@ static fnvm_error *open_admin(Master *m)
     const Config *c = m->start.config;
     m->admin_path = c->admin ? strdup(c->admin) : state_path(m->start.state, "admin");
     if (!m->admin_path) return fnvm_error_new(FNVM_E_MEMORY, "the host is out of memory");
-    return listen_admin(m->admin_path, &m->admin);
+    return listen_admin(m->admin_path, &m->admin, &m->admin_file);
 }
 
 static fnvm_error *open_calls(Master *m)
@@ -144,17 +152,13 @@ static fnvm_error *open_all(Master *m)
     if (!error) error = metrics_new(&m->metrics);
     if (!error) error = listen_inherited(&m->listener, &m->url);
     m->inherited = m->listener >= 0;
-    if (!error && !m->inherited) error = listen_open(c->listen, 0666, &m->listener, &m->url);
+    if (!error && !m->inherited) error = listen_open(c->listen, 0666, &m->listener, &m->url, &m->file);
     if (!error && c->status && m->start.status)
-        error = listen_open(c->status, 0660, &m->status_listener, &m->status_url);
+        error = listen_open(c->status, 0660, &m->status_listener, &m->status_url,
+                            &m->status_file);
     if (!error) error = open_access_log(m, c->access_log);
     if (!error) error = open_calls(m);
     return error ? error : open_admin(m);
-}
-
-static void remove_socket(const char *url)
-{
-    if (url && strncmp(url, "unix:", 5) == 0) unlink(url + 5);
 }
 
 static void close_all(Master *m)
@@ -164,9 +168,9 @@ static void close_all(Master *m)
     if (m->status.pid) kill(m->status.pid, SIGTERM);
     table_free(m->next);
     table_free(m->table);
-    if (m->admin >= 0) unlink(m->admin_path);
-    if (!m->inherited) remove_socket(m->url);
-    remove_socket(m->status_url);
+    remove_socket(m->url, &m->file);
+    remove_socket(m->status_url, &m->status_file);
+    if (m->admin_path) listen_remove(m->admin_path, &m->admin_file);
     const int fds[] = {m->signals, m->listener,   m->status_listener,
                        m->admin,   m->access_log, m->status.control};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)

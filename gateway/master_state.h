@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "gateway/calls.h"
+#include "gateway/listen.h"
 #include "gateway/master.h"
 
 enum {
@@ -67,6 +68,7 @@ typedef struct Master {
     Calls *calls; uint64_t sweep_ns; /* results of calls, and when those too old are removed next */
     int signals, listener, status_listener, admin, access_log;
     bool inherited;             /* the listener is not ours to remove */
+    ListenFile file, status_file, admin_file; /* of those of them that are Unix sockets of our own */
     char *url, *status_url, *admin_path;
     Table *table;               /* NULL before the first is in use */
     uint64_t generation;        /* the last that was given out */
