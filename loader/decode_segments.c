@@ -6,13 +6,32 @@
 /* The three bits of an element segment's kind. */
 enum { ELEM_NOT_ACTIVE = 1, ELEM_EXPLICIT = 2, ELEM_EXPRESSIONS = 4 };
 
-static void decode_func_items(Decoder *d, Elem *e)
+static void mark_item(Decoder *d)
 {
     Module *m = d->m;
-    for (uint32_t i = 0; i < e->count && decode_goes_on(d); i++) {
-        uint32_t at = d->r.pos, func = read_u32(&d->r, "a function index");
-        if (decode_check_index(d, at, "function", func, m->nfuncs)) decode_declare(d, func);
+    m->elem_marks = decode_grow(d, m->elem_marks, m->nelem_marks, sizeof *m->elem_marks);
+    if (!d->r.error) m->elem_marks[m->nelem_marks++] = d->r.pos;
+}
+
+static void decode_item(Decoder *d, const Elem *e)
+{
+    if (!e->is_funcs) {
+        decode_expression(d);
+        return;
     }
+    uint32_t at = d->r.pos, func = read_u32(&d->r, "a function index");
+    if (decode_check_index(d, at, "function", func, d->m->nfuncs)) decode_declare(d, func);
+}
+
+static void decode_items(Decoder *d, Elem *e)
+{
+    e->items.start = d->r.pos;
+    e->first_mark = d->m->nelem_marks;
+    for (uint32_t i = 0; i < e->count && decode_goes_on(d); i++) {
+        if (i && i % ELEM_MARK == 0) mark_item(d);
+        decode_item(d, e);
+    }
+    e->items.end = d->r.pos;
 }
 
 /* With an explicit table or none: what the items are. */
@@ -50,12 +69,7 @@ static void decode_elem(Decoder *d, Elem *e)
     uint32_t count_at = d->r.pos;
     e->count = decode_count(d, "elements", 1, 0, LIMIT_SEGMENT_ELEMENTS);
     decode_add(d, CEILING_ELEMENTS, e->count, count_at);
-    e->items.start = d->r.pos;
-    if (e->is_funcs)
-        decode_func_items(d, e);
-    else
-        for (uint32_t i = 0; i < e->count && decode_goes_on(d); i++) decode_expression(d);
-    e->items.end = d->r.pos;
+    decode_items(d, e);
 }
 
 void decode_element_section(Decoder *d)

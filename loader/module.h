@@ -43,7 +43,9 @@ typedef struct Elem {
     ValType type;
     uint32_t count;
     Range items;    /* `count` LEB128 indices, or expressions each closed by `end` */
+    uint32_t first_mark; /* Module.elem_marks[first_mark + i - 1]: where item i * ELEM_MARK begins */
 } Elem;
+enum { ELEM_MARK = 1024 }; /* items that are passed over at most to come to one */
 typedef struct Data { uint8_t mode; uint32_t memory; Range offset; Range bytes; } Data;
 
 typedef struct Custom { Name name; Range payload; } Custom;
@@ -84,6 +86,7 @@ struct fnvm_module {
     Export *exports; uint32_t nexports;
     uint32_t *export_index; uint32_t export_index_size; /* open hash: export + 1, 0 empty */
     Elem *elems; uint32_t nelems;
+    uint32_t *elem_marks; uint32_t nelem_marks; /* offsets in `bytes` */
     Data *datas; uint32_t ndatas;
     bool has_data_count;
     bool has_start; uint32_t start;

@@ -12,7 +12,7 @@
 #define MODULE_NUMBERS(X)                                                                          \
     X(ntypes) X(nfuncs) X(n_imported_funcs) X(ntables) X(n_imported_tables) X(nmemories)           \
     X(n_imported_memories) X(nglobals) X(n_imported_globals) X(ntags) X(n_imported_tags)           \
-    X(nimports) X(nexports) X(nelems) X(ndatas) X(ncustoms) X(nsections) X(has_data_count)         \
+    X(nimports) X(nexports) X(nelems) X(nelem_marks) X(ndatas) X(ncustoms) X(nsections) X(has_data_count)         \
     X(has_start) X(start)
 
 typedef struct IndexHead {
@@ -33,6 +33,7 @@ typedef struct IndexHead {
     X(imports, Import, h->nimports, import)                                                        \
     X(exports, Export, h->nexports, export)                                                        \
     X(elems, Elem, h->nelems, elem)                                                                \
+    X(elem_marks, uint32_t, h->nelem_marks, offset)                                                \
     X(datas, Data, h->ndatas, data)                                                                \
     X(bodies, Range, h->nfuncs - h->n_imported_funcs, range)                                       \
     X(declared, uint64_t, (h->nfuncs + 63) / 64, word)                                             \
@@ -172,6 +173,13 @@ static void copy_elem(Elem *to, const Elem *from, const TypeId *map)
     to->type = map_valtype(map, from->type);
     to->count = from->count;
     to->items = from->items;
+    to->first_mark = from->first_mark;
+}
+
+static void copy_offset(uint32_t *to, const uint32_t *from, const TypeId *map)
+{
+    (void)map;
+    *to = *from;
 }
 
 static void copy_data(Data *to, const Data *from, const TypeId *map)

@@ -293,15 +293,17 @@ static fnvm_error *skip_item(Reader *r, const Elem *e)
     return r->error;
 }
 
-/* Moves the instance's cursor to item `i`, from where it is if that is before. */
+/* Moves the instance's cursor to item `i`, from where it is or from the last mark before. */
 static fnvm_error *seek_item(Instance *inst, uint32_t elem, uint32_t i)
 {
-    const Elem *e = &inst->module->elems[elem];
+    const Module *m = inst->module;
+    const Elem *e = &m->elems[elem];
+    const uint32_t marks = i / ELEM_MARK;
     ElemCursor *c = &inst->cursor;
-    if (c->elem != elem || c->item > i || c->pos < e->items.start) {
-        *c = (ElemCursor){elem, 0, e->items.start};
-    }
-    Reader r = {inst->module->bytes, c->pos, e->items.end, NULL, NULL};
+    if (c->elem != elem || c->item > i || c->item < marks * ELEM_MARK || c->pos < e->items.start)
+        *c = (ElemCursor){elem, marks * ELEM_MARK,
+                          marks ? m->elem_marks[e->first_mark + marks - 1] : e->items.start};
+    Reader r = {m->bytes, c->pos, e->items.end, NULL, NULL};
     for (; c->item < i; c->item++) {
         fnvm_error *error = skip_item(&r, e);
         if (!error) error = stop_now_and_then(inst->store, c->item + 1);

@@ -165,6 +165,32 @@ static void frames(Buf *b, size_t n) /* the largest frame there may be, until th
     one_function_ends(b, c);
 }
 
+/* The last and the first of n elements, 1,000 times. */
+static void elements_in_turn(Buf *b, size_t n)
+{
+    magic(b);
+    size_t s = section(b, 1);
+    PUT(b, 1, 0x60, 0, 0);
+    close_sized(b, s);
+    functions(b, 1);
+    s = section(b, 4);
+    PUT(b, 1, 0x70, 0, 1);
+    close_sized(b, s);
+    export_function(b, 0);
+    s = section(b, 9);
+    PUT(b, 1, 1, 0), leb(b, n);
+    REPEAT(n) byte(b, 0);
+    close_sized(b, s);
+    s = section(b, 10);
+    byte(b, 1);
+    Code c = {.section = s, .body = open_sized(b)};
+    PUT(b, 1, 1, I32, 0x03, 0x40);
+    PUT(b, 0x41, 0, 0x41), sleb(b, (int64_t)n - 1), PUT(b, 0x41, 1, 0xFC, 12, 0, 0);
+    PUT(b, 0x41, 0, 0x41, 0, 0x41, 1, 0xFC, 12, 0, 0);
+    PUT(b, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x41, 0xE8, 0x07, 0x48, 0x0D, 0, END);
+    one_function_ends(b, c);
+}
+
 /* 10,000 frames, each at the far end of n calls, are left by an exception. */
 static void throw_over_frames(Buf *b, size_t n)
 {
@@ -217,6 +243,7 @@ static void throws_among_handlers(Buf *b, size_t n)
 
 const Bomb guest_bombs[] = {
     {"an array of all there is", array_of_all, 2000000000, "allocation size too large"},
+    {"elements in turn", elements_in_turn, 10000000, NULL},
     {"throws among handlers", throws_among_handlers, 350000, NULL},
     {"a throw over 10,000 frames", throw_over_frames, 3000000, NULL},
     {"frames of 50,000 locals", frames, 50000, "call stack exhausted"},

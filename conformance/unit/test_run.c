@@ -778,6 +778,43 @@ static void test_functions_are_linked_by_number(void **state)
     world_close(&w);
 }
 
+/* Elements of long segments, functions and expressions, taken from all over them. */
+static void test_elements_in_any_order(void **state)
+{
+    (void)state;
+    enum { N = 5000, STEP = 1237 };
+    World w;
+    world_open(&w, NULL);
+    char *text = malloc(40 * N);
+    assert_non_null(text);
+    size_t at = (size_t)sprintf(text, "(module (type $t (func (result i32))) (table 2 funcref)"
+                                " (func $f (result i32) (i32.const 7))"
+                                " (func $g (result i32) (i32.const 9)) (elem func");
+    for (int i = 0; i < N; i++) at += (size_t)sprintf(text + at, i % 3 ? " $f" : " $g");
+    at += (size_t)sprintf(text + at, ") (elem funcref");
+    for (int i = 0; i < N; i++)
+        at += (size_t)sprintf(text + at, " (ref.func %s)", i % 5 ? "$g" : "$f");
+    at += (size_t)sprintf(text + at, ")");
+    for (int i = 0; i < 40; i++) {
+        at += (size_t)sprintf(text + at, "(func (export \"c%d\") (result i32)", i);
+        for (int k = 0; k < 2; k++)
+            at += (size_t)sprintf(text + at, "(table.init %d (i32.const %d) (i32.const %d)"
+                                  " (i32.const 1))", k, k, i * STEP % N);
+        at += (size_t)sprintf(text + at, "(i32.sub (call_indirect (type $t) (i32.const 0))"
+                              " (call_indirect (type $t) (i32.const 1))))");
+    }
+    sprintf(text + at, ")");
+    instantiate(&w, text);
+    for (int i = 0; i < 40; i++) {
+        char name[20];
+        const int item = i * STEP % N;
+        sprintf(name, "c%d", i);
+        returns(&w, name, 0, (item % 3 ? 7 : 9) - (item % 5 ? 9 : 7));
+    }
+    free(text);
+    world_close(&w);
+}
+
 /* Each waits with thousands of operands for the next to be linked. */
 static void test_long_chains_of_constants(void **state)
 {
@@ -816,6 +853,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fuel_is_exact),
         cmocka_unit_test(test_functions_are_linked_by_number),
+        cmocka_unit_test(test_elements_in_any_order),
         cmocka_unit_test(test_bulk_is_not_cut_short),
         cmocka_unit_test(test_fuel_runs_out_in_start),
         cmocka_unit_test(test_interrupt_stops_everything),
