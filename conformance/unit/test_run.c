@@ -755,7 +755,8 @@ static void test_functions_are_linked_by_number(void **state)
     char text[12000];
     size_t at = (size_t)sprintf(text, "(module (global (export \"g\") i32 (i32.const 0))");
     for (int i = 0; i < N; i++)
-        at += (size_t)sprintf(text + at, "(func (export \"f%d\") (result i32) (i32.const %d))", i, i);
+        at += (size_t)sprintf(text + at, "(func (export \"f%d\") (result i32) (i32.const %d))", i,
+                              i);
     sprintf(text + at, ")");
     fnvm_module *m = compile(&w, text);
     assert_null(fnvm_linker_define_module(w.linker, "m", m));
