@@ -65,14 +65,18 @@ fnvm_trap step_aggregate(Step *, uint32_t code);
 fnvm_trap step_bulk(Step *, uint32_t code);
 
 /* Charges a bulk operation over n bytes or elements before it begins, so that it is never cut
- * short half done; false: out of fuel.  To find an item of an element segment, those before it are
- * stepped over: they count as well. */
+ * short half done; false: out of fuel.  Items of an element segment from `at` on are found by
+ * stepping over those since the mark: they count as well. */
 enum { FUEL_BULK = 64 }; /* bytes or elements for one unit */
 static inline bool fuel_for(Store *store, uint64_t n)
 {
     if (!store->engine->config.fuel) return true;
     store->fuel -= (int64_t)(n / FUEL_BULK);
     return store->fuel >= 0;
+}
+static inline bool fuel_for_items(Store *store, uint32_t at, uint32_t n)
+{
+    return fuel_for(store, (uint64_t)at % ELEM_MARK + n);
 }
 
 #endif

@@ -95,8 +95,8 @@ static fnvm_trap step_array_new(Step *s, Op op)
     default: {
         uint32_t segment = immediate(s);
         Slot *a = s->sp - 2;
-        uint64_t passed = op == op_array_new_elem ? a[0].i32 : 0;
-        if (!fuel_for(s->inst->store, passed + a[1].i32)) return FNVM_TRAP_OUT_OF_FUEL;
+        const uint32_t at = op == op_array_new_elem ? a[0].i32 : 0;
+        if (!fuel_for_items(s->inst->store, at, a[1].i32)) return FNVM_TRAP_OUT_OF_FUEL;
         s->error = op == op_array_new_data
             ? array_new_data(s->inst, t->id, segment, a[0].i32, a[1].i32, &a[0].i64)
             : array_new_elem(s->inst, t->id, segment, a[0].i32, a[1].i32, &a[0].i64);
@@ -149,8 +149,8 @@ static fnvm_trap step_array_range(Step *s, Op op)
         return array_copy(store, t, a[0].i64, a[1].i32, a[2].i64, a[3].i32, a[4].i32);
     }
     Slot *a = s->sp -= 4;
-    uint64_t passed = op == op_array_init_elem ? a[2].i32 : 0;
-    if (!fuel_for(store, passed + a[3].i32)) return FNVM_TRAP_OUT_OF_FUEL;
+    const uint32_t at = op == op_array_init_elem ? a[2].i32 : 0;
+    if (!fuel_for_items(store, at, a[3].i32)) return FNVM_TRAP_OUT_OF_FUEL;
     s->error = op == op_array_init_data
         ? array_init_data(s->inst, t->id, y, a[0].i64, a[1].i32, a[2].i32, a[3].i32)
         : array_init_elem(s->inst, t->id, y, a[0].i64, a[1].i32, a[2].i32, a[3].i32);

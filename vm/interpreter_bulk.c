@@ -73,7 +73,7 @@ static fnvm_trap step_table(Step *s, Op op)
     }
     uint32_t y = immediate(s);
     if (op == op_table_init) {
-        if (!fuel_for(inst->store, (uint64_t)a[1].i32 + a[2].i32)) return FNVM_TRAP_OUT_OF_FUEL;
+        if (!fuel_for_items(inst->store, a[1].i32, a[2].i32)) return FNVM_TRAP_OUT_OF_FUEL;
         s->error = table_init(inst, y, x, address(a[0], inst->tables[y].state->is64), a[1].i32,
                               a[2].i32);
         return FNVM_TRAP_NONE;

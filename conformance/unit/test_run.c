@@ -165,6 +165,7 @@ static const char fuel_program[] =
     " (table 10 funcref) (elem $e func"
 #define TEN(x) x x x x x x x x x x
     TEN(TEN(" $callee $callee $callee $callee $callee $callee $callee"))
+    TEN(TEN(" $callee $callee $callee $callee $callee $callee $callee"))
 #undef TEN
     ") (func (export \"init\") (param i32)"
     "  (table.init $e (i32.const 0) (local.get 0) (i32.const 2))))";
@@ -189,6 +190,7 @@ static void test_fuel_is_exact(void **state)
     assert_int_equal(cost(&w, "fill", 64000, true), 4 + 1000);
     assert_int_equal(cost(&w, "init", 0, true), 4);
     assert_int_equal(cost(&w, "init", 638, true), 4 + 10); /* 638 items passed, 2 read */
+    assert_int_equal(cost(&w, "init", 1024 + 62, true), 4 + 1); /* as many since the mark */
     world_close(&w);
 }
 
