@@ -3,75 +3,20 @@
  * is instantiated when something of it is needed, with the providers being linked kept as a chain
  * to find cycles.  Instances with unlinked imports hold a reference to the linker, so that it lives
  * until the store is freed. */
-#include "loader/linker.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "loader/linker_parts.h"
 #include "vm/hash.h"
 #include "vm/waiting.h"
 
 enum {
     FIRST_CAPACITY = 64,   /* definitions */
-    MAX_HOST_MODULES = 16,
-    MAX_CHAIN = 64,        /* modules in the course of being linked */
     MAX_HOPS = 256,        /* modules that export a function one from the other: they recurse */
-    MAX_LISTED = 200,      /* unknown imports in one message */
-    MAX_FILE_NAME = 200,
-    NAME_TEXT = 256, TYPE_TEXT = 512
+    MAX_FILE_NAME = 200
 };
-
-typedef struct Definition {
-    char *key; /* module name, then name; NULL: free */
-    size_t module_len, name_len;
-    uint64_t hash;
-    fnvm_extern value;
-    bool found; /* made by a module of host functions, which is asked again each time */
-} Definition;
-
-typedef enum ProviderState { PROVIDER_IDLE, PROVIDER_LINKING, PROVIDER_READY, PROVIDER_FAILED }
-    ProviderState;
-
-typedef struct Provider {
-    char *name;
-    size_t len;
-    Instance *instance; /* defined by the embedder; asked first */
-    char *path;         /* of the file that `module` is loaded from when needed, or NULL */
-    Module *module;     /* retained, or NULL */
-    ProviderState state;
-    Instance *made;     /* of `module`, when ready */
-} Provider;
-
-typedef struct HostModule { const char *name; LinkerFind *find; void *env; } HostModule;
-
-struct fnvm_linker {
-    size_t refs; /* the embedder's and one per instance with unlinked imports */
-    Store *store;
-    Definition *defs;
-    size_t ndefs, defs_cap; /* capacity: a power of two, or 0 */
-    HostModule hosts[MAX_HOST_MODULES];
-    size_t nhosts;
-    Provider **providers;
-    size_t nproviders, providers_cap;
-    char **paths;
-    size_t npaths;
-    bool unknown_imports_trap;
-    Provider *chain[MAX_CHAIN]; /* being linked, outermost first */
-    size_t depth;
-    size_t hops; /* functions being resolved, each an import of the module that exports the last */
-};
-
-typedef struct Text { const char *at; size_t len; } Text;
-
-/* From the embedder, whose empty names may be NULL. */
-static Text text_from(const char *at, size_t len) { return (Text){len ? at : "", len}; }
-
-static Text module_text(const Module *m, Name n)
-{
-    return (Text){(const char *)m->bytes + n.start, n.len};
-}
 
 /* ---- Definitions ---- */
 
@@ -150,11 +95,11 @@ static size_t put_text(char out[NAME_TEXT], size_t at, Text t)
     return at + n;
 }
 
-/* "module.name", cut to size.  Every store has that of all its host functions, so not by printf. */
-static void join_names(char out[NAME_TEXT], Text module, Text name)
+/* Every store has the names of all its host functions, so not by printf. */
+void linker_join_names(char out[NAME_TEXT], Text module, Text name)
 {
     size_t at = put_text(out, 0, module);
-    at = put_text(out, at, (Text){".", 1});
+    if (module.len) at = put_text(out, at, (Text){".", 1});
     out[put_text(out, at, name)] = '\0';
 }
 
@@ -162,7 +107,7 @@ static fnvm_error *define_func(fnvm_linker *l, Text module, Text name, const Lin
 {
     TypeId id;
     char full[NAME_TEXT];
-    join_names(full, module, name);
+    linker_join_names(full, module, name);
     fnvm_error *error = types_parse_func(&l->store->engine->types, f->type, &id);
     if (error) return fnvm_error_wrap(error, "the type of host function %s", full);
     FuncRef ref;
@@ -201,9 +146,7 @@ static LinkerAnswer ask_hosts(const fnvm_linker *l, Text module, Text name, Link
     return answer;
 }
 
-/* The definition of a name, made now if a module of host functions has it; NULL if there is none,
- * or if it is refused. */
-static fnvm_error *lookup(fnvm_linker *l, Text module, Text name, const Definition **out,
+fnvm_error *linker_lookup(fnvm_linker *l, Text module, Text name, const Definition **out,
                           bool *refused)
 {
     LinkerFunc f;
@@ -241,7 +184,7 @@ static void provider_free(Provider *p)
     free(p);
 }
 
-static fnvm_error *get_provider(fnvm_linker *l, Text name, Provider **out)
+fnvm_error *linker_provider(fnvm_linker *l, Text name, Provider **out)
 {
     *out = find_provider(l, name);
     if (*out) return NULL;
@@ -273,7 +216,7 @@ fnvm_error *fnvm_linker_define_instance(fnvm_linker *l, const char *name, size_t
         return fnvm_error_new(FNVM_E_USAGE, "the instance is of another store");
     }
     Provider *p;
-    fnvm_error *error = get_provider(l, text_from(name, name_len), &p);
+    fnvm_error *error = linker_provider(l, text_from(name, name_len), &p);
     if (!error) p->instance = inst;
     return error;
 }
@@ -284,7 +227,7 @@ fnvm_error *fnvm_linker_define_module(fnvm_linker *l, const char *name, fnvm_mod
         return fnvm_error_new(FNVM_E_USAGE, "module %s is of another engine", name);
     }
     Provider *p;
-    fnvm_error *error = get_provider(l, (Text){name, strlen(name)}, &p);
+    fnvm_error *error = linker_provider(l, (Text){name, strlen(name)}, &p);
     if (error) return error;
     if (p->state == PROVIDER_LINKING) {
         return fnvm_error_new(FNVM_E_USAGE, "module %s is being linked right now", name);
@@ -345,7 +288,7 @@ static fnvm_error *find_module_provider(fnvm_linker *l, Text name, Provider **ou
     if (p && (p->module || p->path)) return NULL;
     char *path;
     fnvm_error *error = find_file(l, name, &path);
-    if (!error && path) error = get_provider(l, name, &p);
+    if (!error && path) error = linker_provider(l, name, &p);
     if (error || !path) {
         free(path);
         *out = NULL;
@@ -461,7 +404,7 @@ static fnvm_error *resolve(fnvm_linker *l, const Module *m, const Import *import
     *found = FOUND_NOTHING;
     const Definition *d;
     bool refused;
-    fnvm_error *error = lookup(l, module, name, &d, &refused);
+    fnvm_error *error = linker_lookup(l, module, name, &d, &refused);
     if (error) return error;
     if (refused) {
         *found = FOUND_REFUSED;
@@ -478,116 +421,6 @@ static fnvm_error *resolve(fnvm_linker *l, const Module *m, const Import *import
     error = find_module_provider(l, module, &p);
     if (error || !p) return error;
     return find_in_provider(l, p, name, later && import->kind == FNVM_EXTERN_FUNC, out, found);
-}
-
-/* ---- Imports that nobody provides ---- */
-
-static fnvm_error *trap_unknown(fnvm_caller *caller, void *env, fnvm_slot *slots)
-{
-    (void)caller;
-    (void)slots;
-    return fnvm_error_trap_new(FNVM_TRAP_UNKNOWN_IMPORT, "%s: %s",
-                               fnvm_trap_text(FNVM_TRAP_UNKNOWN_IMPORT), (const char *)env);
-}
-
-bool linker_host_traps(const HostFunc *h) { return h->fn == trap_unknown; }
-
-static fnvm_error *add_trapping(Store *s, TypeId type, const char *name, FuncRef *out)
-{
-    fnvm_error *error = store_add_host_func(s, type, trap_unknown, NULL, name, out);
-    if (error) return error;
-    HostFunc *h = &s->host_funcs[funcref_func(*out)];
-    h->env = h->name;
-    return NULL;
-}
-
-static fnvm_error *make_trapping(fnvm_linker *l, const Module *m, const Import *import,
-                                 fnvm_extern *out)
-{
-    char name[NAME_TEXT];
-    import_print(m, import, name, sizeof name);
-    *out = (fnvm_extern){FNVM_EXTERN_FUNC, {0, 0}};
-    return add_trapping(l->store, m->funcs[import->index], name, &out->of[0]);
-}
-
-/* Imports of one module as the lines of a message. */
-typedef struct ImportList {
-    FILE *f; /* NULL while there are none */
-    char *text;
-    size_t len, count;
-} ImportList;
-
-/* The imports of one module that cannot be linked. */
-typedef struct UnknownImports {
-    ImportList unknown; /* nobody provides them */
-    ImportList refused; /* they are not to be had */
-    bool component, wasi;
-} UnknownImports;
-
-static bool text_starts(Text t, const char *with)
-{
-    return t.len >= strlen(with) && memcmp(t.at, with, strlen(with)) == 0;
-}
-
-static fnvm_error *list_import(ImportList *list, const Module *m, const Import *import)
-{
-    if (!list->f && !(list->f = open_memstream(&list->text, &list->len))) return error_no_memory();
-    if (list->count++ >= MAX_LISTED) return NULL;
-    char name[NAME_TEXT], type[TYPE_TEXT];
-    import_print(m, import, name, sizeof name);
-    module_print_type(m, import->kind, import->index, type, sizeof type);
-    fprintf(list->f, "\n  %s: %s", name, type);
-    return NULL;
-}
-
-/* Ends the list; false if there was no memory for it. */
-static bool list_end(ImportList *list)
-{
-    if (!list->f) return true;
-    if (list->count > MAX_LISTED) fprintf(list->f, "\n  and %zu more", list->count - MAX_LISTED);
-    bool failed = ferror(list->f) != 0;
-    failed |= fclose(list->f) != 0;
-    list->f = NULL;
-    return !failed;
-}
-
-static void list_free(ImportList *list)
-{
-    if (list->f) fclose(list->f);
-    free(list->text);
-}
-
-static fnvm_error *add_unknown(UnknownImports *u, const Module *m, const Import *import)
-{
-    Text module = module_text(m, import->module);
-    u->component |= text_starts(module, "wasi:");
-    u->wasi |= text_starts(module, "wasi_");
-    return list_import(&u->unknown, m, import);
-}
-
-/* NULL if there are none. */
-static fnvm_error *unknown_imports_error(UnknownImports *u)
-{
-    static const char *const notes[] = {
-        "\n(wasi: names belong to WASI 0.2 components, which are not supported yet)",
-        "\n(WASI functions of this name are not defined here)"};
-    if (!list_end(&u->unknown) || !list_end(&u->refused)) return error_no_memory();
-    const char *unknown = u->unknown.count ? u->unknown.text : "";
-    const char *component = u->component ? notes[0] : "", *wasi = u->wasi ? notes[1] : "";
-    if (u->refused.count)
-        return fnvm_error_new(FNVM_E_POLICY, "imports that are not in the call table "
-                              "(fnvm_wasi_allow_calls, -S call=NAME):%s%s%s%s%s",
-                              u->refused.text, u->unknown.count ? "\nand unknown imports:" : "",
-                              unknown, component, wasi);
-    return u->unknown.count ? fnvm_error_new(FNVM_E_LINK, "unknown imports:%s%s%s", unknown,
-                                             component, wasi)
-                            : NULL;
-}
-
-static void unknown_imports_free(UnknownImports *u)
-{
-    list_free(&u->unknown);
-    list_free(&u->refused);
 }
 
 /* ---- Linking ---- */
@@ -607,7 +440,7 @@ static fnvm_error *resolve_all(fnvm_linker *l, const Module *m, fnvm_extern *ext
         if (found == FOUND_REFUSED) error = list_import(&unknown.refused, m, import);
         if (found != FOUND_NOTHING) continue;
         error = l->unknown_imports_trap && import->kind == FNVM_EXTERN_FUNC
-                    ? make_trapping(l, m, import, &externs[i])
+                    ? linker_make_trapping(l, m, import, &externs[i])
                     : add_unknown(&unknown, m, import);
     }
     if (!error) error = unknown_imports_error(&unknown);
@@ -671,7 +504,7 @@ static fnvm_error *resolve_func(fnvm_linker *l, const Module *m, const Import *i
     if (found == FOUND_EXTERN) return import_check(l->store, m, import, *out);
     UnknownImports unknown = {0};
     if (found == FOUND_REFUSED) error = list_import(&unknown.refused, m, import);
-    else if (l->unknown_imports_trap) return make_trapping(l, m, import, out);
+    else if (l->unknown_imports_trap) return linker_make_trapping(l, m, import, out);
     else error = add_unknown(&unknown, m, import);
     if (!error) error = unknown_imports_error(&unknown);
     unknown_imports_free(&unknown);
@@ -702,155 +535,7 @@ fnvm_error *linker_resolve_func(Instance *inst, uint32_t func)
     return error;
 }
 
-/* ---- For images ---- */
-
-static bool defines_host(const Definition *d)
-{
-    return d->key && d->value.kind == FNVM_EXTERN_FUNC && d->value.of[0] &&
-           funcref_instance(d->value.of[0]) == 0;
-}
-
-void linker_each_func(const fnvm_linker *l, void (*fn)(void *env, FuncRef, LinkerName), void *env)
-{
-    for (size_t i = 0; i < l->defs_cap; i++) {
-        const Definition *d = &l->defs[i];
-        if (!defines_host(d)) continue;
-        fn(env, d->value.of[0],
-           (LinkerName){d->key, d->key + d->module_len, d->module_len, d->name_len});
-    }
-}
-
-/* The lists of host functions that an image needs and that are not there, or not to be had. */
-static fnvm_error *add_missing(fnvm_linker *l, ImportList *u, const LinkerHost *h, const char *why)
-{
-    if (!u->f && !(u->f = open_memstream(&u->text, &u->len))) return error_no_memory();
-    if (u->count++ >= MAX_LISTED) return NULL;
-    char type[TYPE_TEXT];
-    types_print_func(&l->store->engine->types, h->type, type, sizeof type);
-    fprintf(u->f, "\n  %.*s.%.*s: (func%s%s)%s", (int)h->name.module_len, h->name.module,
-            (int)h->name.name_len, h->name.name, *type ? " " : "", type, why);
-    return NULL;
-}
-
-static fnvm_error *missing_error(UnknownImports *u)
-{
-    static const char undefined[] = "the image calls host functions that are not defined:";
-    if (!list_end(&u->unknown) || !list_end(&u->refused)) return error_no_memory();
-    const char *unknown = u->unknown.count ? u->unknown.text : "";
-    if (u->refused.count)
-        return fnvm_error_new(FNVM_E_POLICY, "the image calls host functions that are not in the "
-                              "call table (fnvm_wasi_allow_calls, -S call=NAME):%s%s%s%s",
-                              u->refused.text,
-                              u->unknown.count ? "\nand " : "",
-                              u->unknown.count ? undefined : "", unknown);
-    return u->unknown.count ? fnvm_error_new(FNVM_E_LINK, "%s%s", undefined, unknown) : NULL;
-}
-
-/* Where the store has the function that stands for `h` now; made if it traps. */
-static fnvm_error *find_host(fnvm_linker *l, const LinkerHost *h, UnknownImports *missing,
-                             uint32_t *index)
-{
-    const LinkerName *n = &h->name;
-    const Definition *d = NULL;
-    bool refused = false;
-    fnvm_error *error = h->traps ? NULL
-                                 : lookup(l, (Text){n->module, n->module_len},
-                                          (Text){n->name, n->name_len}, &d, &refused);
-    if (error) return error;
-    if (d && defines_host(d)) {
-        *index = funcref_func(d->value.of[0]);
-        /* A subtype would do for all calls, but tests and casts would tell the difference. */
-        if (l->store->host_funcs[*index].type == h->type) return NULL;
-    }
-    *index = 0;
-    if (h->must_exist && refused) return add_missing(l, &missing->refused, h, "");
-    if (h->must_exist && !h->traps)
-        return add_missing(l, &missing->unknown, h, d ? " (there is one of another type)" : "");
-    char name[NAME_TEXT];
-    if (n->module_len) join_names(name, (Text){n->module, n->module_len}, (Text){n->name, n->name_len});
-    else name[put_text(name, 0, (Text){n->name, n->name_len})] = '\0'; /* it trapped, and is joined */
-    FuncRef ref;
-    error = add_trapping(l->store, h->type, name, &ref);
-    if (!error) *index = funcref_func(ref);
-    return error;
-}
-
-/* Moves host function from[i] to place i; the others follow in the order they have. */
-static fnvm_error *permute_hosts(fnvm_linker *l, const uint32_t *from, uint32_t n)
-{
-    Store *s = l->store;
-    const uint32_t all = s->nhost_funcs;
-    for (uint32_t i = 0; i < all; i++)
-        if (!s->host_funcs[i].name)
-            return fnvm_error_new(FNVM_E_USAGE, "the store has host functions in another order than "
-                                  "the image, and some that were not made by "
-                                  "fnvm_linker_define_func: define them in the same order");
-    uint32_t *place = malloc((all + 1) * sizeof *place);
-    HostFunc *moved = malloc((all + 1) * sizeof *moved);
-    fnvm_error *error = place && moved ? NULL : error_no_memory();
-    if (!error) {
-        memset(place, 0xFF, all * sizeof *place);
-        for (uint32_t i = 0; i < n && !error; i++) {
-            if (place[from[i]] != UINT32_MAX)
-                error = fnvm_error_new(FNVM_E_LINK, "two host functions of the image are defined "
-                                       "as one here");
-            place[from[i]] = i;
-        }
-    }
-    if (!error) {
-        for (uint32_t i = 0, next = n; i < all; i++)
-            if (place[i] == UINT32_MAX) place[i] = next++;
-        for (uint32_t i = 0; i < all; i++) moved[place[i]] = s->host_funcs[i];
-        memcpy(s->host_funcs, moved, all * sizeof *moved);
-        for (size_t i = 0; i < l->defs_cap; i++) {
-            FuncRef *ref = &l->defs[i].value.of[0];
-            if (defines_host(&l->defs[i])) *ref = funcref_make(0, place[funcref_func(*ref)]);
-        }
-    }
-    free(place);
-    free(moved);
-    return error;
-}
-
-fnvm_error *linker_arrange_hosts(fnvm_linker *l, const LinkerHost *hosts, uint32_t n)
-{
-    uint32_t *from = malloc((n + (size_t)1) * sizeof *from);
-    if (!from) return error_no_memory();
-    UnknownImports missing = {0};
-    fnvm_error *error = NULL;
-    bool in_order = true;
-    for (uint32_t i = 0; i < n && !error; i++) {
-        error = find_host(l, &hosts[i], &missing, &from[i]);
-        in_order &= from[i] == i;
-    }
-    if (!error) error = missing_error(&missing);
-    if (!error && !in_order) error = permute_hosts(l, from, n);
-    unknown_imports_free(&missing);
-    free(from);
-    return error;
-}
-
-void linker_each_provider(const fnvm_linker *l, void (*fn)(void *env, const char *name, size_t len,
-                                                           const Instance *), void *env)
-{
-    for (size_t i = 0; i < l->nproviders; i++) {
-        const Provider *p = l->providers[i];
-        if (p->state == PROVIDER_READY) fn(env, p->name, p->len, p->made);
-    }
-}
-
-fnvm_error *linker_set_provider(fnvm_linker *l, const char *name, size_t len, Instance *inst)
-{
-    Provider *p;
-    fnvm_error *error = get_provider(l, text_from(name, len), &p);
-    if (error) return error;
-    Module *before = p->module;
-    p->module = fnvm_module_retain(inst->module);
-    fnvm_module_release(before);
-    p->made = inst;
-    p->state = PROVIDER_READY;
-    return NULL;
-}
+/* ---- Life ---- */
 
 void *linker_state(fnvm_linker *l)
 {
@@ -859,8 +544,6 @@ void *linker_state(fnvm_linker *l)
 }
 
 fnvm_store *linker_store(const fnvm_linker *l) { return l->store; }
-
-/* ---- Life ---- */
 
 fnvm_error *fnvm_linker_new(fnvm_store *store, fnvm_linker **out)
 {
