@@ -84,7 +84,8 @@ static int print_answer(const Ask *a, int fd)
         free(text);
     }
     if (status >= 0) return status;
-    return error_report(NULL, "the gateway ended before it had answered");
+    return error_report(NULL, a->follow ? "the gateway has ended"
+                                        : "the gateway ended before it had answered");
 }
 
 static int ask(Ask *a)
