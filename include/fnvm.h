@@ -34,6 +34,9 @@ extern "C" {
 #define FNVM_API __attribute__((visibility("default")))
 #define FNVM_VERSION "0.1.0"
 
+/* The version of the library that was loaded, which may be newer than this header; static. */
+FNVM_API const char *fnvm_version(void);
+
 typedef struct fnvm_engine fnvm_engine;
 typedef struct fnvm_module fnvm_module;
 typedef struct fnvm_store fnvm_store;
@@ -321,6 +324,10 @@ FNVM_API fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **by
 FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out); /* any thread */
 /* With all its instances; not while its guest runs, and after its linkers.  NULL is fine. */
 FNVM_API void fnvm_store_free(fnvm_store *);
+/* What the embedder keeps with a store, NULL at first: host functions that several stores share find
+ * what is their store's by fnvm_caller_store.  Never looked at, nor freed; a reset leaves it. */
+FNVM_API void fnvm_store_set_data(fnvm_store *, void *);
+FNVM_API void *fnvm_store_data(const fnvm_store *);
 /* From any thread and from signal handlers: the guest traps with INTERRUPTED at its next loop or
  * call, or in the midst of a bulk operation, a collection, or what WASI does for it; blocking host
  * functions return early.  That takes milliseconds, but for a system call on a device that keeps
@@ -439,7 +446,9 @@ typedef struct fnvm_extern { /* a function, table, memory, global or tag of a st
 
 FNVM_API fnvm_error *fnvm_linker_new(fnvm_store *, fnvm_linker **out);
 FNVM_API void fnvm_linker_free(fnvm_linker *); /* before its store; NULL is fine */
-/* Names are copied; the last definition of one counts, for what is instantiated from then on. */
+FNVM_API fnvm_store *fnvm_linker_store(const fnvm_linker *);
+/* Names are copied; the last definition of one counts, for what is instantiated from then on.
+ * FNVM_E_USAGE for what is of another store. */
 FNVM_API fnvm_error *fnvm_linker_define(fnvm_linker *, const char *module, size_t module_len,
                                         const char *name, size_t name_len, fnvm_extern);
 /* `type` in the form "i32 i64 -> i32", FNVM_E_USAGE if it is not; `env` is passed through and
@@ -465,6 +474,10 @@ FNVM_API fnvm_module *fnvm_instance_module(const fnvm_instance *); /* not retain
 /* False: it has no such export.  What it gives is good as long as the store. */
 FNVM_API bool fnvm_instance_export(fnvm_instance *, const char *name, size_t name_len,
                                    fnvm_extern *out);
+
+/* The text format's spelling of its type, "(global (mut i32))"; like fnvm_valtype_print.  0 and an
+ * empty text if it is not of the store. */
+FNVM_API size_t fnvm_extern_type(fnvm_store *, fnvm_extern, char *text, size_t size);
 
 /* Host-made definitions, for fnvm_linker_define.  Sizes are in pages of 64 KiB and in elements; a
  * maximum of UINT64_MAX is none; table elements start as null.  FNVM_E_USAGE for a type that is

@@ -68,6 +68,9 @@ static Definition *find_definition(const fnvm_linker *l, Text module, Text name)
 fnvm_error *fnvm_linker_define(fnvm_linker *l, const char *module, size_t module_len,
                                const char *name, size_t name_len, fnvm_extern value)
 {
+    if (!store_has_extern(l->store, value))
+        return fnvm_error_new(FNVM_E_USAGE, "the definition of %.*s.%.*s is of another store",
+                              (int)module_len, module, (int)name_len, name);
     if (2 * (l->ndefs + 1) > l->defs_cap) {
         fnvm_error *error = grow_definitions(l);
         if (error) return error;
@@ -115,7 +118,7 @@ static fnvm_error *define_func(fnvm_linker *l, Text module, Text name, const Lin
     types_release(&l->store->engine->types, id);
     if (error) return error;
     return fnvm_linker_define(l, module.at, module.len, name.at, name.len,
-                              (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});
+                              store_func_extern(l->store, ref));
 }
 
 fnvm_error *fnvm_linker_define_func(fnvm_linker *l, const char *module, const char *name,
@@ -565,6 +568,8 @@ void fnvm_linker_free(fnvm_linker *l)
     free(l->paths);
     free(l);
 }
+
+fnvm_store *fnvm_linker_store(const fnvm_linker *l) { return l->store; }
 
 void linker_state_free(void *linker_state) { fnvm_linker_free(linker_state); }
 

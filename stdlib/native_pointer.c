@@ -185,7 +185,7 @@ fnvm_error *fnvm_func_as_pointer(fnvm_store *store, fnvm_extern func, const char
     fnvm_pointer *p = calloc(1, sizeof *p);
     if (!p) return error_no_memory();
     p->store = store;
-    p->func = func.kind == FNVM_EXTERN_FUNC ? func.of[0] : 0;
+    if (func.kind == FNVM_EXTERN_FUNC && store_has_extern(store, func)) p->func = func.of[0];
     error = native_signature_parse(signature, &p->signature);
     if (!error) error = check_type(p, signature);
     if (!error) error = make_code(p);

@@ -95,7 +95,7 @@ fnvm_error *fnvm_func_new(fnvm_store *s, const char *type, fnvm_host_fn fn, void
     if (error) return error;
     error = store_add_host_func(s, id, fn, env, NULL, &ref);
     types_release(&s->engine->types, id);
-    if (!error) *out = (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}};
+    if (!error) *out = store_func_extern(s, ref);
     return error;
 }
 
@@ -107,7 +107,8 @@ static size_t copy_types(const ValType *from, size_t n, fnvm_valtype *types, siz
 
 static const Type *func_type(Store *s, fnvm_extern e)
 {
-    return e.kind == FNVM_EXTERN_FUNC ? store_func_type(s, e.of[0]) : NULL;
+    const bool ours = e.kind == FNVM_EXTERN_FUNC && store_has_extern(s, e);
+    return ours ? store_func_type(s, e.of[0]) : NULL;
 }
 
 size_t fnvm_func_params(fnvm_store *s, fnvm_extern e, fnvm_valtype *types, size_t max)
@@ -142,6 +143,8 @@ fnvm_error *fnvm_func_call(fnvm_store *s, fnvm_extern func, const fnvm_val *args
                               "the function takes %u arguments and gives %u results, not %zu "
                               "and %zu", t->nparams, t->nresults, nargs, nresults);
     }
+    if ((nargs && !args) || (nresults && !results))
+        return fnvm_error_new(FNVM_E_USAGE, "the values of the call were given as NULL");
     /* On the C stack (the registry bounds both), where the collector sees references. */
     Slot slots[(t->param_slots > t->result_slots ? t->param_slots : t->result_slots) + 1];
     fnvm_error *error = args_to_slots(s, t, args, slots);
@@ -187,7 +190,7 @@ bool fnvm_ref_func(fnvm_store *s, fnvm_ref ref, fnvm_extern *out)
     HeapType top;
     uint64_t bits;
     if (!store_ref_bits(s, ref, &top, &bits) || top != HEAP_FUNC || !bits) return false;
-    *out = (fnvm_extern){FNVM_EXTERN_FUNC, {bits, 0}};
+    *out = store_func_extern(s, bits);
     return true;
 }
 

@@ -9,6 +9,8 @@
 #include "verifier/policy/policy.h"
 #include "vm/tunables.h"
 
+const char *fnvm_version(void) { return FNVM_VERSION; }
+
 void fnvm_config_default(fnvm_config *c)
 {
     *c = (fnvm_config){

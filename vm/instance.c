@@ -15,6 +15,7 @@
 #include "vm/region.h"
 #include "vm/run.h"
 #include "vm/tunables.h"
+#include "vm/types_print.h"
 
 enum {
     MIN_PAGE = 4096,          /* no system has smaller ones */
@@ -47,19 +48,29 @@ size_t import_print(const Module *m, const Import *import, char *text, size_t si
 
 static Instance *extern_owner(fnvm_extern e) { return (Instance *)(uintptr_t)e.of[0]; }
 
+size_t fnvm_extern_type(fnvm_store *s, fnvm_extern e, char *text, size_t size)
+{
+    if (size) text[0] = '\0';
+    if (!store_has_extern(s, e)) return 0;
+    if (e.kind != FNVM_EXTERN_FUNC)
+        return module_print_type(extern_owner(e)->module, (uint8_t)e.kind, (uint32_t)e.of[1], text,
+                                 size);
+    const Type *t = store_func_type(s, e.of[0]);
+    if (!t) return 0;
+    TypePrinter p = {.registry = &s->engine->types, .text = text, .size = size};
+    printer_text(&p, t->nparams + t->nresults > 0 ? "(func " : "(func");
+    printer_func(&p, t->id);
+    printer_text(&p, ")");
+    return p.len;
+}
+
+/* With its size now, where that may be why it does not fit. */
 static void print_extern(Store *s, fnvm_extern e, char *text, size_t size)
 {
-    if (e.kind == FNVM_EXTERN_FUNC) {
-        const Type *t = store_func_type(s, e.of[0]);
-        char signature[TYPE_TEXT - 16] = "";
-        if (t) types_print_func(&s->engine->types, t->id, signature, sizeof signature);
-        snprintf(text, size, "(func%s%s)", *signature ? " " : "", signature);
-        return;
-    }
-    Instance *owner = extern_owner(e);
-    uint32_t index = (uint32_t)e.of[1];
-    size_t len = module_print_type(owner->module, (uint8_t)e.kind, index, text, size);
-    if (len >= size) return;
+    const size_t len = fnvm_extern_type(s, e, text, size);
+    if (len >= size || e.kind == FNVM_EXTERN_FUNC) return;
+    const Instance *owner = extern_owner(e);
+    const uint32_t index = (uint32_t)e.of[1];
     if (e.kind == FNVM_EXTERN_MEMORY) {
         const MemoryState *state = owner->memories[index].state;
         snprintf(text + len, size - len, " of %" PRIu64 " pages now",
@@ -116,9 +127,8 @@ static bool extern_matches(Store *s, const Module *m, const Import *import, fnvm
 
 fnvm_error *import_check(Store *s, const Module *m, const Import *import, fnvm_extern e)
 {
-    if (e.kind != FNVM_EXTERN_FUNC && (!e.of[0] || extern_owner(e)->store != s)) {
+    if (!store_has_extern(s, e))
         return fnvm_error_new(FNVM_E_USAGE, "a definition of another store was given as import");
-    }
     if (e.kind == (fnvm_externkind)import->kind && extern_matches(s, m, import, e)) return NULL;
     char name[TYPE_TEXT], expected[TYPE_TEXT], found[TYPE_TEXT];
     import_print(m, import, name, sizeof name);
@@ -161,7 +171,7 @@ static fnvm_extern owned_extern(fnvm_externkind kind, Instance *owner, uint32_t 
 fnvm_extern instance_extern(Instance *inst, fnvm_externkind kind, uint32_t index)
 {
     switch (kind) {
-    case FNVM_EXTERN_FUNC: return (fnvm_extern){kind, {instance_func(inst, index), 0}};
+    case FNVM_EXTERN_FUNC: return store_func_extern(inst->store, instance_func(inst, index));
     case FNVM_EXTERN_TABLE:
         return owned_extern(kind, inst->tables[index].owner, inst->tables[index].index);
     case FNVM_EXTERN_MEMORY:

@@ -37,6 +37,9 @@ fnvm_error *fnvm_store_new(fnvm_engine *engine, fnvm_store **out)
     return NULL;
 }
 
+void fnvm_store_set_data(fnvm_store *s, void *data) { s->data = data; }
+void *fnvm_store_data(const fnvm_store *s) { return s->data; }
+
 void fnvm_store_free(fnvm_store *s)
 {
     if (!s) return;
@@ -163,6 +166,7 @@ uint64_t fnvm_store_fuel(const fnvm_store *s) { return s->fuel > 0 ? (uint64_t)s
 fnvm_error *store_add_host_func(Store *s, TypeId type, fnvm_host_fn fn, void *env,
                                 const char *name, FuncRef *out)
 {
+    if (!fn) return fnvm_error_new(FNVM_E_USAGE, "a host function was given as NULL");
     if (s->nhost_funcs == s->host_funcs_cap) {
         if (s->host_funcs_cap > UINT32_MAX / 4) {
             return fnvm_error_new(FNVM_E_LIMIT, "too many host functions in one store");

@@ -73,6 +73,7 @@ struct fnvm_store {
     Store *code_next;
     void *code_host_end;       /* the cold end of the stack of the thread that runs it */
 
+    void *data;                /* the embedder's */
     struct fnvm_image *image;  /* it was restored from, retained; or NULL */
     struct fnvm_wasi *wasi;    /* what its guest has of the system, with an image; the embedder's */
     int64_t fuel_restored;     /* what it had then */
@@ -117,6 +118,19 @@ static inline const MemoryRef *caller_memory(const fnvm_caller *caller)
 fnvm_error *store_add_host_func(Store *, TypeId, fnvm_host_fn, void *env, const char *name,
                                 FuncRef *out);
 const Type *store_func_type(Store *, FuncRef);
+
+/* A function as the embedder has it.  It names its store, so that another's is told from it; what
+ * links modules leaves that out (0). */
+static inline fnvm_extern store_func_extern(const Store *s, FuncRef func)
+{
+    return (fnvm_extern){FNVM_EXTERN_FUNC, {func, (uintptr_t)s}};
+}
+
+static inline bool store_has_extern(const Store *s, fnvm_extern e)
+{
+    if (e.kind == FNVM_EXTERN_FUNC) return !e.of[1] || e.of[1] == (uintptr_t)s;
+    return e.of[0] && ((const Instance *)(uintptr_t)e.of[0])->store == s;
+}
 
 /* The instance that owns what `e` refers to, or NULL if that is of another kind or store. */
 static inline Instance *store_extern_instance(const Store *s, fnvm_extern e, fnvm_externkind kind)

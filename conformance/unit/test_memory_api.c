@@ -1,5 +1,5 @@
-/* Memories and tables in the embedder's hands: views that outlive growing, and elements whose types
- * hold. */
+/* What the embedder has in hand: memories whose views outlive growing, tables whose elements' types
+ * hold, things of stores that are told apart, and what a store knows of itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,11 +133,86 @@ static void elements_are_of_their_type(void **state)
     assert_int_equal(fnvm_table_size(w->store, find(w, "memory")), 0);
 }
 
+/* What another store's is, is told from what is this one's, though it has the same numbers. */
+static void things_are_their_store_s(void **state)
+{
+    World *w = *state;
+    fnvm_store *store;
+    fnvm_linker *linker;
+    fnvm_instance *other;
+    fnvm_extern func;
+    fnvm_slot slot = {.i32 = 1};
+    fnvm_ref ref;
+    fnvm_val v = {.kind = FNVM_I32};
+    char text[32];
+    assert_null(fnvm_store_new(w->engine, &store));
+    assert_null(fnvm_linker_new(store, &linker));
+    assert_null(fnvm_linker_instantiate(linker, w->module, &other));
+    assert_true(fnvm_instance_export(other, "add", 3, &func));
+    refused(fnvm_func_call(w->store, func, &v, 1, &v, 1), FNVM_E_USAGE, "not a function of this");
+    refused(fnvm_func_call_slots(w->store, func, &slot), FNVM_E_USAGE, "not a function of this");
+    refused(fnvm_ref_from_func(w->store, func, &ref), FNVM_E_USAGE, "not a function of this");
+    refused(fnvm_linker_define(w->linker, "m", 1, "f", 1, func), FNVM_E_USAGE,
+            "m.f is of another store");
+    assert_null(fnvm_linker_define(w->linker, "m", 1, "g", 1, find(w, "g")));
+    assert_int_equal(fnvm_extern_type(w->store, func, text, sizeof text), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(fnvm_func_params(w->store, func, NULL, 0), 0);
+    assert_null(fnvm_func_call_slots(store, func, &slot));
+    assert_int_equal(slot.i32, 2);
+    fnvm_linker_free(linker), fnvm_store_free(store);
+    refused(fnvm_func_call(w->store, find(w, "add"), NULL, 1, &v, 1), FNVM_E_USAGE, "NULL");
+    refused(fnvm_func_call(w->store, find(w, "add"), &v, 1, NULL, 1), FNVM_E_USAGE, "NULL");
+    refused(fnvm_linker_define_func(w->linker, "m", "f", "->", NULL, NULL), FNVM_E_USAGE, "NULL");
+}
+
+static fnvm_error *host_data(fnvm_caller *caller, void *env, fnvm_slot *slots)
+{
+    (void)env;
+    slots[0].i32 = *(const uint32_t *)fnvm_store_data(fnvm_caller_store(caller));
+    return NULL;
+}
+
+static void is_spelled(World *w, fnvm_extern e, const char *type)
+{
+    char text[64], cut[6];
+    assert_int_equal(fnvm_extern_type(w->store, e, text, sizeof text), strlen(type));
+    assert_string_equal(text, type);
+    assert_int_equal(fnvm_extern_type(w->store, e, cut, sizeof cut), strlen(type));
+    assert_memory_equal(cut, type, 5);
+    assert_int_equal(cut[5], 0);
+    assert_int_equal(fnvm_extern_type(w->store, e, NULL, 0), strlen(type));
+}
+
+static void stores_know_data_and_types(void **state)
+{
+    World *w = *state;
+    uint32_t mine = 77;
+    fnvm_slot slot;
+    fnvm_extern func;
+    assert_ptr_equal(fnvm_linker_store(w->linker), w->store);
+    assert_null(fnvm_store_data(w->store));
+    fnvm_store_set_data(w->store, &mine);
+    assert_null(fnvm_func_new(w->store, "-> i32", host_data, NULL, &func));
+    assert_null(fnvm_func_call_slots(w->store, func, &slot));
+    assert_int_equal(slot.i32, 77);
+    is_spelled(w, func, "(func (result i32))");
+    assert_null(fnvm_func_new(w->store, "->", host_data, NULL, &func));
+    is_spelled(w, func, "(func)");
+    is_spelled(w, find(w, "add"), "(func (param i32) (result i32))");
+    is_spelled(w, find(w, "memory"), "(memory 1 5)");
+    is_spelled(w, find(w, "funcs"), "(table 2 4 funcref)");
+    is_spelled(w, find(w, "g"), "(global i32)");
+    assert_string_equal(fnvm_version(), FNVM_VERSION);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(views_outlive_growing, setup, teardown),
         cmocka_unit_test_setup_teardown(elements_are_of_their_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(things_are_their_store_s, setup, teardown),
+        cmocka_unit_test_setup_teardown(stores_know_data_and_types, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

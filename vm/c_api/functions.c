@@ -115,7 +115,7 @@ static wasm_func_t *func_new(wasm_store_t *s, const wasm_functype_t *type, Closu
     fnvm_error *error = store_add_host_func(s->store, c->type, closure_call, c, NULL, &ref);
     fnvm_error_free(error);
     types_release(&s->store->engine->types, c->type);
-    wasm_ref_t *r = error ? NULL : extern_ref(s, (fnvm_extern){FNVM_EXTERN_FUNC, {ref, 0}});
+    wasm_ref_t *r = error ? NULL : extern_ref(s, store_func_extern(s->store, ref));
     if (r) {
         c->next = s->closures;
         s->closures = c;

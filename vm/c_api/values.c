@@ -111,7 +111,7 @@ bool ref_from_bits(wasm_store_t *s, uint64_t bits, ValType type, wasm_ref_t **ou
     *out = NULL;
     if (!bits) return true;
     if (top == HEAP_FUNC) {
-        *out = extern_ref(s, (fnvm_extern){FNVM_EXTERN_FUNC, {bits, 0}});
+        *out = extern_ref(s, store_func_extern(s->store, bits));
         return *out != NULL;
     }
     if (ref_is_i31(bits) || ref_object(bits)->type != OBJECT_HOST)
