@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum {
-    FIRST_BYTES = 64 * 1024,
+    FIRST_BYTES = 16 * 1024, /* a module with compiled code keeps it */
     /* A body has 7.6 MB at most; what expands beyond this is left to the interpreter. */
     LIMIT_BYTES = 1 << 28
 };
