@@ -324,8 +324,9 @@ FNVM_API fnvm_error *fnvm_wat_to_wasm(const char *text, size_t len, uint8_t **by
 FNVM_API fnvm_error *fnvm_store_new(fnvm_engine *, fnvm_store **out); /* any thread */
 /* With all its instances; not while its guest runs, and after its linkers.  NULL is fine. */
 FNVM_API void fnvm_store_free(fnvm_store *);
-/* What the embedder keeps with a store, NULL at first: host functions that several stores share find
- * what is their store's by fnvm_caller_store.  Never looked at, nor freed; a reset leaves it. */
+/* What the embedder keeps with a store, NULL at first: host functions that several stores share
+ * find what is their store's by fnvm_caller_store.  Never looked at, nor freed; a reset leaves
+ * it. */
 FNVM_API void fnvm_store_set_data(fnvm_store *, void *);
 FNVM_API void *fnvm_store_data(const fnvm_store *);
 /* From any thread and from signal handlers: the guest traps with INTERRUPTED at its next loop or
@@ -553,7 +554,7 @@ typedef struct fnvm_wasi fnvm_wasi;
 typedef enum fnvm_dir_access { FNVM_DIR_READ_WRITE, FNVM_DIR_READ_ONLY } fnvm_dir_access;
 
 FNVM_API fnvm_error *fnvm_wasi_new(fnvm_wasi **out); /* no arguments, no environment, no files */
-FNVM_API void fnvm_wasi_free(fnvm_wasi *);           /* after the stores that use it */
+FNVM_API void fnvm_wasi_free(fnvm_wasi *);    /* after the stores that use it; NULL is fine */
 /* Appended, and copied.  FNVM_E_USAGE for a name that is empty or has a `=`. */
 FNVM_API fnvm_error *fnvm_wasi_arg(fnvm_wasi *, const char *arg);
 FNVM_API fnvm_error *fnvm_wasi_env(fnvm_wasi *, const char *name, const char *value);
@@ -673,7 +674,7 @@ typedef struct fnvm_image_options { /* zero: modules where they were, trust in o
 FNVM_API fnvm_error *fnvm_image_open(fnvm_engine *, const char *path, const fnvm_image_options *,
                                      fnvm_image **out); /* NULL: defaults */
 FNVM_API fnvm_image *fnvm_image_retain(fnvm_image *);
-FNVM_API void fnvm_image_release(fnvm_image *); /* stores made from it keep it alive */
+FNVM_API void fnvm_image_release(fnvm_image *); /* stores keep it alive; NULL is fine */
 FNVM_API bool fnvm_image_suspended(const fnvm_image *); /* fnvm_caller_freeze made it */
 FNVM_API const char *fnvm_image_start(const fnvm_image *); /* fnvm_freeze.start, or "_start" */
 /* Lines about clocks read and random bytes drawn before it was frozen; "" if there were none. */
