@@ -281,7 +281,7 @@ static const Word narrow_words[] = {{"auto", SERVE_NARROW_AUTO},
                                     {"require", SERVE_NARROW_REQUIRE},
                                     {"no", SERVE_NARROW_NO},
                                     {.text = NULL}};
-static const Shape narrow_shape = {.kind = SHAPE_WORD, .words = narrow_words, .any_scalar = true,
+static const Shape narrow_shape = {.kind = SHAPE_WORD, .words = narrow_words,
                                    .size = sizeof(uint32_t), .expected = "auto, require or no"};
 
 #define LIMIT(member) FIELD(ServeLimits, member)
