@@ -595,6 +595,7 @@ out:
 /* No new connections, the idle ones may ask once more, and then it ends. */
 static void draining(void)
 {
+    static const char waits[] = "GET /drained HTTP/1.1\r\nHost: a\r\n\r\n";
     pid_t usual = server;
     Target usual_target = target;
     bool ended;
@@ -606,7 +607,7 @@ static void draining(void)
     read_answer(idle, &a);
     check(a.status == 200 && !a.says_close, "before it drains", "close");
     const Counts before = counts();
-    client_send(busy, "GET /drained HTTP/1.1\r\nHost: a\r\n\r\n", 36);
+    client_send(busy, waits, sizeof waits - 1);
     check(wait_for_arrival(&before), "one is at work", "none");
     kill(server, SIGUSR1);
     while ((one = client_open(&target)) >= 0) close(one); /* until it listens no more */
