@@ -413,7 +413,11 @@ void http_run(Http *http)
 {
     http->now_ms = now_ms();
     http->resumed = false;
+    const size_t before = http->connections;
     MHD_run(http->daemon);
+    /* At the limit it has let go of the listener, and takes it up again only when it is run: there
+     * may be nothing else that wakes us for those who wait. */
+    if (before >= http->limits.connections && http->connections < before) MHD_run(http->daemon);
     if (http->suspended + http->raw > 0) look_at_watched(http);
     for (int i = WAITING_IDLE; i < WAITINGS; i++) {
         HttpConn *list = &http->lists[i];

@@ -63,10 +63,11 @@ void lookup_free(Lookup *l)
 size_t lookup_sockets(Lookup *l, struct curl_waitfd *out)
 {
     ares_socket_t sockets[LOOKUP_SOCKETS];
-    const int bits = ares_getsock(l->channel, sockets, LOOKUP_SOCKETS);
+    const unsigned bits = (unsigned)ares_getsock(l->channel, sockets, LOOKUP_SOCKETS);
     size_t n = 0;
-    for (int i = 0; i < LOOKUP_SOCKETS && i < ARES_GETSOCK_MAXNUM; i++) {
-        const int reads = ARES_GETSOCK_READABLE(bits, i), writes = ARES_GETSOCK_WRITABLE(bits, i);
+    for (unsigned i = 0; i < LOOKUP_SOCKETS && i < ARES_GETSOCK_MAXNUM; i++) {
+        /* As ares.h has it, whose macro shifts a signed number into its sign. */
+        const unsigned reads = bits >> i & 1, writes = bits >> (i + ARES_GETSOCK_MAXNUM) & 1;
         if (!reads && !writes) continue;
         const int events = (reads ? CURL_WAIT_POLLIN : 0) | (writes ? CURL_WAIT_POLLOUT : 0);
         out[n++] = (struct curl_waitfd){.fd = sockets[i], .events = (short)events};

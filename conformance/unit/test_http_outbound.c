@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -589,5 +590,6 @@ int main(void)
         cmocka_unit_test(shares), cmocka_unit_test(turns),
         cmocka_unit_test(memory_is_shared), cmocka_unit_test(lookups_that_hang),
         cmocka_unit_test(names_that_are_rebound)};
+    signal(SIGPIPE, SIG_IGN); /* of clients that have had enough */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
