@@ -29,6 +29,7 @@ typedef struct Marks { /* of one function */
 
 typedef struct Listing {
     const Module *module;
+    Name *names;               /* of functions: see module_all_func_names */
     Machine *machine;
     bool compiles, with_state;
     uint64_t bytecode, native; /* bytes of all functions shown */
@@ -71,13 +72,13 @@ static void print_bytes(const uint8_t *bytes, uint32_t n)
     putchar('\n');
 }
 
-static void print_function_name(const Module *m, uint32_t func)
+static void print_function_name(const Listing *l, uint32_t func)
 {
-    Name name;
+    const Name name = l->names[func];
     printf("func %" PRIu32, func);
-    if (!module_func_name(m, func, &name)) return;
+    if (!name.start) return;
     putchar(' ');
-    print_escaped(stdout, (const char *)m->bytes + name.start, name.len);
+    print_escaped(stdout, (const char *)l->module->bytes + name.start, name.len);
 }
 
 static void print_place(uint32_t native) { printf("%24s%04" PRIx32 "  ", "", native); }
@@ -99,7 +100,7 @@ static void print_instruction(const Listing *l, const Function *f, const Machine
     bool calls = i->has_target && (target <= 0 || target >= (int64_t)f->native.size);
     if (calls && jit_trace_function(l->module, f->native.bytes + target, &callee)) {
         printf("%.*s ", (int)strcspn(i->text, " "), i->text);
-        print_function_name(l->module, callee);
+        print_function_name(l, callee);
         putchar('\n');
     } else {
         puts(i->text);
@@ -183,7 +184,7 @@ static void print_head(Listing *l, const Function *f)
 {
     uint32_t bytes = f->code->end - f->code->start;
     if (l->shown++) putchar('\n');
-    print_function_name(l->module, f->code->func);
+    print_function_name(l, f->code->func);
     printf(": %" PRIu32 " bytes", bytes);
     if (f->native.bytes)
         printf(", %" PRIu32 " of machine code (%.1f times)", f->native.size,
@@ -213,16 +214,17 @@ static void show_function(Listing *l, Module *m, uint32_t func)
     marks_free(&f.marks);
 }
 
-static bool is_named(const Module *m, uint32_t func, const char *text)
+static bool is_named(const Listing *l, uint32_t func, const char *text)
 {
-    Name name;
-    return module_func_name(m, func, &name) && strlen(text) == name.len &&
-           memcmp(m->bytes + name.start, text, name.len) == 0;
+    const Name name = l->names[func];
+    return name.start && strlen(text) == name.len &&
+           memcmp(l->module->bytes + name.start, text, name.len) == 0;
 }
 
 /* By index, by name, or as it is exported. */
-static bool find_function(const Module *m, const char *text, uint32_t *func)
+static bool find_function(const Listing *l, const char *text, uint32_t *func)
 {
+    const Module *m = l->module;
     char *end;
     unsigned long index = strtoul(text, &end, 10);
     if (*text >= '0' && *text <= '9' && !*end) {
@@ -230,7 +232,7 @@ static bool find_function(const Module *m, const char *text, uint32_t *func)
         return index < m->nfuncs;
     }
     for (*func = 0; *func < m->nfuncs; ++*func)
-        if (is_named(m, *func, text)) return true;
+        if (is_named(l, *func, text)) return true;
     const Export *export = module_find_export(m, text, strlen(text));
     if (!export || export->kind != FNVM_EXTERN_FUNC) return false;
     *func = export->index;
@@ -240,7 +242,7 @@ static bool find_function(const Module *m, const char *text, uint32_t *func)
 static int show_module(Listing *l, Module *m, const char *wanted)
 {
     uint32_t func = 0;
-    if (wanted && !find_function(m, wanted, &func))
+    if (wanted && !find_function(l, wanted, &func))
         return error_report(NULL, "the module has no function `%s`", wanted);
     if (wanted && func < m->n_imported_funcs)
         return error_report(NULL, "function `%s` is imported: its code is elsewhere", wanted);
@@ -267,10 +269,13 @@ static int disasm_file(const Options *options, const char *file, const char *fun
     int status = module_open(engine, file, "disassemble", &module);
     if (status < 0) {
         Listing l = {.module = module, .with_state = with_state};
+        l.names = module_all_func_names(module);
         l.compiles = jit_trace_start(module);
         l.machine = l.compiles ? machine_open() : NULL;
-        status = show_module(&l, module, func);
+        status = l.names ? show_module(&l, module, func)
+                         : error_report(NULL, "out of memory for the names of functions");
         machine_close(l.machine);
+        free(l.names);
         fnvm_module_release(module);
     }
     fnvm_engine_free(engine);

@@ -43,7 +43,7 @@ typedef struct Elem {
     ValType type;
     uint32_t count;
     Range items;    /* `count` LEB128 indices, or expressions each closed by `end` */
-    uint32_t first_mark; /* Module.elem_marks[first_mark + i - 1]: where item i * ELEM_MARK begins */
+    uint32_t first_mark; /* Module.elem_marks[first_mark + i - 1] is where item i * ELEM_MARK is */
 } Elem;
 enum { ELEM_MARK = 1024 }; /* items that are passed over at most to come to one */
 typedef struct Data { uint8_t mode; uint32_t memory; Range offset; Range bytes; } Data;
@@ -136,6 +136,9 @@ uint32_t module_export_index_size(uint32_t nexports);
 bool module_func_name(const Module *, uint32_t func, Name *out);
 /* Of many at once, which takes no longer; found[i] says whether out[i] is one. */
 void module_func_names(const Module *, const uint32_t *funcs, size_t n, Name *out, bool *found);
+/* Of all: an array by function, to be freed, in which `start` is 0 where there is none.  NULL: out
+ * of memory. */
+Name *module_all_func_names(const Module *);
 bool module_name(const Module *, Name *out);
 
 static inline const Type *module_func_type(const Module *m, uint32_t func)

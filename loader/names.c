@@ -1,6 +1,8 @@
 /* The name section (standard, appendix 7.4), decoded anew at each question: only backtraces and
  * tools ask, and no trap may become slow by it, whatever a module has there.  It is a custom
  * section, so whatever is wrong with it means "no name", never an error. */
+#include <stdlib.h>
+
 #include "loader/module.h"
 #include "loader/reader.h"
 #include "loader/utf8.h"
@@ -48,17 +50,24 @@ static Reader names_reader(const Module *m)
     return (Reader){.bytes = m->bytes, .pos = m->name_section.start, .end = m->name_section.end};
 }
 
-/* As many entries are read as there can be functions: more are no map. */
+/* The reader at the names of functions, and how many there are said to be.  As many are read as
+ * there can be functions: more are no map. */
+static uint32_t open_func_names(const Module *m, Reader *r)
+{
+    *r = names_reader(m);
+    uint32_t count = find_subsection(r, NAMES_FUNCTIONS) ? read_u32(r, "a count") : 0;
+    return count < LIMIT_FUNCTIONS ? count : LIMIT_FUNCTIONS;
+}
+
 void module_func_names(const Module *m, const uint32_t *funcs, size_t n, Name *out, bool *found)
 {
     uint64_t wanted = 0; /* a bit per number, modulo 64: most entries are passed by it */
-    Reader r = names_reader(m);
+    Reader r;
     for (size_t i = 0; i < n; i++) {
         wanted |= UINT64_C(1) << (funcs[i] & 63);
         found[i] = false;
     }
-    uint32_t count = find_subsection(&r, NAMES_FUNCTIONS) ? read_u32(&r, "a count") : 0;
-    if (count > LIMIT_FUNCTIONS) count = LIMIT_FUNCTIONS;
+    const uint32_t count = open_func_names(m, &r);
     for (size_t k = 0, left = n; k < count && left && !r.error; k++) {
         uint32_t index = read_u32(&r, "an index");
         Name name;
@@ -72,6 +81,21 @@ void module_func_names(const Module *m, const uint32_t *funcs, size_t n, Name *o
     }
     fnvm_error_free(r.error);
     for (size_t i = 0; i < n; i++) found[i] = found[i] && is_text(m, out[i]);
+}
+
+Name *module_all_func_names(const Module *m)
+{
+    Name *names = calloc((size_t)m->nfuncs + 1, sizeof *names);
+    Reader r;
+    const uint32_t count = names ? open_func_names(m, &r) : 0;
+    for (uint32_t k = 0; k < count && !r.error; k++) {
+        const uint32_t func = read_u32(&r, "an index");
+        Name name;
+        if (take_name(&r, &name) && func < m->nfuncs && !names[func].start && is_text(m, name))
+            names[func] = name;
+    }
+    if (names) fnvm_error_free(r.error);
+    return names;
 }
 
 bool module_func_name(const Module *m, uint32_t func, Name *out)

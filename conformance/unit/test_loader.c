@@ -383,6 +383,18 @@ static void names_are_for_backtraces(void **state)
     assert_false(module_func_name(m, 1, &name));
     assert_false(module_func_name(m, 7, &name)); /* not UTF-8 */
     fnvm_module_release(m);
+    /* three functions, names of 0, 2 (two of them: the first counts) and 9, which is none */
+    m = load(B(HEADER "\1\4\1\x60\0\0" "\3\4\3\0\0\0" "\x0a\x0a\3\2\0\x0b\2\0\x0b\2\0\x0b"
+               "\0\x14\4name\1\x0d\4\0\1a\2\1b\2\1c\x09\1d"));
+    Name *names = module_all_func_names(m);
+    assert_non_null(names);
+    assert_int_equal(m->bytes[names[0].start], 'a');
+    assert_int_equal(names[1].start, 0);
+    assert_int_equal(names[2].len, 1);
+    assert_int_equal(m->bytes[names[2].start], 'b');
+    assert_true(module_func_name(m, 2, &name) && name.start == names[2].start);
+    free(names);
+    fnvm_module_release(m);
     m = load(B(HEADER "\0\x09\4name\1\x7f\xff\xff")); /* broken names are no names */
     assert_false(module_func_name(m, 0, &name));
     fnvm_module_release(m);
