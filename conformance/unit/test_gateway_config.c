@@ -240,9 +240,9 @@ static size_t print_numbers(const Config *c, char *to, size_t size)
     const HttpLimits *l = &c->http;
     const Function *f = &c->functions[0];
     return (size_t)snprintf(
-        to, size, "%s %u %ld %s| %u %u %ld %ld %ld %ld %ld %ld| %d %s %ld %ld %ld %ld %ld %u %u %u %ld %s "
+        to, size, "%s %u %d %ld %s| %u %u %ld %ld %ld %ld %ld %ld| %d %s %ld %ld %ld %ld %ld %u %u %u %ld %s "
                   "%zu %zu %zu %zu %zu",
-        c->listen, c->workers, (long)c->grace_ms, c->kv ? c->kv : "file", l->connections,
+        c->listen, c->workers, c->narrow, (long)c->grace_ms, c->kv ? c->kv : "file", l->connections,
         l->connections_per_address, (long)l->head_bytes, (long)l->body_bytes, (long)l->buffer_bytes,
         (long)l->head_ms, (long)l->body_ms, (long)l->idle_ms, f->protocol, f->tenant,
         (long)f->timeout_ms, (long)f->body_bytes, (long)f->answer_bytes, (long)f->log_bytes,
@@ -256,13 +256,15 @@ static bool row_as_yaml(char *line, char *yaml, size_t size)
 {
     static const char *const words[] = {"", "none", "temporary", "STATE/admin", "STATE/depot",
                                         "the manifest's", "/NAME and below"};
-    static const char *const top[] = {"listen", "workers", "grace", "kv", "tenants", "limits"};
+    static const char *const top[] = {"listen", "workers", "narrow", "grace", "kv", "tenants",
+                                      "limits"};
     char key[64], value[64] = "";
     if (sscanf(line, "| `%63[a-z_.]` | %63[^|]", key, value) < 1) return false;
     for (char *end = value + strlen(value); end > value && end[-1] == ' ';) *--end = '\0';
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(value, words[i]) == 0) return false;
     if (strcmp(key, "functions") == 0) return false;
+    if (strncmp(key, "redis", 5) == 0) return false; /* for a `kv` that is not the default */
     char *below = strchr(key, '.');
     bool outer = below != NULL;
     for (size_t i = 0; i < sizeof top / sizeof *top; i++) outer = outer || strcmp(key, top[i]) == 0;
