@@ -2,7 +2,7 @@
  * longer: the kernel checks and compiles it, 0.1 us for each instruction, and runs it by an
  * interpreter of its own for each number that there is, 1 us for each instruction on the way, to
  * remember the calls that remain whatever their arguments are.  So the program is short, and that
- * interpreter soon gives up: it can follow to where calls transfer bytes; all others are looked
+ * interpreter soon gives up: it can follow to the calls that are made often; all others are looked
  * up in words of 32 bits, by instructions that it does not know.  Those are not remembered, and
  * run the program each time: 20 ns. */
 #include <errno.h>
@@ -187,14 +187,23 @@ static bool remains(const Program *p, uint32_t number)
     return p->words[number / WORD] >> number % WORD & 1;
 }
 
-/* What transfers bytes, with its neighbours: the kernel can follow these two. */
-static void emit_transfers(Program *p)
+/* A call that remains, with its neighbours: the kernel can follow these two. */
+static void emit_range(Program *p, uint32_t number)
 {
-    uint32_t first = __NR_writev, end = __NR_writev + 1;
+    uint32_t first = number, end = number + 1;
     while (first > 0 && remains(p, first - 1)) first--;
     while (end < NUMBERS && remains(p, end)) end++;
     emit_jump(p, JGE, end, AFTER_NEXT, NEXT);
     emit_jump(p, JGE, first, PASS, NEXT);
+}
+
+/* What transfers bytes; and of who serves, what every request is. */
+static void emit_often(Program *p, const NarrowNeeds *needs)
+{
+    emit_range(p, __NR_writev);
+    if (!needs->serves) return;
+    emit_range(p, __NR_recvfrom);
+    emit_range(p, __NR_getrusage);
 }
 
 /* Finds the number's word and in it its bit.  Words that are alike are one. */
@@ -260,13 +269,13 @@ static void sort_calls(Program *p, const NarrowNeeds *needs)
     }
 }
 
-static void write_program(Program *p, const Check checks[RULES])
+static void write_program(Program *p, const NarrowNeeds *needs, const Check checks[RULES])
 {
     emit_load(p, offsetof(struct seccomp_data, arch));
     /* The calls of another architecture have other numbers. */
     emit_jump(p, JEQ, (uint32_t)ARCHITECTURE, NEXT, KILL);
     emit_load(p, offsetof(struct seccomp_data, nr));
-    emit_transfers(p);
+    emit_often(p, needs);
     emit_words(p);
     emit_checked(p);
     emit_killed(p);
@@ -317,7 +326,7 @@ void narrow_seccomp(const NarrowNeeds *needs, NarrowMissing *missing)
     Check checks[RULES] = {0};
     make_checks(needs, checks);
     sort_calls(&p, needs);
-    write_program(&p, checks);
+    write_program(&p, needs, checks);
     if (ARCHITECTURE == 0 || !resolve(&p))
         snprintf(missing->text, sizeof missing->text,
                  "there is no list of system calls for this processor");
