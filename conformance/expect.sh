@@ -65,7 +65,8 @@ guest() {
             local wasm=$BUILD/guests/$1.wasm compiler=clang
             case $source in *.cc) compiler=clang++ flags=-fno-exceptions ;; esac
             if [ ! "$wasm" -nt "$source" ]; then
-                $compiler --target=wasm32-wasi -O2 $flags -o "$wasm" "$source" >&2 || return 1
+                $compiler --target=wasm32-wasi -O2 $flags -o "$wasm.$$" "$source" >&2 &&
+                    mv "$wasm.$$" "$wasm" || return 1 # another suite may read it meanwhile
             fi
             echo "$wasm"
             return 0
