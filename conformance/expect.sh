@@ -15,7 +15,7 @@ cd "$root" || exit 1
 BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
 FNVM=${FNVM:-$BUILD/fnvm}
-TIME_LIMIT=${TIME_LIMIT:-120}
+TIME_LIMIT=${TIME_LIMIT:-400}
 stdin=/dev/null
 export LC_ALL=C # of what the tests look for; and bash complains of one that is not installed
 passed=0 failed=0 skipped=0
