@@ -14,8 +14,28 @@ struct Task {
     Invocation *caller, *callee; /* callee NULL: it has ended */
     int status;
     char *answer;
-    size_t len;
+    size_t len, charged;
 };
+
+/* The input until the callee has ended, then the answer until it is dropped. */
+static bool charge(Task *t, size_t bytes)
+{
+    Opened *o = t->caller->function;
+    Worker *w = t->caller->worker;
+    const uint64_t left = TUNE_CALL_BYTES - (w->call_bytes - o->call_bytes);
+    if (bytes > left / 2 || o->call_bytes > left / 2 - bytes) return false;
+    w->call_bytes += bytes;
+    o->call_bytes += bytes;
+    t->charged += bytes;
+    return true;
+}
+
+static void uncharge(Task *t)
+{
+    t->caller->worker->call_bytes -= t->charged;
+    t->caller->function->call_bytes -= t->charged;
+    t->charged = 0;
+}
 
 static bool may_call(const Function *f, const char *name, size_t len)
 {
@@ -79,12 +99,20 @@ static int64_t start_call(Invocation *i, const char *name, size_t name_len, cons
     if (i->depth >= TUNE_CALL_DEPTH || i->ntasks >= TUNE_CALLS_OPEN) return FNVM_SERVICE_LIMIT;
     if (i->stop) return FNVM_SERVICE_UNAVAILABLE;
     Task *t = calloc(1, sizeof *t);
-    Invocation *callee = t ? callee_of(i, (uint32_t)(f - config->functions), input, len) : NULL;
-    if (!callee) {
+    if (t) t->caller = i;
+    if (t && !charge(t, len)) {
         free(t);
         return FNVM_SERVICE_LIMIT;
     }
-    *t = (Task){.next = i->tasks, .id = ++i->last_task, .caller = i, .callee = callee};
+    Invocation *callee = t ? callee_of(i, (uint32_t)(f - config->functions), input, len) : NULL;
+    if (!callee) {
+        if (t) uncharge(t);
+        free(t);
+        return FNVM_SERVICE_LIMIT;
+    }
+    t->next = i->tasks;
+    t->id = ++i->last_task;
+    t->callee = callee;
     i->tasks = t;
     i->ntasks++;
     callee->task = t;
@@ -102,8 +130,9 @@ void call_finish(Task *t, unsigned status, const void *body, size_t len)
                 : status == 429 || status == 503 ? FNVM_SERVICE_UNAVAILABLE
                 : status == 504                  ? FNVM_SERVICE_TIMEOUT
                                                  : FNVM_SERVICE_FAILED;
+    uncharge(t);
     if (t->status == FNVM_SERVICE_OK && len) {
-        t->answer = malloc(len);
+        t->answer = charge(t, len) ? malloc(len) : NULL;
         if (!t->answer) t->status = FNVM_SERVICE_LIMIT;
         else memcpy(t->answer, body, t->len = len);
     }
@@ -115,6 +144,7 @@ static void drop(Invocation *i, Task **at)
     Task *t = *at;
     *at = t->next;
     i->ntasks--;
+    uncharge(t);
     if (t->callee) {
         t->callee->task = NULL;
         invocation_stop(t->callee, STOP_DROPPED);

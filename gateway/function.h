@@ -66,6 +66,7 @@ struct Opened {
     Opened *next_waiting;      /* among those that have any */
     Opened *next_dirty;        /* among those with dirty instances */
     bool noted_dirty;          /* it is among them */
+    uint64_t call_bytes;       /* of the worker's, for calls that its instances made */
     Opened *next_dead;         /* to be closed by the control thread */
 };
 

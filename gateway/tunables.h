@@ -41,6 +41,9 @@ enum {
     TUNE_CALL_DEPTH = 16,         /* functions that call functions: bounds cycles, too */
     TUNE_CALLS_OPEN = 256,        /* calls of one invocation that have not been dropped */
     TUNE_OUTBOUND_OPEN = 256,     /* requests of one function to others, likewise, in one worker */
+    /* Inputs of calls that have not ended, and answers that were not dropped, in one worker: a function
+     * may have half of what others leave. */
+    TUNE_CALL_BYTES = 512 << 20,
     /* Results of asynchronous calls, over all workers. */
     TUNE_CALLS_KEEP_MS = 3600000, /* an hour to fetch them */
     TUNE_CALLS_BYTES = 1 << 30,

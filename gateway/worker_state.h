@@ -29,6 +29,7 @@ struct Worker {
     Invocation *kept;
     size_t nlive, nkept;
     uint64_t held;            /* bytes of asynchronous calls' bodies, until these have ended */
+    uint64_t call_bytes;      /* of TUNE_CALL_BYTES */
     Opened *dirty;            /* functions with instances to reset */
     Opened *waiting;          /* functions with requests that wait for a place */
     Timer retry, grace;
