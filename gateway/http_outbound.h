@@ -9,9 +9,9 @@
  * addresses may be connected to, when names have been resolved and of each connection: those of
  * the public network.  Private, loopback, link-local, multicast and other special addresses are
  * refused, so that nobody who controls a name can point it into the host's own network (DNS
- * rebinding): a name with one such address among others is refused, too.  Excepted is what the list names
- * literally: a URL whose host is an address, or localhost, which then may be a loopback address
- * only.  `private_addresses` lifts all of it.
+ * rebinding); a name with one such address among others is refused, too.  Excepted is what the
+ * list names literally: a URL whose host is an address, or localhost, which then may be a loopback
+ * address only.  `private_addresses` lifts all of it.
  *
  * Shares.  Each function is a sender.  Connections are not shared between senders.  Of the requests
  * that may run at once a sender is given one more while it has fewer than a quarter of those that are

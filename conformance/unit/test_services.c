@@ -402,6 +402,105 @@ static void bad_keys(void **state)
     remove_files(path);
 }
 
+/* ---- A store that is far away ---- */
+
+typedef struct Far {
+    int starts, drops;
+    fnvm_kv_verb verb;
+    char key[32], value[32];
+    bool ended;
+    int status;
+} Far;
+
+static int64_t far_start(void *env, fnvm_caller *caller, const fnvm_kv_command *c)
+{
+    Far *f = env;
+    assert_non_null(caller);
+    assert_int_equal(f->starts, f->drops); /* one after the other */
+    f->verb = c->verb;
+    f->ended = false;
+    snprintf(f->key, sizeof f->key, "%.*s", (int)c->key_len, c->key);
+    if (c->value) snprintf(f->value, sizeof f->value, "%.*s", (int)c->len, c->value);
+    return ++f->starts;
+}
+
+static bool far_poll(void *env, fnvm_caller *caller, int64_t id, int *status, const void **answer,
+                     size_t *len, fnvm_error **error)
+{
+    Far *f = env;
+    assert_int_equal(id, f->starts);
+    if (!f->ended) {
+        *error = fnvm_caller_suspend(caller, FNVM_WAKE_REPEAT);
+        return false;
+    }
+    *status = f->status;
+    *answer = f->value;
+    *len = strlen(f->value);
+    return true;
+}
+
+static void far_drop(void *env, int64_t id)
+{
+    Far *f = env;
+    assert_int_equal(id, f->starts);
+    f->drops++;
+}
+
+static void suspends(World *w, const char *name, const int64_t *numbers)
+{
+    int64_t result;
+    fnvm_error *error = try_call(w, name, numbers, &result);
+    assert_int_equal(fnvm_error_code(error), FNVM_E_SUSPENDED);
+    fnvm_error_free(error);
+}
+
+static void a_far_store(void **state)
+{
+    (void)state;
+    World w = {0};
+    Far f = {0};
+    fnvm_val value;
+    const fnvm_kv_tasks tasks = {&f, far_start, far_poll, far_drop};
+    world_start(&w);
+    must(fnvm_services_kv_tasks(w.services, &tasks, "a/"));
+    assert_int_equal(call(&w, "fnvm:kv.set", 0, 0, 0, 1), FNVM_SERVICE_INVALID);
+    const int64_t set[] = {TEXT(&w, 0, "k"), TEXT(&w, 8, "v")};
+    suspends(&w, "fnvm:kv.set", set);
+    fnvm_error *error = fnvm_store_resume(w.store, &value, 1); /* too early: it waits on */
+    assert_int_equal(fnvm_error_code(error), FNVM_E_SUSPENDED);
+    fnvm_error_free(error);
+    f.ended = true;
+    f.status = FNVM_SERVICE_LIMIT;
+    must(fnvm_store_resume(w.store, &value, 1));
+    assert_int_equal(value.of.i32, FNVM_SERVICE_LIMIT);
+    assert_int_equal(f.starts, 1);
+    assert_int_equal(f.drops, 1);
+    assert_string_equal(f.key, "a/k");
+    assert_string_equal(f.value, "v");
+
+    const int64_t get[] = {TEXT(&w, 0, "k"), 0, 100, 10, 96};
+    f.status = 0;
+    suspends(&w, "fnvm:kv.get", get);
+    f.ended = true;
+    must(fnvm_store_resume(w.store, &value, 1));
+    assert_int_equal(value.of.i32, 0);
+    assert_int_equal(word(&w, 96), 1);
+    assert_int_equal(w.memory[100], 'v');
+
+    /* One that was given up is nobody's answer. */
+    suspends(&w, "fnvm:kv.set", set);
+    f.ended = true;
+    fnvm_store_abandon(w.store);
+    const int64_t other[] = {TEXT(&w, 0, "other"), TEXT(&w, 8, "w")};
+    suspends(&w, "fnvm:kv.set", other);
+    assert_string_equal(f.key, "a/other");
+    assert_int_equal(f.drops, 3);
+    fnvm_services_reset(w.services);
+    assert_int_equal(f.drops, 4);
+    world_end(&w);
+    assert_int_equal(f.drops, f.starts);
+}
+
 /* Neither names nor lists reach what is under another prefix. */
 static void a_guest_stays_under_its_prefix(void **state)
 {
@@ -736,7 +835,7 @@ int main(void)
                                        cmocka_unit_test(lines_of_log),
                                        cmocka_unit_test(fields_are_json),
                                        cmocka_unit_test(keys_and_values),
-                                       cmocka_unit_test(bad_keys),
+                                       cmocka_unit_test(bad_keys), cmocka_unit_test(a_far_store),
                                        cmocka_unit_test(a_guest_stays_under_its_prefix),
                                        cmocka_unit_test(several_processes_at_once),
                                        cmocka_unit_test(files_that_are_no_store),
