@@ -14,7 +14,7 @@
       (local.set $status
         (call $send (i32.const 128) (i32.const 3) (i32.const 144) (i32.const 19) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
       (if (i32.ge_s (local.get $status) (i32.const 0))
-        (then (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 200))))))
+        (then (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))))
     (i32.store8 (i32.const 90) (i32.add (i32.const 65) (i32.div_u (local.get $n) (i32.const 16))))
     (i32.store8 (i32.const 91) (i32.add (i32.const 90) (local.get $status)))
     (drop (call $fd_write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 8)))))
